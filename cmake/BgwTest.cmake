@@ -1,0 +1,23 @@
+# bgw_test(physics USES runtime/physics [TORCH] [LABELS long] SOURCES physics_test.cpp)
+#
+# One test binary a room, registered once with ctest as <directory>.<name>: starting a torch process costs 0.7 s, so
+# there is no process per case. Hidden cases (Catch tag [.]) run by hand.
+function(bgw_test name)
+  cmake_parse_arguments(ARG "TORCH" "" "USES;SOURCES;LIBRARIES;LABELS" ${ARGN})
+  get_filename_component(directory ${CMAKE_CURRENT_SOURCE_DIR} NAME)
+  set(target test_${directory}_${name})
+  add_executable(${target} ${ARG_SOURCES})
+  foreach(room IN LISTS ARG_USES)
+    string(REPLACE "/" "_" room_target "bgw_${room}")
+    target_link_libraries(${target} PRIVATE ${room_target})
+  endforeach()
+  target_link_libraries(${target} PRIVATE bgw_flags Catch2::Catch2WithMain ${ARG_LIBRARIES})
+  target_compile_definitions(${target} PRIVATE BGW_SOURCE_DIR="${PROJECT_SOURCE_DIR}" BGW_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  if(ARG_TORCH)
+    target_compile_definitions(${target} PRIVATE BGW_TEST_TORCH)
+  endif()
+  add_test(NAME ${directory}.${name} COMMAND ${target})
+  if(ARG_LABELS)
+    set_tests_properties(${directory}.${name} PROPERTIES LABELS "${ARG_LABELS}")
+  endif()
+endfunction()

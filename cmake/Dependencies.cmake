@@ -1,0 +1,28 @@
+# Every library bgw links and every fact about its version, in one place. docs/decisions gives the reasons.
+find_package(Torch REQUIRED)             # a LibTorch in CMAKE_PREFIX_PATH wins over the system's
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(TBB REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(HDF5 REQUIRED COMPONENTS C)
+find_package(Threads REQUIRED)
+find_package(antlr4-runtime QUIET)
+find_program(BGW_ANTLR4 antlr4 REQUIRED)
+find_program(BGW_GNUPLOT gnuplot)
+
+if(Torch_VERSION VERSION_LESS 1.13)
+  message(FATAL_ERROR "LibTorch ${Torch_VERSION} is too old: bgw needs 1.13 or later")
+endif()
+if(TORCH_CXX_FLAGS MATCHES "_GLIBCXX_USE_CXX11_ABI=0")
+  message(FATAL_ERROR "this LibTorch was built with the old C++ string ABI and does not mix with the system's libraries: take a wheel of version 2.7 or later")
+endif()
+
+# Catch2 2 (Debian 12) and 3 (Debian 13) both bring Catch2::Catch2WithMain.
+find_package(Catch2 REQUIRED)
+
+# LibTorch as a system library: its headers are not ours to warn about.
+add_library(bgw_torch INTERFACE)
+target_include_directories(bgw_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+target_link_libraries(bgw_torch INTERFACE ${TORCH_LIBRARIES})

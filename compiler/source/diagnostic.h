@@ -1,0 +1,57 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compiler/source/source_file.h"
+
+namespace bgw::source {
+
+enum class Severity { error, warning };
+
+/// A second place that explains the first: "used as `atoms` in lattice `ice`".
+struct Label {
+  SourceRange range;
+  std::string text;
+};
+
+/// One message to the author of a program: what was written, what was expected, what to write instead.
+struct Diagnostic {
+  std::string id;                  // "E0301", listed in diagnostic_ids.def
+  Severity severity = Severity::error;
+  SourceRange range;
+  std::string message;             // one sentence, no period
+  std::string label;               // under the caret, may be empty
+  std::vector<Label> others;
+  std::vector<std::string> notes;  // "= note: …"
+  std::vector<std::string> helps;  // "= help: …"
+};
+
+/// Collects diagnostics; one mistake is told once (the same id at the same place is dropped).
+class DiagnosticSink {
+ public:
+  void add(Diagnostic diagnostic);
+  bool has_errors() const;
+  std::size_t error_count() const;
+  std::size_t warning_count() const;
+  /// In the order of the source.
+  std::vector<Diagnostic> sorted() const;
+
+ private:
+  std::vector<Diagnostic> diagnostics_;
+};
+
+struct RenderOptions {
+  bool colour = false;
+  std::size_t limit = 20;  // further errors are counted, not shown
+};
+
+/// The form of language.md 6.6: message, place, excerpt with carets, notes and helps.
+std::string render(const std::vector<Diagnostic>& diagnostics, const SourceFile& file, const RenderOptions& options);
+/// The same as a JSON list with byte offsets and line and column.
+std::string render_json(const std::vector<Diagnostic>& diagnostics, const SourceFile& file);
+
+/// The nearest of `candidates` to `name` within edit distance 3 (and less than the length of the name), or "".
+std::string nearest(const std::string& name, const std::vector<std::string>& candidates);
+
+}  // namespace bgw::source

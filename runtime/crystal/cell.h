@@ -1,0 +1,26 @@
+#pragma once
+
+#include <array>
+#include <vector>
+
+namespace bgw::crystal {
+
+using Vector3 = std::array<double, 3>;
+using Matrix3 = std::array<Vector3, 3>;  // rows are the cell vectors
+
+/// A periodic cell. Rows of `vectors` are the cell vectors, in angstrom (or sigma).
+struct Cell {
+  Matrix3 vectors{};
+
+  static Cell orthorhombic(double a, double b, double c);
+  bool is_orthorhombic() const;
+  double volume() const;
+  Vector3 fractional(const Vector3& cartesian) const;
+  Vector3 cartesian(const Vector3& fractional) const;
+  /// Distance between opposite faces, for each direction: the sphere that fits has half the smallest as its radius.
+  Vector3 heights() const;
+  /// Shortest periodic image of a displacement (exact for orthorhombic cells and for vectors within the inscribed sphere).
+  Vector3 minimum_image(const Vector3& displacement) const;
+};
+
+}  // namespace bgw::crystal

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/crystal/cell.h"
+
+namespace bgw::crystal {
+
+/// A lattice type: conventional orthorhombic cell and its basis (method table: design of the lattices in docs).
+struct LatticeKind {
+  std::string name;               // "diamond_cubic", "ice_ih", "fcc", "bcc"
+  Vector3 aspect;                 // edge ratios of the conventional cell
+  std::vector<Vector3> basis;     // fractional coordinates in the conventional cell
+  int atoms_per_primitive_cell;   // n_p
+};
+
+/// The lattice of that name, or nullptr.
+const LatticeKind* find_lattice(const std::string& name);
+std::vector<std::string> lattice_names();
+
+/// Repeats of the conventional cell that hold `atoms` atoms in the box nearest to a cube (smallest ratio of longest
+/// to shortest edge, not above 2); nullopt when no integer triple does. diamond_cubic takes 8 k^3 boxes and others.
+std::optional<std::array<int, 3>> repeats_for(const LatticeKind& kind, std::int64_t atoms);
+/// The atom counts of the boxes nearest to a cube around `atoms`: below, above and a few more, ascending.
+std::vector<std::int64_t> allowed_atoms(const LatticeKind& kind, std::int64_t atoms);
+
+/// A perfect crystal in its periodic box.
+struct Crystal {
+  std::vector<Vector3> sites;        // loops over x-, y-, z-cells, then basis; first site of the basis at its fraction
+  Cell cell;
+  std::array<int, 3> repeats{1, 1, 1};
+  std::vector<int> basis_index;      // per site: which basis atom
+};
+
+/// @param density atoms per volume
+Crystal make_crystal(const LatticeKind& kind, const std::array<int, 3>& repeats, double density);
+
+}  // namespace bgw::crystal
