@@ -1,5 +1,19 @@
 # Every library bgw links and every fact about its version, in one place. docs/decisions gives the reasons.
-find_package(Torch REQUIRED)             # a LibTorch in CMAKE_PREFIX_PATH wins over the system's
+
+# A LibTorch in CMAKE_PREFIX_PATH wins over the system's. A Python wheel names only its share/cmake folder; without
+# its own lib folder in the search path TorchConfig would pair the wheel's headers with the system's libraries.
+string(REPLACE ":" ";" environment_prefixes "$ENV{CMAKE_PREFIX_PATH}")
+foreach(prefix IN LISTS CMAKE_PREFIX_PATH environment_prefixes)
+  if(EXISTS ${prefix}/Torch/TorchConfig.cmake)
+    get_filename_component(torch_root ${prefix}/../.. ABSOLUTE)
+    list(PREPEND CMAKE_PREFIX_PATH ${torch_root})
+  endif()
+endforeach()
+# A CUDA LibTorch asks the GPU for its architecture at configure time, and fails where there is none.
+if(NOT DEFINED ENV{TORCH_CUDA_ARCH_LIST})
+  set(ENV{TORCH_CUDA_ARCH_LIST} "8.0;9.0")
+endif()
+find_package(Torch REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
