@@ -1,0 +1,53 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "compiler/plan/plan.h"
+#include "runtime/engine/observer.h"
+#include "runtime/engine/task_inputs.h"
+#include "runtime/store/cache.h"
+
+namespace bgw::engine {
+
+/// Computes the value of an inline task. Runs on a thread of the arena, several at once. Throws InputError,
+/// NumericalError or StoreError when it cannot.
+using InlineFunction = std::function<schema::Value(const plan::TaskSpec&, const TaskInputs&)>;
+
+struct RunOptions {
+  int cpus = 1;                        // threads all children together may use
+  std::filesystem::path task_program;  // bgw-task
+  InlineFunction inline_task;
+  std::vector<std::string> command_line;  // for the history
+};
+
+/// What became of a task of the plan.
+enum class Outcome {
+  not_needed,  // no wanted task asks for it
+  cached,      // its result was there
+  done,
+  failed,
+  blocked,     // an input failed
+  stopped      // the run was ended before it finished
+};
+
+struct RunSummary {
+  std::vector<Outcome> outcomes;  // one a task of the plan
+  std::size_t count(Outcome outcome) const;
+  /// 0 all wanted results are there, 4 a task failed, 6 the disk is full, 129 130 143 ended by a signal.
+  int exit_code = 0;
+  bool stopped() const { return exit_code > 128; }
+};
+
+/// Runs what is missing of the wanted tasks and their inputs; siblings of a failed task go on.
+///
+/// For its duration SIGINT, SIGTERM and SIGHUP are taken over: the first ends the run cleanly (children save their
+/// state), the second kills. Call it before the process has other threads, or block these signals in them.
+/// @param wanted  indices of Plan::tasks
+/// @throws InputError when a task asks for more than the machine has, StoreError when the cache cannot be used
+RunSummary run(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache,
+               const RunOptions& options, Observer& observer);
+
+}  // namespace bgw::engine

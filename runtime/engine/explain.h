@@ -1,0 +1,28 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/plan/plan.h"
+#include "runtime/store/cache.h"
+
+namespace bgw::engine {
+
+/// What a run would do with one task of a plan, and why.
+struct TaskStatus {
+  bool needed = false;  // wanted, or read by one that will run
+  bool cached = false;
+  std::string reason;   // for a task to run: "new", "upstream: bg", "stage main.steps 60 -> 600", "failed (nan) ..."
+  std::vector<std::string> changes;  // the differing fields against the latest earlier task of that name
+  std::optional<double> estimated_seconds;  // from history; for tasks to run only
+};
+
+/// Looks, runs nothing, creates nothing. One entry a task of the plan.
+std::vector<TaskStatus> explain(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache);
+
+/// The fields in which two key pre-images differ, as "stage main.steps 60 -> 600", "seed 1 -> 2"; keys of inputs are
+/// left out. Members only one side has show as "none".
+std::vector<std::string> differing_fields(const std::string& earlier_preimage, const std::string& preimage);
+
+}  // namespace bgw::engine

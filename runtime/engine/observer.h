@@ -1,0 +1,64 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/plan/plan.h"
+#include "runtime/artifacts/artifact.h"
+#include "runtime/engine/task.h"
+
+namespace bgw::engine {
+
+/// A child task has begun.
+struct TaskStarted {
+  int cpus = 1;
+  std::optional<double> checkpoint_age;  // seconds; there when the task goes on from a checkpoint
+};
+
+/// A task has its result.
+struct TaskFinished {
+  artifacts::Cost cost;                    // of all attempts; zero for inline tasks
+  std::vector<artifacts::Result> results;  // empty for inline tasks
+  bool by_another_run = false;             // another run made it while this one waited
+};
+
+/// A task has no result.
+struct TaskFailed {
+  std::string cause;  // nan, bad_input, disk, oom, crash, killed
+  std::string message;
+  std::vector<std::string> last_log_lines;  // at most 20
+  std::filesystem::path log;                // empty for inline tasks
+};
+
+/// Who else works on a task.
+struct ClaimOwner {
+  int pid = 0;
+  std::string host;
+  std::string since;  // local time, "12:04"; empty when unknown
+};
+
+/// Hears what a run does. All calls come from one thread, one after another; they should be quick, because the run
+/// waits for them. Override what you want to show.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void run_started(std::size_t /*cached*/, std::size_t /*to_run*/) {}
+  virtual void task_started(const plan::TaskSpec&, const TaskStarted&) {}
+  virtual void task_progress(const plan::TaskSpec&, const Progress&) {}
+  virtual void task_finished(const plan::TaskSpec&, const TaskFinished&) {}
+  virtual void task_failed(const plan::TaskSpec&, const TaskFailed&) {}
+  /// The task saved its state and stopped because the run is being ended.
+  virtual void task_stopped(const plan::TaskSpec&) {}
+  /// The task cannot run because `upstream` failed.
+  virtual void task_blocked(const plan::TaskSpec&, const std::string& /*upstream*/) {}
+  /// "attached: bg is being run by pid 4121 on vm (since 12:04)".
+  virtual void attached(const plan::TaskSpec&, const ClaimOwner&) {}
+  /// The first signal came: `running` child tasks are saving their state.
+  virtual void stopping(std::size_t /*running*/) {}
+  /// Anything else worth a line: a damaged object moved aside, a full disk.
+  virtual void notice(const std::string&) {}
+};
+
+}  // namespace bgw::engine

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/artifacts/artifact.h"
+#include "runtime/store/layout.h"
+#include "runtime/store/manifest.h"
+
+namespace bgw::store {
+
+/// What one object turned out to be when it was looked at.
+enum class ObjectState { absent, sound, damaged };
+
+/// Finished results on disk: written once under their key, complete or invisible, never changed afterwards.
+///
+/// Publishing writes everything into work/<key>/out.<token>, makes each file durable, writes the manifest last and
+/// renames the directory to its place without replacing, so that a crash or a full disk at any point leaves either
+/// no object or the whole of it. Of two publishers one wins and the other finds the same object. All functions may be
+/// called from several threads and processes at once.
+class ObjectStore {
+ public:
+  explicit ObjectStore(Layout layout) : layout_(std::move(layout)) {}
+  const Layout& layout() const { return layout_; }
+
+  /// True when the object is there and its files have the sizes its manifest names. Cheap: no file is read but the
+  /// manifest.
+  bool contains(const plan::Key& key) const { return quick_look(key) == ObjectState::sound; }
+  /// The same, telling an absent object from a damaged one.
+  ObjectState quick_look(const plan::Key& key) const;
+  /// Reads every file and compares checksums.
+  ObjectState verify(const plan::Key& key) const;
+
+  /// @throws StoreError when the object is absent or its manifest does not hold together
+  Manifest manifest(const plan::Key& key) const;
+  std::optional<Manifest> find_manifest(const plan::Key& key) const;  // nullopt when absent or damaged
+  /// The specification with which the object was made.
+  plan::TaskSpec task(const plan::Key& key) const;
+  /// The whole result. The checksum of result.h5 is compared on the very bytes that are decoded.
+  /// @throws StoreError naming the object and the way out when it is absent or damaged
+  artifacts::Artifact load(const plan::Key& key) const;
+
+  /// Called with the name of each step of publishing before it is taken; tests interrupt there.
+  using StepHook = std::function<void(std::string_view step)>;
+  /// Makes `artifact` the result of `spec`, with the log as it stands in work/<key>/log.txt.
+  /// @throws StoreError when the disk is full or refuses; nothing of the object is visible then
+  void publish(const plan::TaskSpec& spec, const artifacts::Artifact& artifact, const Provenance& provenance,
+               const StepHook& before_step = {}) const;
+
+  /// Moves a damaged object out of sight, into damaged/; returns where it lies now.
+  std::filesystem::path set_aside(const plan::Key& key) const;
+  /// Every key that has an object directory, sound or not.
+  std::vector<plan::Key> keys() const;
+
+ private:
+  Layout layout_;
+};
+
+}  // namespace bgw::store
