@@ -22,8 +22,9 @@ struct LatticeKind {
 const LatticeKind* find_lattice(const std::string& name);
 std::vector<std::string> lattice_names();
 
-/// Repeats of the conventional cell that hold `atoms` atoms in the box nearest to a cube (smallest ratio of longest
-/// to shortest edge, not above 2); nullopt when no integer triple does. diamond_cubic takes 8 k^3 boxes and others.
+/// Repeats of the conventional cell that hold `atoms` atoms: equal repeats where the count is a cube (the boxes of
+/// the literature), else the box nearest to a cube (smallest ratio of longest to shortest edge, not above 2);
+/// nullopt when no integer triple does. diamond_cubic takes 8 k^3 boxes and others.
 std::optional<std::array<int, 3>> repeats_for(const LatticeKind& kind, std::int64_t atoms);
 /// The atom counts of the boxes nearest to a cube around `atoms`: below, above and a few more, ascending.
 std::vector<std::int64_t> allowed_atoms(const LatticeKind& kind, std::int64_t atoms);

@@ -1,0 +1,140 @@
+#include "runtime/crystal/lattice.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "runtime/foundation/errors.h"
+
+namespace bgw::crystal {
+namespace {
+
+const double kSqrt3 = std::numbers::sqrt3;
+const double kIdealCOverA = std::sqrt(8.0 / 3.0);
+
+std::vector<Vector3> scaled(std::vector<Vector3> points, double divisor) {
+  for (Vector3& p : points) {
+    for (double& x : p) x /= divisor;
+  }
+  return points;
+}
+
+LatticeKind diamond_cubic() {
+  return {"diamond_cubic", {1.0, 1.0, 1.0},
+          scaled({{0, 0, 0}, {2, 2, 0}, {2, 0, 2}, {0, 2, 2}, {3, 3, 3}, {3, 1, 1}, {1, 3, 1}, {1, 1, 3}}, 4.0), 2};
+}
+
+// In sixths; a = 3/8 puts the four bonds of an oxygen at equal length.
+LatticeKind ice_ih() {
+  const double a = 0.375;
+  return {"ice_ih", {1.0, kSqrt3, kIdealCOverA},
+          scaled({{3, 5, 3 + a}, {0, 4, a}, {0, 2, 3 + a}, {3, 1, a}, {0, 2, 6 - a}, {3, 1, 3 - a}, {3, 5, 6 - a}, {0, 4, 3 - a}}, 6.0), 4};
+}
+
+LatticeKind fcc() {
+  return {"fcc", {1.0, 1.0, 1.0}, scaled({{0, 0, 0}, {1, 1, 0}, {1, 0, 1}, {0, 1, 1}}, 2.0), 1};
+}
+
+LatticeKind bcc() { return {"bcc", {1.0, 1.0, 1.0}, scaled({{0, 0, 0}, {1, 1, 1}}, 2.0), 1}; }
+
+const std::vector<LatticeKind>& kinds() {
+  static const std::vector<LatticeKind> all{diamond_cubic(), ice_ih(), fcc(), bcc()};
+  return all;
+}
+
+/// Longest edge over shortest edge of the box.
+double edge_ratio(const LatticeKind& kind, const std::array<int, 3>& repeats) {
+  Vector3 edges{};
+  for (std::size_t k = 0; k < 3; ++k) edges[k] = kind.aspect[k] * repeats[k];
+  return *std::max_element(edges.begin(), edges.end()) / *std::min_element(edges.begin(), edges.end());
+}
+
+constexpr double kMaximalRatio = 2.0;
+constexpr double kNearCubic = 1.5;
+
+}  // namespace
+
+const LatticeKind* find_lattice(const std::string& name) {
+  for (const LatticeKind& kind : kinds()) {
+    if (kind.name == name) return &kind;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> lattice_names() {
+  std::vector<std::string> names;
+  for (const LatticeKind& kind : kinds()) names.push_back(kind.name);
+  return names;
+}
+
+std::optional<std::array<int, 3>> repeats_for(const LatticeKind& kind, std::int64_t atoms) {
+  const auto basis = static_cast<std::int64_t>(kind.basis.size());
+  if (atoms <= 0 || atoms % basis != 0) return std::nullopt;
+  const std::int64_t cells = atoms / basis;
+  const auto root = static_cast<int>(std::llround(std::cbrt(static_cast<double>(cells))));
+  if (std::int64_t{root} * root * root == cells) return std::array<int, 3>{root, root, root};
+  std::optional<std::array<int, 3>> best;
+  double best_ratio = kMaximalRatio * (1.0 + 1e-12);
+  // Edges within a factor of two keep every repeat below three times the cube root of the cells.
+  const std::int64_t limit = std::min<std::int64_t>(cells, 4 * root + 4);
+  for (std::int64_t i = 1; i <= limit; ++i) {
+    if (cells % i != 0) continue;
+    for (std::int64_t j = 1; j <= limit; ++j) {
+      if ((cells / i) % j != 0 || cells / i / j > limit) continue;
+      const std::array<int, 3> repeats{static_cast<int>(i), static_cast<int>(j), static_cast<int>(cells / i / j)};
+      const double ratio = edge_ratio(kind, repeats);
+      if (ratio < best_ratio * (1.0 - 1e-12)) {
+        best = repeats;
+        best_ratio = ratio;
+      }
+    }
+  }
+  return best;
+}
+
+std::vector<std::int64_t> allowed_atoms(const LatticeKind& kind, std::int64_t atoms) {
+  const auto basis = static_cast<std::int64_t>(kind.basis.size());
+  const std::int64_t centre = std::max<std::int64_t>(1, atoms / basis);
+  const auto is_near_cubic = [&](std::int64_t cells) {
+    const auto repeats = repeats_for(kind, cells * basis);
+    return repeats && (edge_ratio(kind, *repeats) <= kNearCubic || ((*repeats)[0] == (*repeats)[1] && (*repeats)[1] == (*repeats)[2]));
+  };
+  std::vector<std::int64_t> found;
+  for (std::int64_t cells = centre; cells > 0 && found.size() < 2; --cells) {
+    if (is_near_cubic(cells)) found.push_back(cells * basis);
+  }
+  std::reverse(found.begin(), found.end());
+  const std::size_t below = found.size();
+  for (std::int64_t cells = centre + 1; found.size() < below + 2; ++cells) {
+    if (is_near_cubic(cells)) found.push_back(cells * basis);
+  }
+  return found;
+}
+
+Crystal make_crystal(const LatticeKind& kind, const std::array<int, 3>& repeats, double density) {
+  if (!(density > 0.0)) throw InputError("the density of a lattice must be positive");
+  if (*std::min_element(repeats.begin(), repeats.end()) < 1) throw InputError("the repeats of a lattice must be positive integers");
+  const double cells = static_cast<double>(repeats[0]) * repeats[1] * repeats[2];
+  const double cell_volume = static_cast<double>(kind.basis.size()) / density;
+  const double unit = std::cbrt(cell_volume / (kind.aspect[0] * kind.aspect[1] * kind.aspect[2]));
+  const Vector3 edge{unit * kind.aspect[0], unit * kind.aspect[1], unit * kind.aspect[2]};
+
+  Crystal crystal;
+  crystal.repeats = repeats;
+  crystal.cell = Cell::orthorhombic(edge[0] * repeats[0], edge[1] * repeats[1], edge[2] * repeats[2]);
+  crystal.sites.reserve(static_cast<std::size_t>(cells) * kind.basis.size());
+  for (int x = 0; x < repeats[0]; ++x) {
+    for (int y = 0; y < repeats[1]; ++y) {
+      for (int z = 0; z < repeats[2]; ++z) {
+        for (std::size_t b = 0; b < kind.basis.size(); ++b) {
+          const Vector3& f = kind.basis[b];
+          crystal.sites.push_back({(x + f[0]) * edge[0], (y + f[1]) * edge[1], (z + f[2]) * edge[2]});
+          crystal.basis_index.push_back(static_cast<int>(b));
+        }
+      }
+    }
+  }
+  return crystal;
+}
+
+}  // namespace bgw::crystal

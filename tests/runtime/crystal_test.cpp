@@ -1,0 +1,105 @@
+#include "runtime/crystal/lattice.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "tests/support/catch.h"
+
+using namespace bgw::crystal;
+
+namespace {
+
+double norm(const Vector3& v) { return std::sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]); }
+
+Crystal crystal_of(const std::string& name, std::int64_t atoms, double density) {
+  const LatticeKind& kind = *find_lattice(name);
+  return make_crystal(kind, *repeats_for(kind, atoms), density);
+}
+
+/// Number of neighbours of site 0 at the nearest distances, all images, as distance -> count.
+std::map<long, int> shells(const Crystal& crystal, double cutoff) {
+  std::map<long, int> found;
+  for (const Vector3& site : crystal.sites) {
+    for (int x = -2; x <= 2; ++x) {
+      for (int y = -2; y <= 2; ++y) {
+        for (int z = -2; z <= 2; ++z) {
+          const Vector3 shift = crystal.cell.cartesian({double(x), double(y), double(z)});
+          const double r = norm({site[0] - crystal.sites[0][0] + shift[0], site[1] - crystal.sites[0][1] + shift[1],
+                                 site[2] - crystal.sites[0][2] + shift[2]});
+          if (r > 1e-9 && r < cutoff) ++found[std::lround(r * 1e3)];
+        }
+      }
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("a crystal holds its atoms at its density") {
+  for (const std::string& name : lattice_names()) {
+    const auto n = static_cast<std::int64_t>(27 * find_lattice(name)->basis.size());
+    const Crystal crystal = crystal_of(name, n, 0.04);
+    CHECK(crystal.sites.size() == static_cast<std::size_t>(n));
+    CHECK(static_cast<double>(n) / crystal.cell.volume() == Approx(0.04).epsilon(1e-13));
+  }
+}
+
+TEST_CASE("neighbour shells of the lattices are those of the textbook") {
+  const double rho = 0.033567184;
+  using Shells = std::map<long, int>;
+  CHECK(shells(crystal_of("diamond_cubic", 64, rho), 6.3) == Shells{{2685, 4}, {4384, 12}, {5141, 12}, {6200, 6}});
+  CHECK(shells(crystal_of("ice_ih", 64, rho), 5.2) == Shells{{2685, 4}, {4384, 12}, {4474, 1}, {5141, 9}});
+  CHECK(shells(crystal_of("fcc", 256, 1.28), 2.1) == Shells{{1034, 12}, {1462, 6}, {1791, 24}, {2068, 12}});
+  CHECK(shells(crystal_of("bcc", 54, 0.25), 2.1) == Shells{{1732, 8}, {2000, 6}});
+}
+
+TEST_CASE("mW ice of 64 molecules has the edges of the literature") {
+  const Crystal cubic = crystal_of("diamond_cubic", 64, 0.033567184);
+  CHECK(cubic.cell.vectors[0][0] == Approx(12.4).epsilon(1e-7));
+  const Crystal hexagonal = crystal_of("ice_ih", 64, 0.033567184);
+  CHECK(hexagonal.cell.vectors[0][0] == Approx(8.768).epsilon(1e-4));
+  CHECK(hexagonal.cell.vectors[1][1] == Approx(15.187).epsilon(1e-4));
+}
+
+TEST_CASE("repeats are equal where the count is a cube and nearest to a cube otherwise") {
+  const LatticeKind& dc = *find_lattice("diamond_cubic");
+  using Repeats = std::array<int, 3>;
+  CHECK(*repeats_for(dc, 8) == Repeats{1, 1, 1});
+  CHECK(*repeats_for(dc, 216) == Repeats{3, 3, 3});
+  CHECK(*repeats_for(dc, 4096) == Repeats{8, 8, 8});
+  CHECK(*repeats_for(dc, 96) == Repeats{2, 2, 3});
+  CHECK(*repeats_for(*find_lattice("ice_ih"), 1728) == Repeats{6, 6, 6});
+  CHECK_FALSE(repeats_for(dc, 60));
+  CHECK_FALSE(repeats_for(dc, 0));
+  CHECK_FALSE(repeats_for(dc, 8 * 11));
+}
+
+TEST_CASE("atom counts offered instead of a wrong one are boxes near to a cube") {
+  const LatticeKind& dc = *find_lattice("diamond_cubic");
+  CHECK(allowed_atoms(dc, 60) == std::vector<std::int64_t>{8, 64, 96});
+  CHECK(allowed_atoms(dc, 100) == std::vector<std::int64_t>{64, 96, 144, 216});
+  for (const std::int64_t n : allowed_atoms(*find_lattice("ice_ih"), 500)) CHECK(repeats_for(*find_lattice("ice_ih"), n));
+}
+
+TEST_CASE("an unknown lattice has no kind") { CHECK(find_lattice("graphite") == nullptr); }
+
+TEST_CASE("fractional and cartesian coordinates are inverse in a triclinic cell") {
+  const Cell cell{{{{4.0, 0.0, 0.0}, {1.0, 5.0, 0.0}, {-0.7, 1.1, 6.0}}}};
+  CHECK_FALSE(cell.is_orthorhombic());
+  CHECK(cell.volume() == Approx(120.0));
+  const Vector3 x{1.3, -2.2, 7.7};
+  const Vector3 back = cell.cartesian(cell.fractional(x));
+  for (std::size_t d = 0; d < 3; ++d) CHECK(back[d] == Approx(x[d]).epsilon(1e-13));
+  CHECK(cell.heights()[2] == Approx(6.0));
+}
+
+TEST_CASE("minimum image maps displacements into half the box and is unchanged by lattice vectors") {
+  const Cell cell = Cell::orthorhombic(4.0, 5.0, 6.0);
+  const Vector3 d = cell.minimum_image({3.9, -2.6, 8.9});
+  CHECK(d[0] == Approx(-0.1));
+  CHECK(d[1] == Approx(2.4));
+  CHECK(d[2] == Approx(2.9));
+}
