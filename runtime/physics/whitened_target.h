@@ -1,0 +1,54 @@
+#pragma once
+
+#include "runtime/physics/energy_model.h"
+#include "runtime/tensor/tensor.h"
+
+namespace bgw::physics {
+
+/// rows [B, k] times matrix [k, n] -> [B, n], float64, no autograd. Works in padded chunks of a fixed number of rows,
+/// in parallel over chunks: a row's result depends neither on the batch it came in nor on the number of threads.
+Tensor row_product(const Tensor& rows, const Tensor& matrix);
+
+/// D and what comes with it for a batch of whitened coordinates.
+struct WhitenedValue {
+  Tensor work;                  // [B], D(y) in kT
+  Tensor gradient;              // [B, m], grad D
+  Tensor largest_displacement;  // [B], largest |u_i| of an atom, in the model's length unit
+};
+
+/// A crystal seen from its Gaussian base: u = M y turns the base into N(0, I), and
+/// D(y) = beta U(M y) - beta U0 - |y|^2 / 2 is what the Gaussian leaves over. D = 0 for a harmonic crystal in its own
+/// modes. Holds a reference to the model, which must outlive it.
+class WhitenedTarget {
+ public:
+  /// @param modes          M, [3N, m], angstrom; columns orthogonal to each other, all float64
+  /// @param beta           1 / kT in the inverse energy unit of the model
+  /// @param static_energy  U0, the energy at zero displacement
+  /// @throws ShapeError unless modes has 3N rows
+  WhitenedTarget(const EnergyModel& model, const Tensor& modes, double beta, double static_energy);
+
+  const EnergyModel& model() const { return model_; }
+  std::int64_t particles() const { return model_.particles(); }
+  std::int64_t dimension() const { return transposed_modes_.size(0); }  // m
+  double beta() const { return beta_; }
+  double static_energy() const { return static_energy_; }
+  /// M^T, [m, 3N], contiguous.
+  const Tensor& transposed_modes() const { return transposed_modes_; }
+
+  Tensor displacements(const Tensor& y) const;     // [B, m] -> [B, N, 3]
+  /// Coordinates in the modes, the least-squares inverse of `displacements`; uniform shifts drop out. [B, N, 3] -> [B, m]
+  Tensor whiten(const Tensor& displacements) const;
+  Tensor work(const Tensor& y) const;              // [B, m] -> [B]
+  WhitenedValue evaluate(const Tensor& y) const;   // one energy-and-gradient call a row
+
+ private:
+  Tensor work_from_energy(const Tensor& energy, const Tensor& y) const;
+
+  const EnergyModel& model_;
+  Tensor transposed_modes_;       // [m, 3N]
+  Tensor inverse_squared_norms_;  // [m]
+  double beta_;
+  double static_energy_;
+};
+
+}  // namespace bgw::physics
