@@ -1,0 +1,62 @@
+#include "runtime/store/cache.h"
+
+#include <stdexcept>
+
+#include "runtime/store/durable_file.h"
+
+namespace bgw::store {
+namespace {
+
+Layout layout_at(const std::filesystem::path& root) { return Layout{std::filesystem::absolute(root).lexically_normal()}; }
+
+}  // namespace
+
+Cache::Cache(Layout layout, std::unique_ptr<Records> records) : objects_(std::move(layout)), records_(std::move(records)) {}
+
+Cache Cache::open(const std::filesystem::path& root) {
+  Layout layout = layout_at(root);
+  make_directories(layout.objects());
+  make_directories(layout.work());
+  auto records = std::make_unique<Records>(layout.database());
+  return Cache(std::move(layout), std::move(records));
+}
+
+Cache Cache::look(const std::filesystem::path& root) {
+  Layout layout = layout_at(root);
+  std::error_code error;
+  std::unique_ptr<Records> records;
+  if (std::filesystem::exists(layout.database(), error)) records = std::make_unique<Records>(layout.database());
+  return Cache(std::move(layout), std::move(records));
+}
+
+Records& Cache::records() {
+  if (!records_) throw std::logic_error("this cache has no database: it was only looked at");
+  return *records_;
+}
+
+bool Cache::has_result(const plan::TaskSpec& spec) {
+  return spec.placement == plan::Placement::child ? objects_.contains(spec.key) : row(spec.key).has_value();
+}
+
+std::optional<schema::Value> Cache::row(const plan::Key& key) { return records_ ? records_->row(key) : std::nullopt; }
+
+std::vector<plan::Key> damaged_objects(const Cache& cache) {
+  std::vector<plan::Key> damaged;
+  for (const plan::Key& key : cache.objects().keys()) {
+    if (cache.objects().verify(key) == ObjectState::damaged) damaged.push_back(key);
+  }
+  return damaged;
+}
+
+std::size_t rebuild_records(Cache& cache) {
+  std::size_t count = 0;
+  for (const plan::Key& key : cache.objects().keys()) {
+    if (const std::optional<Manifest> manifest = cache.manifest(key)) {
+      cache.records().put_object(*manifest);
+      ++count;
+    }
+  }
+  return count;
+}
+
+}  // namespace bgw::store

@@ -1,0 +1,109 @@
+#include "runtime/store/durable_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "runtime/foundation/errors.h"
+
+namespace bgw::store {
+namespace {
+
+bool write_all(int descriptor, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+}  // namespace
+
+Descriptor::~Descriptor() { close(); }
+
+Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+  if (this != &other) {
+    close();
+    number_ = other.release();
+  }
+  return *this;
+}
+
+int Descriptor::release() { return std::exchange(number_, -1); }
+
+void Descriptor::close() {
+  if (number_ >= 0) ::close(std::exchange(number_, -1));
+}
+
+void throw_system_error(int error, const std::string& verb, const std::filesystem::path& path) {
+  // A quota or a limit on the size of files is a full disk to the one who wants to write.
+  const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
+  throw StoreError(fmt::format("{}cannot {} {}: {}", full ? "disk full: " : "", verb, path.string(), std::strerror(error)));
+}
+
+void write_durably(const std::filesystem::path& path, std::string_view bytes) {
+  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (!file.is_open()) throw_system_error(errno, "write", path);
+  if (write_all(file.get(), bytes) && ::fsync(file.get()) == 0) return;
+  const int error = errno;
+  ::unlink(path.c_str());
+  throw_system_error(error, "write", path);
+}
+
+void replace_durably(const std::filesystem::path& path, std::string_view bytes) {
+  std::filesystem::path beside = path;
+  beside += fmt::format(".{}.tmp", ::getpid());
+  write_durably(beside, bytes);
+  if (::rename(beside.c_str(), path.c_str()) != 0) {
+    const int error = errno;
+    ::unlink(beside.c_str());
+    throw_system_error(error, "write", path);
+  }
+  sync_directory(path.parent_path());
+}
+
+void sync_directory(const std::filesystem::path& directory) {
+  const Descriptor handle(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!handle.is_open() || ::fsync(handle.get()) != 0) throw_system_error(errno, "make durable the directory", directory);
+}
+
+bool rename_without_replacing(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
+  // Some file systems lack the flag; renaming a directory onto a directory with entries fails there all the same.
+  if (errno == EINVAL && ::rename(from.c_str(), to.c_str()) == 0) return true;
+  if (errno == EEXIST || errno == ENOTEMPTY) return false;
+  throw_system_error(errno, "rename to", to);
+}
+
+std::string read_bytes(const std::filesystem::path& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status{};
+  if (!file.is_open() || ::fstat(file.get(), &status) != 0) throw_system_error(errno, "read", path);
+  std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
+  std::size_t filled = 0;
+  while (filled < bytes.size()) {
+    const ssize_t got = ::read(file.get(), bytes.data() + filled, bytes.size() - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw_system_error(errno, "read", path);
+    if (got == 0) break;
+    filled += static_cast<std::size_t>(got);
+  }
+  bytes.resize(filled);
+  return bytes;
+}
+
+void make_directories(const std::filesystem::path& directory) {
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) throw_system_error(error.value(), "make the directory", directory);
+}
+
+}  // namespace bgw::store

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace bgw::store {
+
+/// A file descriptor that is closed at the end of its scope.
+class Descriptor {
+ public:
+  explicit Descriptor(int number = -1) : number_(number) {}
+  ~Descriptor();
+  Descriptor(Descriptor&& other) noexcept : number_(other.release()) {}
+  Descriptor& operator=(Descriptor&& other) noexcept;
+  int get() const { return number_; }
+  bool is_open() const { return number_ >= 0; }
+  int release();
+  void close();
+
+ private:
+  int number_;
+};
+
+/// A StoreError for a failed system call: "disk full: cannot write FILE" when that is the cause.
+[[noreturn]] void throw_system_error(int error, const std::string& verb, const std::filesystem::path& path);
+
+/// Writes a new file and makes it durable; a file that could not be written whole is removed.
+void write_durably(const std::filesystem::path& path, std::string_view bytes);
+/// Replaces `path` in one step: written beside, made durable, renamed.
+void replace_durably(const std::filesystem::path& path, std::string_view bytes);
+/// Makes the entries of a directory durable.
+void sync_directory(const std::filesystem::path& directory);
+/// Renames; false when something stands at the new place already.
+bool rename_without_replacing(const std::filesystem::path& from, const std::filesystem::path& to);
+/// All bytes of a file; throws StoreError.
+std::string read_bytes(const std::filesystem::path& path);
+/// Makes a directory and its parents; throws StoreError.
+void make_directories(const std::filesystem::path& directory);
+
+}  // namespace bgw::store

@@ -1,0 +1,211 @@
+// Why a directory that appears by renaming: HDF5 gives no promise for a file whose writer was killed, and a database row
+// written before the file is a lie after a crash. A renamed directory is there whole or not at all, needs no lock and no
+// recovery, and its manifest proves it without the database.
+#include "runtime/store/object_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/plan/sha256.h"
+#include "runtime/foundation/errors.h"
+#include "runtime/store/clock.h"
+#include "runtime/store/durable_file.h"
+#include "runtime/store/hdf5_file.h"
+#include "runtime/store/task_json.h"
+
+namespace bgw::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kResult = "result.h5";
+constexpr const char* kManifest = "manifest.json";
+constexpr const char* kTask = "task.json";
+constexpr const char* kLog = "log.txt";
+
+[[noreturn]] void throw_damaged(const plan::Key& key, const fs::path& where, const std::string& cause) {
+  throw StoreError(fmt::format("object {} is damaged ({}): {}; the next `bgw run` moves it aside and makes it again",
+                               key.short_hex(), cause, where.string()));
+}
+
+std::string read_if_there(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error) ? read_bytes(path) : std::string();
+}
+
+// A directory in the making; it vanishes unless it was renamed away.
+class Draft {
+ public:
+  explicit Draft(fs::path where) : where_(std::move(where)) { make_directories(where_); }
+  ~Draft() {
+    std::error_code ignored;
+    fs::remove_all(where_, ignored);
+  }
+  Draft(const Draft&) = delete;
+  Draft& operator=(const Draft&) = delete;
+  const fs::path& where() const { return where_; }
+
+ private:
+  fs::path where_;
+};
+
+// Drafts of attempts that were killed; the claim on the task guarantees that nobody writes them now.
+void remove_old_drafts(const fs::path& work) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(work, ignored)) {
+    if (entry.path().filename().string().starts_with("out.")) fs::remove_all(entry.path(), ignored);
+  }
+}
+
+Manifest make_manifest(const plan::TaskSpec& spec, const artifacts::Artifact& artifact, const Provenance& provenance) {
+  Manifest manifest;
+  manifest.key = spec.key;
+  manifest.name = spec.name;
+  manifest.kind = spec.kind;
+  manifest.version = spec.version;
+  manifest.preimage = spec.preimage;
+  for (const plan::TaskInput& input : spec.inputs) manifest.inputs[input.role] = input.key;
+  manifest.results = artifact.results;
+  manifest.cost = artifact.cost;
+  manifest.provenance = provenance;
+  return manifest;
+}
+
+bool sizes_fit(const fs::path& object, const Manifest& manifest) {
+  return std::all_of(manifest.files.begin(), manifest.files.end(), [&](const auto& entry) {
+    std::error_code error;
+    return fs::file_size(object / entry.first, error) == entry.second.bytes && !error;
+  });
+}
+
+bool checksums_fit(const fs::path& object, const Manifest& manifest) {
+  return std::all_of(manifest.files.begin(), manifest.files.end(), [&](const auto& entry) {
+    return plan::sha256(read_bytes(object / entry.first)) == entry.second.sha256;
+  });
+}
+
+}  // namespace
+
+ObjectState ObjectStore::quick_look(const plan::Key& key) const {
+  std::error_code error;
+  if (!fs::exists(layout_.object(key), error)) return ObjectState::absent;
+  try {
+    return sizes_fit(layout_.object(key), manifest(key)) ? ObjectState::sound : ObjectState::damaged;
+  } catch (const StoreError&) {
+    return ObjectState::damaged;
+  }
+}
+
+ObjectState ObjectStore::verify(const plan::Key& key) const {
+  const ObjectState state = quick_look(key);
+  if (state != ObjectState::sound) return state;
+  try {
+    return checksums_fit(layout_.object(key), manifest(key)) ? ObjectState::sound : ObjectState::damaged;
+  } catch (const StoreError&) {
+    return ObjectState::damaged;
+  }
+}
+
+Manifest ObjectStore::manifest(const plan::Key& key) const {
+  const fs::path where = layout_.object(key);
+  std::error_code error;
+  if (!fs::exists(where, error)) {
+    throw StoreError(fmt::format("object {} is not in the cache {}; `bgw run` makes it", key.short_hex(), layout_.root.string()));
+  }
+  try {
+    Manifest manifest = parse_manifest(read_bytes(where / kManifest));
+    if (manifest.key != key) throw std::runtime_error("it belongs to another key");
+    return manifest;
+  } catch (const std::runtime_error& cause) {
+    throw_damaged(key, where / kManifest, cause.what());
+  }
+}
+
+std::optional<Manifest> ObjectStore::find_manifest(const plan::Key& key) const {
+  try {
+    Manifest found = manifest(key);
+    if (sizes_fit(layout_.object(key), found)) return found;
+  } catch (const StoreError&) {
+    // absent or damaged: there is no result to show
+  }
+  return std::nullopt;
+}
+
+plan::TaskSpec ObjectStore::task(const plan::Key& key) const {
+  const fs::path where = layout_.object(key) / kTask;
+  const Manifest known = manifest(key);
+  try {
+    return parse_task(read_bytes(where));
+  } catch (const std::runtime_error& cause) {
+    throw_damaged(key, where, cause.what());
+  }
+}
+
+artifacts::Artifact ObjectStore::load(const plan::Key& key) const {
+  const Manifest known = manifest(key);
+  const fs::path where = layout_.object(key) / kResult;
+  const auto file = known.files.find(kResult);
+  if (file == known.files.end()) throw_damaged(key, where, "its manifest does not name result.h5");
+  const std::string bytes = read_bytes(where);
+  if (plan::sha256(bytes) != file->second.sha256) throw_damaged(key, where, "its checksum does not fit");
+  artifacts::Artifact artifact = decode_hdf5(bytes);
+  artifact.cost = known.cost;
+  return artifact;
+}
+
+void ObjectStore::publish(const plan::TaskSpec& spec, const artifacts::Artifact& artifact, const Provenance& provenance,
+                          const StepHook& before_step) const {
+  const auto step = [&](const char* name) {
+    if (before_step) before_step(name);
+  };
+  const fs::path work = layout_.work(spec.key);
+  remove_old_drafts(work);
+  const Draft draft(work / ("out." + random_token()));
+  Manifest manifest = make_manifest(spec, artifact, provenance);
+  const auto put = [&](const char* name, const std::string& bytes) {
+    step(name);
+    write_durably(draft.where() / name, bytes);
+    manifest.files[name] = {bytes.size(), plan::sha256(bytes)};
+  };
+  put(kResult, encode_hdf5(artifact));
+  put(kTask, to_json(spec));
+  put(kLog, read_if_there(work / kLog));
+  step(kManifest);
+  write_durably(draft.where() / kManifest, to_json(manifest));
+  step("sync draft");
+  sync_directory(draft.where());
+
+  const fs::path place = layout_.object(spec.key);
+  make_directories(place.parent_path());
+  sync_directory(layout_.objects());
+  step("rename");
+  if (!rename_without_replacing(draft.where(), place) && verify(spec.key) == ObjectState::damaged) {
+    set_aside(spec.key);
+    rename_without_replacing(draft.where(), place);
+  }
+  step("sync parent");
+  sync_directory(place.parent_path());
+}
+
+fs::path ObjectStore::set_aside(const plan::Key& key) const {
+  make_directories(layout_.damaged());
+  const fs::path place = layout_.damaged() / fmt::format("{}.{}", key.hex(), random_token());
+  rename_without_replacing(layout_.object(key), place);
+  return place;
+}
+
+std::vector<plan::Key> ObjectStore::keys() const {
+  std::vector<plan::Key> keys;
+  std::error_code error;
+  for (const auto& shelf : fs::directory_iterator(layout_.objects(), error)) {
+    for (const auto& object : fs::directory_iterator(shelf.path(), error)) {
+      const std::string name = object.path().filename().string();
+      if (name.size() == 64) keys.push_back(plan::Key::from_hex(name));
+    }
+  }
+  std::sort(keys.begin(), keys.end());
+  return keys;
+}
+
+}  // namespace bgw::store

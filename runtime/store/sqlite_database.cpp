@@ -1,0 +1,137 @@
+// The doorway to SQLite.
+#include "runtime/store/sqlite_database.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include "runtime/foundation/errors.h"
+
+namespace bgw::store {
+namespace {
+
+[[noreturn]] void fail(const std::filesystem::path& file, sqlite3* handle, int code) {
+  const char* words = handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
+  switch (code & 0xff) {
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
+      throw StoreError(fmt::format("{} is not a readable database ({}); move it away: results stay in objects/, only "
+                                   "the history is lost",
+                                   file.string(), words));
+    case SQLITE_FULL: throw StoreError(fmt::format("disk full: cannot write {}", file.string()));
+    case SQLITE_BUSY:
+      throw StoreError(fmt::format("{} is kept busy by another process; try again when it is done", file.string()));
+    default: throw StoreError(fmt::format("cannot use the database {}: {}", file.string(), words));
+  }
+}
+
+}  // namespace
+
+void Database::Close::operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
+
+Database::Database(const std::filesystem::path& file) : file_(file) {
+  sqlite3* handle = nullptr;
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX;
+  const int code = sqlite3_open_v2(file.c_str(), &handle, flags, nullptr);
+  handle_.reset(handle);
+  if (code != SQLITE_OK) fail(file_, handle, code);
+  sqlite3_busy_timeout(handle, 10000);
+  execute("PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
+          "PRAGMA synchronous = NORMAL;");
+}
+
+void Database::execute(const std::string& sql) {
+  const int code = sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) fail(file_, handle_.get(), code);
+}
+
+std::int64_t Database::integer(const std::string& sql) {
+  Statement query(*this, sql);
+  if (!query.step()) throw StoreError(fmt::format("{}: no answer to \"{}\"", file_.string(), sql));
+  return query.integer(0);
+}
+
+std::int64_t Database::last_insert_id() const { return sqlite3_last_insert_rowid(handle_.get()); }
+
+void Statement::Finalize::operator()(sqlite3_stmt* handle) const { sqlite3_finalize(handle); }
+
+Statement::Statement(Database& database, std::string_view sql) : database_(database) {
+  sqlite3_stmt* handle = nullptr;
+  check(sqlite3_prepare_v2(database.handle_.get(), sql.data(), static_cast<int>(sql.size()), &handle, nullptr));
+  handle_.reset(handle);
+}
+
+void Statement::check(int code) const {
+  if (code != SQLITE_OK) fail(database_.file_, database_.handle_.get(), code);
+}
+
+Statement& Statement::bind(int place, std::int64_t value) {
+  check(sqlite3_bind_int64(handle_.get(), place, value));
+  return *this;
+}
+
+Statement& Statement::bind(int place, double value) {
+  check(sqlite3_bind_double(handle_.get(), place, value));
+  return *this;
+}
+
+Statement& Statement::bind(int place, std::string_view text) {
+  check(sqlite3_bind_text64(handle_.get(), place, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
+  return *this;
+}
+
+Statement& Statement::bind_blob(int place, std::string_view bytes) {
+  check(sqlite3_bind_blob64(handle_.get(), place, bytes.data(), bytes.size(), SQLITE_TRANSIENT));
+  return *this;
+}
+
+Statement& Statement::bind_none(int place) {
+  check(sqlite3_bind_null(handle_.get(), place));
+  return *this;
+}
+
+bool Statement::step() {
+  const int code = sqlite3_step(handle_.get());
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) return false;
+  sqlite3_reset(handle_.get());
+  fail(database_.file_, database_.handle_.get(), code);
+}
+
+void Statement::run() {
+  while (step()) {
+  }
+  sqlite3_reset(handle_.get());
+  sqlite3_clear_bindings(handle_.get());
+}
+
+bool Statement::is_none(int column) const { return sqlite3_column_type(handle_.get(), column) == SQLITE_NULL; }
+std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(handle_.get(), column); }
+double Statement::real(int column) const { return sqlite3_column_double(handle_.get(), column); }
+
+std::string Statement::text(int column) const {
+  const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(handle_.get(), column));
+  return bytes == nullptr ? std::string() : std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column)));
+}
+
+std::string Statement::blob(int column) const {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(handle_.get(), column));
+  return bytes == nullptr ? std::string() : std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column)));
+}
+
+Transaction::Transaction(Database& database) : database_(database) { database_.execute("BEGIN IMMEDIATE"); }
+
+Transaction::~Transaction() {
+  if (!open_) return;
+  try {
+    database_.execute("ROLLBACK");
+  } catch (const StoreError&) {
+    // SQLite has rolled back by itself, as it does on a full disk
+  }
+}
+
+void Transaction::commit() {
+  database_.execute("COMMIT");
+  open_ = false;
+}
+
+}  // namespace bgw::store

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace bgw::store {
+
+/// An open SQLite file. Every failure is a StoreError with the file and SQLite's words.
+class Database {
+ public:
+  /// Opens or makes the file, with the settings of every bgw database: WAL, foreign keys, ten seconds of patience.
+  explicit Database(const std::filesystem::path& file);
+
+  /// Runs statements that take nothing and give nothing.
+  void execute(const std::string& sql);
+  /// First column of the first row of a query that always has one, as an integer.
+  std::int64_t integer(const std::string& sql);
+  std::int64_t last_insert_id() const;
+  const std::filesystem::path& file() const { return file_; }
+
+ private:
+  friend class Statement;
+  struct Close {
+    void operator()(sqlite3* handle) const;
+  };
+  std::filesystem::path file_;
+  std::unique_ptr<sqlite3, Close> handle_;
+};
+
+/// One prepared statement; parameters are bound from 1 on, columns counted from 0.
+class Statement {
+ public:
+  Statement(Database& database, std::string_view sql);
+
+  Statement& bind(int place, std::int64_t value);
+  Statement& bind(int place, double value);
+  Statement& bind(int place, std::string_view text);
+  Statement& bind_blob(int place, std::string_view bytes);
+  Statement& bind_none(int place);
+
+  /// Goes to the next row; false at the end.
+  bool step();
+  /// For statements without rows: runs once and makes ready for the next binding.
+  void run();
+
+  bool is_none(int column) const;
+  std::int64_t integer(int column) const;
+  double real(int column) const;
+  std::string text(int column) const;
+  std::string blob(int column) const;
+
+ private:
+  struct Finalize {
+    void operator()(sqlite3_stmt* handle) const;
+  };
+  void check(int code) const;
+  Database& database_;
+  std::unique_ptr<sqlite3_stmt, Finalize> handle_;
+};
+
+/// One write transaction. It begins IMMEDIATE: a deferred one that reads first fails at once when another process
+/// wrote in between, in spite of the busy timeout. Rolled back unless committed.
+class Transaction {
+ public:
+  explicit Transaction(Database& database);
+  ~Transaction();
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  void commit();
+
+ private:
+  Database& database_;
+  bool open_ = true;
+};
+
+}  // namespace bgw::store

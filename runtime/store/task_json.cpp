@@ -1,0 +1,64 @@
+#include "runtime/store/task_json.h"
+
+#include <stdexcept>
+
+namespace bgw::store {
+namespace {
+
+using schema::List;
+using schema::Map;
+using schema::Value;
+
+Value inputs_value(const std::vector<plan::TaskInput>& inputs) {
+  List list;
+  for (const plan::TaskInput& input : inputs) list.emplace_back(Map{{"role", input.role}, {"key", input.key.hex()}});
+  return list;
+}
+
+plan::TaskSpec spec_from(const Value& value) {
+  plan::TaskSpec spec;
+  spec.name = value.at("name").as_string();
+  spec.kind = value.at("kind").as_string();
+  spec.version = static_cast<int>(value.at("version").as_int());
+  spec.placement = value.at("placement").as_string() == "inline" ? plan::Placement::inline_ : plan::Placement::child;
+  spec.arguments = value.at("arguments");
+  for (const Value& input : value.at("inputs").as_list()) {
+    spec.inputs.push_back({input.at("role").as_string(), plan::Key::from_hex(input.at("key").as_string()), 0});
+  }
+  spec.policy = value.at("policy");
+  spec.presentation = value.at("presentation");
+  spec.preimage = value.at("preimage").as_string();
+  spec.key = plan::Key::from_hex(value.at("key").as_string());
+  spec.stream_key = plan::Key::from_hex(value.at("stream_key").as_string());
+  for (const Value& name : value.at("also_named").as_list()) spec.also_named.push_back(name.as_string());
+  return spec;
+}
+
+}  // namespace
+
+std::string to_json(const plan::TaskSpec& spec) {
+  const List also_named(spec.also_named.begin(), spec.also_named.end());
+  return schema::to_pretty_json(Map{{"name", spec.name},
+                                    {"kind", spec.kind},
+                                    {"version", spec.version},
+                                    {"placement", spec.placement == plan::Placement::inline_ ? "inline" : "child"},
+                                    {"arguments", spec.arguments},
+                                    {"inputs", inputs_value(spec.inputs)},
+                                    {"policy", spec.policy},
+                                    {"presentation", spec.presentation},
+                                    {"preimage", spec.preimage},
+                                    {"key", spec.key.hex()},
+                                    {"stream_key", spec.stream_key.hex()},
+                                    {"also_named", also_named}}) +
+         "\n";
+}
+
+plan::TaskSpec parse_task(const std::string& text) {
+  try {
+    return spec_from(schema::parse_json(text));
+  } catch (const std::logic_error& error) {
+    throw std::runtime_error(std::string("not the description of a task: ") + error.what());
+  }
+}
+
+}  // namespace bgw::store
