@@ -1,0 +1,233 @@
+#include "runtime/engine/child.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <new>
+
+#include "runtime/engine/checkpoints.h"
+#include "runtime/engine/progress_file.h"
+#include "runtime/foundation/errors.h"
+#include "runtime/store/clock.h"
+#include "runtime/store/durable_file.h"
+#include "runtime/store/object_store.h"
+#include "runtime/store/task_json.h"
+
+namespace bgw::engine {
+namespace {
+
+namespace fs = std::filesystem;
+using SteadyClock = std::chrono::steady_clock;
+
+std::atomic<bool> stop_flag{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler sets it");
+
+extern "C" void on_stop_signal(int) { stop_flag = true; }
+
+void listen_to_signals() {
+  struct sigaction action {};
+  action.sa_handler = on_stop_signal;
+  action.sa_flags = SA_RESTART;
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaction(signal, &action, nullptr);
+  // A limit on the size of files then shows as an error of write, like a full disk, and not as a death.
+  std::signal(SIGXFSZ, SIG_IGN);
+}
+
+void log_line(const std::string& text) {
+  fmt::print(stderr, "{}\n", text);
+  std::fflush(stderr);
+}
+
+int threads_from_environment() {
+  const char* text = std::getenv("OMP_NUM_THREADS");
+  return text == nullptr ? 1 : std::max(1, std::atoi(text));
+}
+
+double seconds_since(SteadyClock::time_point start) {
+  return std::chrono::duration<double>(SteadyClock::now() - start).count();
+}
+
+// Wall time and the first start, carried from attempt to attempt in work/<key>/effort.json.
+class Effort {
+ public:
+  explicit Effort(fs::path file) : file_(std::move(file)) {
+    started_ = store::now_in_microseconds();
+    try {
+      const schema::Value saved = schema::parse_json(store::read_bytes(file_));
+      before_ = saved.at("seconds").as_double();
+      started_ = saved.at("started").as_int();
+    } catch (const std::exception&) {
+      // the first attempt, or one that died while writing: what it spent is not known
+    }
+  }
+  double seconds() const { return before_ + seconds_since(begin_); }
+  std::int64_t started() const { return started_; }
+  void save() const {
+    store::replace_durably(file_, schema::to_json(schema::Map{{"seconds", seconds()}, {"started", started_}}));
+  }
+
+ private:
+  fs::path file_;
+  SteadyClock::time_point begin_ = SteadyClock::now();
+  double before_ = 0;
+  std::int64_t started_ = 0;
+};
+
+schema::Value checkpoint_policy(const plan::TaskSpec& spec) {
+  const schema::Value* policy = spec.policy.find("checkpoint");
+  return policy != nullptr && policy->is_map() ? *policy : schema::Value(schema::Map{});
+}
+
+class ChildContext : public TaskContext {
+ public:
+  ChildContext(plan::TaskSpec spec, const store::Layout& layout)
+      : spec_(std::move(spec)),
+        objects_(layout),
+        work_(layout.work(spec_.key)),
+        interval_(checkpoint_policy(spec_).number_or("every_s", 300)),
+        checkpoints_(work_, spec_.key, static_cast<std::size_t>(checkpoint_policy(spec_).int_or("keep", 2))),
+        progress_(work_ / "progress.jsonl"),
+        effort_(work_ / "effort.json") {}
+
+  const plan::TaskSpec& spec() const override { return spec_; }
+
+  std::shared_ptr<const artifacts::Artifact> input(const std::string& role) override { return object(key_of(role)); }
+  plan::TaskSpec input_spec(const std::string& role) override { return object_spec(key_of(role)); }
+
+  std::shared_ptr<const artifacts::Artifact> object(const plan::Key& key) override {
+    std::shared_ptr<const artifacts::Artifact>& loaded = loaded_[key];
+    if (!loaded) loaded = std::make_shared<artifacts::Artifact>(objects_.load(key));
+    return loaded;
+  }
+  plan::TaskSpec object_spec(const plan::Key& key) override { return objects_.task(key); }
+
+  std::optional<artifacts::Artifact> load_checkpoint() override {
+    std::optional<artifacts::Artifact> state =
+        checkpoints_.load([](const std::string& text) { log_line("warning: " + text); });
+    if (state) log_line("going on from a checkpoint");
+    return state;
+  }
+
+  void save_checkpoint(const artifacts::Artifact& state) override {
+    checkpoints_.save(state);
+    last_checkpoint_ = SteadyClock::now();
+    effort_.save();
+  }
+
+  bool checkpoint_due() const override { return stop_requested() || seconds_since(last_checkpoint_) >= interval_; }
+  bool stop_requested() const override { return stop_flag; }
+  void report(const Progress& progress) override { progress_.report(progress); }
+  int cpus() const override { return threads_from_environment(); }
+
+  void publish(artifacts::Artifact artifact, const TaskProgram& program) {
+    progress_.flush();
+    artifact.cost.seconds = effort_.seconds();
+    store::Provenance provenance;
+    provenance.host = store::host_name();
+    provenance.device = program.device;
+    provenance.cpus = cpus();
+    provenance.started = effort_.started();
+    provenance.ended = store::now_in_microseconds();
+    provenance.libraries = program.libraries;
+    objects_.publish(spec_, artifact, provenance);
+    checkpoints_.remove_all();
+  }
+
+  // What was spent is kept for the next attempt; on a full disk it is lost, and that must not hide the cause.
+  void end_without_result() {
+    progress_.flush();
+    try {
+      effort_.save();
+    } catch (const StoreError&) {
+    }
+  }
+
+ private:
+  const plan::Key& key_of(const std::string& role) const {
+    for (const plan::TaskInput& input : spec_.inputs) {
+      if (input.role == role) return input.key;
+    }
+    throw std::logic_error(fmt::format("task {} has no input '{}'", spec_.name, role));
+  }
+
+  plan::TaskSpec spec_;
+  store::ObjectStore objects_;
+  fs::path work_;
+  double interval_;
+  Checkpoints checkpoints_;
+  ProgressWriter progress_;
+  Effort effort_;
+  SteadyClock::time_point last_checkpoint_ = SteadyClock::now();
+  std::map<plan::Key, std::shared_ptr<const artifacts::Artifact>> loaded_;
+};
+
+int fail(const fs::path& work, const char* cause, const std::string& message) {
+  log_line(fmt::format("failed ({}): {}", cause, message));
+  try {
+    store::replace_durably(work / "failure.json", schema::to_json(schema::Map{{"cause", cause}, {"message", message}}));
+  } catch (const std::exception& error) {
+    log_line(fmt::format("and the cause could not be written: {}", error.what()));
+  }
+  return kTaskFailed;
+}
+
+// Runs `work` and turns whatever it throws into an exit status with a cause.
+int end_of(const fs::path& directory, const std::function<void()>& work) {
+  try {
+    work();
+    return kTaskDone;
+  } catch (const Stopped&) {
+    log_line("stopped on request; the state is saved");
+    return kTaskStopped;
+  } catch (const InputError& error) {
+    return fail(directory, "bad_input", error.what());
+  } catch (const NumericalError& error) {
+    return fail(directory, "nan", error.what());
+  } catch (const StoreError& error) {
+    return fail(directory, "disk", error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(directory, "oom", "out of memory");
+  } catch (const std::exception& error) {
+    return fail(directory, "crash", error.what());
+  }
+}
+
+const TaskFunction& function_of(const TaskRegistry& registry, const std::string& kind) {
+  const auto found = registry.find(kind);
+  if (found == registry.end()) throw std::logic_error(fmt::format("this task program knows no kind '{}'", kind));
+  return found->second;
+}
+
+}  // namespace
+
+void TaskContext::step_done(const std::function<artifacts::Artifact()>& state) {
+  // Read once: a request that comes while the state is being saved is met at the end of the next step.
+  const bool stop = stop_requested();
+  if (!stop && !checkpoint_due()) return;
+  save_checkpoint(state());
+  if (stop) throw Stopped();
+}
+
+int exec_task(const fs::path& task_json, const TaskRegistry& registry, const TaskProgram& program) {
+  listen_to_signals();
+  const fs::path directory = fs::absolute(task_json).parent_path();
+  std::error_code ignored;
+  fs::remove(directory / "failure.json", ignored);
+  return end_of(directory, [&] {
+    ChildContext context(store::parse_task(store::read_bytes(task_json)), store::layout_of_task(task_json));
+    try {
+      artifacts::Artifact artifact = function_of(registry, context.spec().kind)(context);
+      context.publish(std::move(artifact), program);
+    } catch (...) {
+      context.end_without_result();
+      throw;
+    }
+  });
+}
+
+}  // namespace bgw::engine

@@ -1,0 +1,71 @@
+#include "runtime/engine/claim.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+
+#include "compiler/schema/value.h"
+#include "runtime/store/clock.h"
+
+namespace bgw::engine {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string clock_time_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  ::localtime_r(&now, &local);
+  char text[16] = {};
+  std::strftime(text, sizeof(text), "%H:%M", &local);
+  return text;
+}
+
+// For people only: whether the claim is held is the kernel's to say.
+void write_owner(int file) {
+  const std::string text = schema::to_json(
+      schema::Map{{"pid", static_cast<std::int64_t>(::getpid())}, {"host", store::host_name()}, {"since", clock_time_now()}});
+  if (::ftruncate(file, 0) != 0) return;
+  [[maybe_unused]] const ssize_t written = ::pwrite(file, text.data(), text.size(), 0);
+}
+
+// Whoever finishes a task removes its work directory: the file we locked may be one without a name by then.
+bool still_in_place(int file, const fs::path& path) {
+  struct stat held{};
+  struct stat named{};
+  return ::fstat(file, &held) == 0 && ::stat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+}
+
+}  // namespace
+
+std::optional<Claim> Claim::try_take(const fs::path& work) {
+  const fs::path path = work / "claim";
+  for (;;) {
+    store::make_directories(work);
+    store::Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+    if (!file.is_open() && errno == ENOENT) continue;  // the directory was removed this moment
+    if (!file.is_open()) store::throw_system_error(errno, "write", path);
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EWOULDBLOCK) return std::nullopt;
+      store::throw_system_error(errno, "lock", path);
+    }
+    if (!still_in_place(file.get(), path)) continue;
+    write_owner(file.get());
+    return Claim(std::move(file));
+  }
+}
+
+ClaimOwner claim_owner(const fs::path& work) {
+  try {
+    const schema::Value owner = schema::parse_json(store::read_bytes(work / "claim"));
+    return {static_cast<int>(owner.at("pid").as_int()), owner.at("host").as_string(), owner.at("since").as_string()};
+  } catch (const std::exception&) {
+    return {};  // it has just begun, or just ended
+  }
+}
+
+}  // namespace bgw::engine

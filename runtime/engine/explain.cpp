@@ -1,0 +1,164 @@
+#include "runtime/engine/explain.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
+#include <map>
+#include <set>
+
+#include "runtime/engine/checkpoints.h"
+#include "runtime/engine/program_identity.h"
+#include "runtime/engine/schedule.h"
+
+namespace bgw::engine {
+namespace {
+
+using schema::List;
+using schema::Map;
+using schema::Value;
+using Fields = std::map<std::string, Value>;  // dotted place -> what stands there
+
+bool is_key(const Value& value) {
+  return value.is_string() && value.as_string().size() == 64 &&
+         std::all_of(value.as_string().begin(), value.as_string().end(), [](unsigned char c) { return std::isxdigit(c); });
+}
+
+bool is_list_of_named(const Value& value) {
+  return value.is_list() && !value.as_list().empty() &&
+         std::all_of(value.as_list().begin(), value.as_list().end(),
+                     [](const Value& item) { return item.find("name") != nullptr && item.at("name").is_string(); });
+}
+
+std::string joined(const std::string& place, const std::string& member) { return place.empty() ? member : place + "." + member; }
+
+// "stages" -> "stage"
+std::string singular(const std::string& place) { return place.ends_with('s') ? place.substr(0, place.size() - 1) : place; }
+
+void flatten(const Value& value, const std::string& place, Fields& fields) {
+  if (is_list_of_named(value)) {
+    for (const Value& item : value.as_list()) {
+      flatten(item, fmt::format("{} {}", singular(place), item.at("name").as_string()), fields);
+    }
+  } else if (value.is_map()) {
+    for (const auto& [name, item] : value.as_map()) {
+      // a constructor is named by its place: "flow mode_split -> affine"
+      flatten(item, name == "call" && item.is_string() ? place : joined(place, name), fields);
+    }
+  } else {
+    fields[place] = value;
+  }
+}
+
+std::string shown(const Fields& fields, const std::string& place) {
+  const auto found = fields.find(place);
+  if (found == fields.end() || found->second.is_none()) return "none";
+  return found->second.is_string() ? found->second.as_string() : schema::to_json(found->second);
+}
+
+std::string without_prefix(const std::string& place) {
+  constexpr std::string_view kPrefix = "arguments.";
+  return place.starts_with(kPrefix) ? place.substr(kPrefix.size()) : place;
+}
+
+Fields fields_of(const std::string& preimage) {
+  Fields fields;
+  flatten(schema::parse_json(preimage), "", fields);
+  return fields;
+}
+
+bool holds_key(const Fields& fields, const std::string& place) {
+  const auto found = fields.find(place);
+  return found != fields.end() && is_key(found->second);
+}
+
+// Everything explain() knows while it goes through the tasks.
+struct Survey {
+  const plan::Plan& plan;
+  store::Cache& cache;
+  std::string program;
+  WorkList work;
+  std::vector<store::ObjectState> states;  // of child tasks
+};
+
+std::string upstream_reason(const Survey& survey, const plan::TaskSpec& spec) {
+  std::set<std::string> names;
+  for (const plan::TaskInput& input : spec.inputs) {
+    if (survey.work.to_run[input.task]) names.insert(survey.plan.tasks[input.task].name);
+  }
+  if (names.empty()) {
+    for (const plan::TaskInput& input : spec.inputs) names.insert(survey.plan.tasks[input.task].name);
+  }
+  return names.empty() ? "new" : fmt::format("upstream: {}", fmt::join(names, ", "));
+}
+
+std::optional<std::string> reason_from_attempts(const Survey& survey, const plan::TaskSpec& spec) {
+  const std::optional<store::AttemptRecord> last = survey.cache.records().last_attempt(spec.key);
+  const bool resumes = newest_checkpoint_time(survey.cache.layout().work(spec.key)).has_value();
+  const char* how = resumes ? ", goes on from its checkpoint" : "";
+  if (last && last->state == "failed") return fmt::format("failed ({}){}", last->cause, how);
+  if (resumes) return "interrupted, goes on from its checkpoint";
+  if (last && last->state == "done") return "its result is gone from the cache";
+  return std::nullopt;
+}
+
+std::string summary_of(const std::vector<std::string>& changes) {
+  if (changes.size() <= 2) return fmt::format("{}", fmt::join(changes, ", "));
+  return fmt::format("{}, {} and {} more", changes[0], changes[1], changes.size() - 2);
+}
+
+void explain_task(const Survey& survey, std::size_t task, TaskStatus& status) {
+  const plan::TaskSpec& spec = survey.plan.tasks[task];
+  status.reason = "new";
+  if (survey.states[task] == store::ObjectState::damaged) status.reason = "its object is damaged";
+  if (!survey.cache.has_records()) return;
+  store::Records& records = survey.cache.records();
+  status.estimated_seconds = records.typical_seconds(spec.kind);
+  const std::optional<store::EarlierTask> earlier = records.latest_other(survey.program, spec.name, spec.key);
+  if (earlier) status.changes = differing_fields(earlier->preimage, spec.preimage);
+  if (survey.states[task] == store::ObjectState::damaged) return;
+  if (const std::optional<std::string> reason = reason_from_attempts(survey, spec)) {
+    status.reason = *reason;
+  } else if (earlier) {
+    status.reason = status.changes.empty() ? upstream_reason(survey, spec) : summary_of(status.changes);
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> differing_fields(const std::string& earlier_preimage, const std::string& preimage) {
+  const Fields before = fields_of(earlier_preimage);
+  const Fields now = fields_of(preimage);
+  std::set<std::string> places;
+  for (const auto& [place, value] : before) places.insert(place);
+  for (const auto& [place, value] : now) places.insert(place);
+  std::vector<std::string> changes;
+  for (const std::string& place : places) {
+    if (holds_key(before, place) || holds_key(now, place)) continue;
+    const std::string old_text = shown(before, place);
+    const std::string new_text = shown(now, place);
+    if (old_text != new_text) changes.push_back(fmt::format("{} {} -> {}", without_prefix(place), old_text, new_text));
+  }
+  return changes;
+}
+
+std::vector<TaskStatus> explain(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache) {
+  std::vector<bool> cached;
+  Survey survey{plan, cache, program_identity(plan), {}, {}};
+  for (const plan::TaskSpec& spec : plan.tasks) {
+    const bool child = spec.placement == plan::Placement::child;
+    survey.states.push_back(child ? cache.objects().quick_look(spec.key) : store::ObjectState::absent);
+    cached.push_back(child ? survey.states.back() == store::ObjectState::sound : cache.row(spec.key).has_value());
+  }
+  survey.work = make_work_list(plan, wanted, cached);
+  std::vector<TaskStatus> statuses(plan.tasks.size());
+  for (std::size_t task = 0; task < statuses.size(); ++task) {
+    statuses[task].needed = survey.work.needed[task];
+    statuses[task].cached = cached[task];
+    if (survey.work.to_run[task]) explain_task(survey, task, statuses[task]);
+  }
+  return statuses;
+}
+
+}  // namespace bgw::engine

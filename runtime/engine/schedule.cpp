@@ -1,0 +1,69 @@
+#include "runtime/engine/schedule.h"
+
+#include <algorithm>
+
+namespace bgw::engine {
+
+WorkList make_work_list(const plan::Plan& plan, const std::vector<std::size_t>& wanted, const std::vector<bool>& cached) {
+  const std::size_t count = plan.tasks.size();
+  WorkList list{std::vector<bool>(count), std::vector<bool>(count)};
+  std::vector<bool> behind_a_child(count);  // some child to run reads it, perhaps through others
+  for (const std::size_t task : wanted) list.needed.at(task) = true;
+  for (std::size_t task = count; task-- > 0;) {
+    if (!list.needed[task]) continue;
+    const plan::TaskSpec& spec = plan.tasks[task];
+    list.to_run[task] = !cached.at(task);
+    const bool child_runs = list.to_run[task] && spec.placement == plan::Placement::child;
+    if (!list.to_run[task] && !behind_a_child[task]) continue;
+    for (const plan::TaskInput& input : spec.inputs) {
+      list.needed[input.task] = true;
+      if (child_runs || behind_a_child[task]) behind_a_child[input.task] = true;
+    }
+  }
+  return list;
+}
+
+std::vector<double> remaining_path(const plan::Plan& plan, const std::vector<bool>& to_run, const std::vector<double>& seconds) {
+  std::vector<double> remaining(plan.tasks.size());
+  for (std::size_t task = plan.tasks.size(); task-- > 0;) {
+    if (!to_run[task]) continue;
+    remaining[task] += seconds[task];
+    for (const plan::TaskInput& input : plan.tasks[task].inputs) {
+      if (to_run[input.task]) remaining[input.task] = std::max(remaining[input.task], remaining[task]);
+    }
+  }
+  return remaining;
+}
+
+int requested_cpus(const plan::TaskSpec& spec) {
+  return spec.policy.is_map() ? static_cast<int>(spec.policy.int_or("cpus", 0)) : 0;
+}
+
+void Admission::add(std::size_t task, int requested, double remaining_seconds) {
+  ready_.push_back({task, requested, remaining_seconds});
+  std::sort(ready_.begin(), ready_.end(), [](const Ready& a, const Ready& b) {
+    return a.remaining_seconds != b.remaining_seconds ? a.remaining_seconds > b.remaining_seconds : a.task < b.task;
+  });
+}
+
+std::optional<Admission::Start> Admission::next() {
+  const int share = std::max(1, free_ / std::max(1, static_cast<int>(ready_.size())));
+  for (auto ready = ready_.begin(); ready != ready_.end(); ++ready) {
+    const int cpus = ready->requested > 0 ? ready->requested : share;
+    if (cpus > free_) continue;
+    const Start start{ready->task, cpus};
+    free_ -= cpus;
+    ready_.erase(ready);
+    return start;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::size_t> Admission::withdraw_all() {
+  std::vector<std::size_t> tasks;
+  for (const Ready& ready : ready_) tasks.push_back(ready.task);
+  ready_.clear();
+  return tasks;
+}
+
+}  // namespace bgw::engine

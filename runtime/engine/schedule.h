@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "compiler/plan/plan.h"
+
+namespace bgw::engine {
+
+/// What a run has to look at and what it has to do. Pure: made from the plan and from what is cached.
+struct WorkList {
+  std::vector<bool> needed;  // wanted, or read by a task that will run
+  std::vector<bool> to_run;  // needed and not cached
+};
+
+/// A task to run needs its inputs; a child task also the inputs of its inputs, because it may ask for any object
+/// behind it (the model behind the samples).
+/// @param cached  one entry a task of the plan
+WorkList make_work_list(const plan::Plan& plan, const std::vector<std::size_t>& wanted, const std::vector<bool>& cached);
+
+/// Seconds from the start of each task to the end of the longest chain of tasks to run behind it; 0 for the others.
+/// @param seconds  estimated, one entry a task of the plan
+std::vector<double> remaining_path(const plan::Plan& plan, const std::vector<bool>& to_run, const std::vector<double>& seconds);
+
+/// The cpus a task asks for; 0 when it leaves that to us.
+int requested_cpus(const plan::TaskSpec& spec);
+
+/// Which of the ready tasks starts next, and with how many cpus.
+///
+/// The longest remaining path goes first; one that does not fit lets smaller ones pass. A task that does not say how
+/// many cpus it wants gets an equal share of the free ones, which its numbers do not depend on.
+class Admission {
+ public:
+  explicit Admission(int cpus) : free_(cpus) {}
+
+  struct Start {
+    std::size_t task = 0;
+    int cpus = 1;
+  };
+
+  /// @param requested  cpus, 0 for a share
+  void add(std::size_t task, int requested, double remaining_seconds);
+  /// Takes the cpus of the task it names; nullopt while nothing fits.
+  std::optional<Start> next();
+  void release(int cpus) { free_ += cpus; }
+  int free_cpus() const { return free_; }
+  /// Empties the queue: the tasks that will not start.
+  std::vector<std::size_t> withdraw_all();
+
+ private:
+  struct Ready {
+    std::size_t task;
+    int requested;
+    double remaining_seconds;
+  };
+  int free_;
+  std::vector<Ready> ready_;  // longest remaining path first, ties in order of the plan
+};
+
+}  // namespace bgw::engine
