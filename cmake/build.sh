@@ -31,7 +31,7 @@ build_jobs() {
 
 # One line on the terminal that follows ninja's [12/345]; where there is no terminal, a line a minute.
 follow_log() {
-  while sleep "$1"; do
+  while sleep "$1" > /dev/null 2>&1; do   # outlives the follower for a moment, and must not hold the caller's pipe
     count=$(tail -n 1 "$release_log" | sed -n 's/^\(\[[0-9]*\/[0-9]*\]\).*/\1/p')
     if [ -t 2 ]; then printf '\rbgw: %s %s   ' "$2" "$count" >&2; else echo "bgw: $2 $count" >&2; fi
   done
