@@ -1,0 +1,125 @@
+#include "runtime/sampling/hmc.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "runtime/tensor/random_stream.h"
+
+namespace bgw::sampling {
+namespace {
+
+constexpr double kAdaptationGain = 0.5;
+constexpr double kAdaptationDecay = 0.6;  // Robbins-Monro exponent, in (1/2, 1]
+
+/// min(1, e^{-increase}), zero where the energy is not finite.
+Tensor acceptance_probability(const Tensor& increase) {
+  return at::where(increase.isfinite(), (-increase.clamp_min(0.0)).exp(), at::zeros_like(increase));
+}
+
+Tensor chosen(const Tensor& accept, const Tensor& proposed, const Tensor& current) {
+  return at::where(proposed.dim() == 2 ? accept.unsqueeze(1) : accept, proposed, current);
+}
+
+/// Mean over chains, one after the other, so that it does not depend on threads.
+double mean_in_order(const Tensor& numbers) {
+  const Tensor flat = numbers.contiguous();
+  const double* x = flat.data_ptr<double>();
+  double sum = 0;
+  for (std::int64_t i = 0; i < flat.numel(); ++i) sum += x[i];
+  return sum / static_cast<double>(flat.numel());
+}
+
+void adapt_angle(HmcState& state, double acceptance, const HmcOptions& options) {
+  state.adaptations += 1;
+  const double gain = kAdaptationGain * std::pow(static_cast<double>(state.adaptations), -kAdaptationDecay);
+  const double angle = state.angle * std::exp(gain * (acceptance - options.acceptance_aim));
+  state.angle = std::clamp(angle, options.smallest_angle, options.largest_angle);
+}
+
+}  // namespace
+
+double HmcState::acceptance() const {
+  return tried == 0 ? 0.0 : static_cast<double>(accepted) / static_cast<double>(tried);
+}
+
+std::map<std::string, Tensor> to_named_tensors(const HmcState& state) {
+  return {{"positions", state.positions},
+          {"work", state.work},
+          {"gradient", state.gradient},
+          {"largest_displacement", state.largest_displacement},
+          {"angle", at::tensor({state.angle}, at::kDouble)},
+          {"counters", at::tensor({state.move, state.adaptations, state.tried, state.accepted}, at::kLong)}};
+}
+
+HmcState hmc_state_from(const std::map<std::string, Tensor>& named) {
+  const Tensor counters = named.at("counters").to(at::kLong).contiguous();
+  const std::int64_t* c = counters.data_ptr<std::int64_t>();
+  return {named.at("positions").clone(),
+          named.at("work").clone(),
+          named.at("gradient").clone(),
+          named.at("largest_displacement").clone(),
+          named.at("angle").item<double>(),
+          c[0], c[1], c[2], c[3]};
+}
+
+Hmc::Hmc(const physics::WhitenedTarget& target, double lambda, const HmcOptions& options, const plan::Key& stream_key,
+         const std::string& purpose)
+    : target_(target), lambda_(lambda), options_(options), stream_key_(stream_key), purpose_(purpose) {}
+
+HmcState Hmc::start(std::int64_t chains) const {
+  const tensor::RandomStream stream(stream_key_, purpose_ + ".start");
+  HmcState state;
+  state.positions = stream.normal(0, 0, chains, target_.dimension());
+  const physics::WhitenedValue value = target_.evaluate(state.positions);
+  state.work = value.work;
+  state.gradient = value.gradient;
+  state.largest_displacement = value.largest_displacement;
+  state.angle = options_.first_angle;
+  return state;
+}
+
+Hmc::Phase Hmc::trajectory(const HmcState& state, const Tensor& momentum, const Tensor& angle) const {
+  Phase now{state.positions, momentum, state.work, state.gradient, state.largest_displacement};
+  const Tensor cosine = angle.cos();
+  const Tensor sine = angle.sin();
+  const Tensor half_kick = 0.5 * lambda_ * angle;
+  for (std::int64_t step = 0; step < options_.rotations; ++step) {
+    const Tensor kicked = now.momentum - half_kick * now.gradient;
+    const Tensor turned = now.position * cosine + kicked * sine;
+    const physics::WhitenedValue value = target_.evaluate(turned);
+    now.momentum = kicked * cosine - now.position * sine - half_kick * value.gradient;
+    now.position = turned;
+    now.work = value.work;
+    now.gradient = value.gradient;
+    now.largest_displacement = value.largest_displacement;
+  }
+  return now;
+}
+
+void Hmc::advance(HmcState& state, bool adapt) const {
+  const std::int64_t chains = state.positions.size(0);
+  const Tensor momentum =
+      tensor::RandomStream(stream_key_, purpose_ + ".momentum").normal(state.move, 0, chains, target_.dimension());
+  const Tensor draws = tensor::RandomStream(stream_key_, purpose_ + ".jitter_and_acceptance").uniform(state.move, 0, chains, 2);
+  const Tensor angle = state.angle * (1.0 + options_.jitter * (2.0 * draws.slice(1, 0, 1) - 1.0));
+  const auto energy = [&](const Tensor& y, const Tensor& work, const Tensor& p) {
+    return 0.5 * (y.square().sum(1) + p.square().sum(1)) + lambda_ * work;
+  };
+
+  const Phase end = trajectory(state, momentum, angle);
+  const Tensor increase =
+      energy(end.position, end.work, end.momentum) - energy(state.positions, state.work, momentum);
+  const Tensor probability = acceptance_probability(increase);
+  const Tensor accept = draws.select(1, 1) < probability;
+
+  state.positions = chosen(accept, end.position, state.positions);
+  state.work = chosen(accept, end.work, state.work);
+  state.gradient = chosen(accept, end.gradient, state.gradient);
+  state.largest_displacement = chosen(accept, end.largest_displacement, state.largest_displacement);
+  state.move += 1;
+  state.tried += chains;
+  state.accepted += accept.sum().item<std::int64_t>();
+  if (adapt) adapt_angle(state, mean_in_order(probability), options_);
+}
+
+}  // namespace bgw::sampling

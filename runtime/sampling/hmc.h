@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "compiler/plan/plan.h"
+#include "runtime/physics/whitened_target.h"
+#include "runtime/tensor/tensor.h"
+
+namespace bgw::sampling {
+
+/// Hybrid Monte Carlo of u_l(y) = |y|^2 / 2 + l D(y) in whitened coordinates with unit masses. A step is half a kick by
+/// -l grad D, an exact rotation of (y, p) by the step angle, which is the motion of the harmonic part, and half a kick
+/// again: a harmonic crystal is sampled without rejection at any step, and only anharmonicity limits it.
+struct HmcOptions {
+  std::int64_t rotations = 4;     // steps of a move
+  double first_angle = 0.6;       // radians per step, before adaptation
+  double smallest_angle = 0.05;
+  double largest_angle = 1.0;
+  double jitter = 0.2;            // each move and chain takes the angle times a uniform number in 1 -+ jitter
+  double acceptance_aim = 0.8;    // of the adaptation
+};
+
+/// What independent chains are between two moves. Continuing from it gives, bit by bit, what an uninterrupted run gives.
+struct HmcState {
+  Tensor positions;             // [C, m]
+  Tensor work;                  // [C], D there
+  Tensor gradient;              // [C, m], grad D there
+  Tensor largest_displacement;  // [C], largest |u_i| of an atom there
+  double angle = 0;             // radians per step
+  std::int64_t move = 0;        // moves made; numbers the randoms
+  std::int64_t adaptations = 0; // moves that adapted the angle
+  std::int64_t tried = 0;       // chain moves since the last reset of the statistics
+  std::int64_t accepted = 0;    // those of them that were accepted
+
+  double acceptance() const;    // 0 before the first move
+};
+
+/// Named arrays for a checkpoint, and back (std::out_of_range when a name is missing).
+std::map<std::string, Tensor> to_named_tensors(const HmcState& state);
+HmcState hmc_state_from(const std::map<std::string, Tensor>& named);
+
+/// Many chains at one l, moved together.
+class Hmc {
+ public:
+  /// @param lambda   l, 0 for the Gaussian, 1 for the crystal
+  /// @param purpose  sets the chains of one state apart from those of another in the random streams
+  Hmc(const physics::WhitenedTarget& target, double lambda, const HmcOptions& options, const plan::Key& stream_key,
+      const std::string& purpose);
+
+  /// Chains that start from independent draws of the Gaussian.
+  HmcState start(std::int64_t chains) const;
+  /// One move of every chain. A trajectory whose energy is not finite is rejected.
+  void move(HmcState& state) const { advance(state, false); }
+  /// The same, then a change of the angle toward the acceptance aimed at, ever smaller. Only for moves that are
+  /// discarded: a chain that adapts is not stationary.
+  void move_and_adapt(HmcState& state) const { advance(state, true); }
+
+ private:
+  struct Phase {
+    Tensor position, momentum, work, gradient, largest_displacement;
+  };
+  void advance(HmcState& state, bool adapt) const;
+  Phase trajectory(const HmcState& state, const Tensor& momentum, const Tensor& angle) const;
+
+  const physics::WhitenedTarget& target_;
+  double lambda_;
+  HmcOptions options_;
+  plan::Key stream_key_;
+  std::string purpose_;
+};
+
+}  // namespace bgw::sampling
