@@ -8,7 +8,7 @@
 namespace bgw::sampling {
 namespace {
 
-constexpr double kAdaptationGain = 0.5;
+constexpr double kAdaptationGain = 2.0;   // sixteen moves can then change the angle tenfold
 constexpr double kAdaptationDecay = 0.6;  // Robbins-Monro exponent, in (1/2, 1]
 
 /// min(1, e^{-increase}), zero where the energy is not finite.
