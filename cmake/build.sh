@@ -44,12 +44,16 @@ run_with_log() {
   follow_log $pause "$1" &
   follower=$!
   shift
-  trap 'kill "$follower" 2> /dev/null' EXIT INT TERM
+  interrupted=
+  trap 'kill "$follower" 2> /dev/null' EXIT
+  trap 'interrupted=130' INT
+  trap 'interrupted=143' TERM
   "$@" >> "$release_log" 2>&1 < /dev/null
   outcome=$?
   trap - EXIT INT TERM
   kill "$follower" 2> /dev/null
   [ -t 2 ] && printf '\r%40s\r' '' >&2
+  [ -z "$interrupted" ] || exit "$interrupted"
   return $outcome
 }
 
