@@ -1,0 +1,17 @@
+#include "runtime/catalog/builtin_catalog.h"
+
+#include "runtime/catalog/kinds.h"
+
+namespace bgw::catalog {
+
+schema::Catalog builtin_catalog() {
+  schema::Catalog catalog;
+  add_crystal_kinds(catalog);
+  add_model_kinds(catalog);
+  add_estimate_kinds(catalog);
+  add_report_kinds(catalog);
+  add_later_names(catalog);
+  return catalog;
+}
+
+}  // namespace bgw::catalog
