@@ -1,0 +1,95 @@
+#pragma once
+// What the vector kernels take and give: plain numbers and pointers, so that the kernel sources, which are compiled
+// for other processors than the rest, share no inline function with it.
+
+#include <cstdint>
+
+namespace bgw::physics::kernels {
+
+/// Configurations evaluated together, one in each lane of a vector.
+inline constexpr int kLanes = 8;
+
+/// Neighbours of every atom, as rows of entries. Entry e of atom i stands for the atom `index[e]` in the image at
+/// offset `offset[3e..]` from site i (site difference plus lattice vector). A full list has each pair in the rows of
+/// both atoms, and `owner` marks one of the two; a half list has it once.
+struct NeighbourView {
+  std::int64_t atoms;
+  const std::int64_t* begin;    // [atoms + 1]
+  const std::int32_t* index;    // [entries]
+  const double* offset;         // [entries][3]
+  const std::uint8_t* owner;    // [entries]
+  const double* wrap;           // edges of an orthorhombic cell: nearest image of each pair only; or nullptr
+  std::int64_t widest_row;      // most entries in one row
+};
+
+/// Stillinger-Weber constants, as they enter the formulas of method.md 1.4.
+struct StillingerWeber {
+  double pair_strength;      // A epsilon
+  double B;
+  int p, q;
+  double sigma;
+  double cutoff;             // a sigma
+  double gamma_sigma;
+  double triplet_strength;   // lambda epsilon
+  double cos0;
+};
+
+/// Truncated Lennard-Jones; `shift` is subtracted from every pair energy.
+struct LennardJones {
+  double epsilon;
+  double sigma;
+  double cutoff;
+  double shift;
+};
+
+/// One block of kLanes configurations, transposed: coordinate c of lane l stands at [c * kLanes + l]; all pointers
+/// are aligned to 64 bytes. Gradients are added to what stands in the output.
+struct Block {
+  const double* displacement;  // [3 atoms][kLanes]
+  const double* tangent;       // the same, or nullptr: Hessian-vector product wanted
+  double* energy;              // [kLanes]
+  double* gradient;            // [3 atoms][kLanes], or nullptr: energy only
+  double* product;             // [3 atoms][kLanes], with tangent
+  double* scratch;             // [scratch_doubles]
+};
+
+/// Doubles of scratch that one block needs.
+inline std::int64_t scratch_doubles(std::int64_t widest_row) { return (widest_row + 1) * 16 * 2 * kLanes; }
+
+/// Hessian blocks of one centre, summed over all lanes of all blocks with lane weights.
+struct CentreBlocks {
+  std::int64_t centre;
+  std::int64_t blocks;          // number of blocks
+  const double* displacement;   // [blocks][3 atoms][kLanes]
+  const double* lane_weight;    // [blocks][kLanes], 0 or 1
+  double* scratch;              // [hessian_scratch_doubles]
+  double* result;               // many-body: [row][row][9] for slots a <= b; pair: [row][9] for slot a with itself
+};
+
+inline std::int64_t hessian_scratch_doubles(std::int64_t row) { return ((row + 1) * 80 + row * row * 9) * kLanes; }
+
+/// The kernels of one processor family.
+struct KernelTable {
+  void (*stillinger_weber)(const NeighbourView&, const StillingerWeber&, const Block&);
+  void (*lennard_jones)(const NeighbourView&, const LennardJones&, const Block&);
+  void (*stillinger_weber_hessian)(const NeighbourView&, const StillingerWeber&, const CentreBlocks&);
+  void (*lennard_jones_hessian)(const NeighbourView&, const LennardJones&, const CentreBlocks&);
+  void (*exponential)(const double* x, double* y);  // [kLanes] each, x <= 0; for tests
+};
+
+enum class Variant { plain, avx2, avx512 };
+
+/// Whether this build and this processor have the variant.
+bool is_available(Variant variant);
+/// The kernels of a variant; all variants give the same bits.
+const KernelTable& kernels(Variant variant);
+/// The widest available ones, chosen once.
+const KernelTable& kernels();
+
+extern const KernelTable plain_kernels;
+#if BGW_X86_KERNELS
+extern const KernelTable avx2_kernels;
+extern const KernelTable avx512_kernels;
+#endif
+
+}  // namespace bgw::physics::kernels

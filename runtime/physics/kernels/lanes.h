@@ -1,0 +1,131 @@
+// Eight configurations at once. Included only by kernel_body.h, inside the namespace of one variant: nothing here may
+// be shared between sources that are compiled for different processors.
+
+typedef double Lanes __attribute__((vector_size(64)));
+typedef long long Mask __attribute__((vector_size(64)));
+
+#define BGW_INLINE static inline __attribute__((always_inline))
+
+BGW_INLINE Lanes splat(double x) { return Lanes{x, x, x, x, x, x, x, x}; }
+
+BGW_INLINE Lanes load(const double* p) { return *reinterpret_cast<const Lanes*>(p); }
+BGW_INLINE void store(double* p, Lanes x) { *reinterpret_cast<Lanes*>(p) = x; }
+
+// The three families differ only in how many lanes one register holds; division and square root are correctly rounded
+// in all of them, so the bits agree.
+#if defined(__AVX512F__)
+BGW_INLINE Lanes square_root(Lanes x) { return reinterpret_cast<Lanes>(_mm512_maskz_sqrt_pd(0xff, reinterpret_cast<__m512d>(x))); }
+BGW_INLINE bool any(Mask m) { return _mm512_test_epi64_mask(reinterpret_cast<__m512i>(m), reinterpret_cast<__m512i>(m)) != 0; }
+#elif defined(__AVX2__)
+BGW_INLINE Lanes square_root(Lanes x) {
+  union { Lanes all; __m256d part[2]; } u;
+  u.all = x;
+  u.part[0] = _mm256_sqrt_pd(u.part[0]);
+  u.part[1] = _mm256_sqrt_pd(u.part[1]);
+  return u.all;
+}
+BGW_INLINE bool any(Mask m) {
+  union { Mask all; __m256i part[2]; } u;
+  u.all = m;
+  const __m256i both = _mm256_or_si256(u.part[0], u.part[1]);
+  return !_mm256_testz_si256(both, both);
+}
+#else
+BGW_INLINE Lanes square_root(Lanes x) {
+  for (int l = 0; l < 8; ++l) x[l] = __builtin_sqrt(x[l]);
+  return x;
+}
+BGW_INLINE bool any(Mask m) {
+  long long either = 0;
+  for (int l = 0; l < 8; ++l) either |= m[l];
+  return either != 0;
+}
+#endif
+
+BGW_INLINE Lanes select(Mask m, Lanes yes, Lanes no) {
+  return reinterpret_cast<Lanes>((m & reinterpret_cast<Mask>(yes)) | (~m & reinterpret_cast<Mask>(no)));
+}
+
+// Adding 1.5 * 2^52 rounds to the nearest integer and leaves it in the low bits of the sum.
+BGW_INLINE Lanes round_to_integer(Lanes x) {
+  const Lanes magic = splat(0x1.8p52);
+  return (x + magic) - magic;
+}
+
+/// exp(x) for x <= 0 to about one unit in the last place; 0 below -708, where the result would be subnormal.
+/// x = n ln 2 + r with |r| <= ln 2 / 2, the Taylor polynomial of degree 13 in r (remainder below 5e-18), and 2^n put
+/// together from its bits. Estrin's scheme keeps the chain of operations short.
+BGW_INLINE Lanes exponential(Lanes x) {
+  const Lanes magic = splat(0x1.8p52);
+  const Lanes shifted = x * splat(0x1.71547652b82fep0) + magic;
+  const Lanes n = shifted - magic;
+  const Lanes r = (x - n * splat(0x1.62e42fefa0000p-1)) - n * splat(0x1.cf79abc9e3b3ap-40);
+  const Lanes r2 = r * r;
+  const Lanes r4 = r2 * r2;
+  // q = 1/2! + r/3! + ... + r^11/13!
+  const Lanes q0 = splat(1.0 / 2.0) + r * splat(1.0 / 6.0);
+  const Lanes q1 = splat(1.0 / 24.0) + r * splat(1.0 / 120.0);
+  const Lanes q2 = splat(1.0 / 720.0) + r * splat(1.0 / 5040.0);
+  const Lanes q3 = splat(1.0 / 40320.0) + r * splat(1.0 / 362880.0);
+  const Lanes q4 = splat(1.0 / 3628800.0) + r * splat(1.0 / 39916800.0);
+  const Lanes q5 = splat(1.0 / 479001600.0) + r * splat(1.0 / 6227020800.0);
+  const Lanes q = (q0 + r2 * q1) + r4 * ((q2 + r2 * q3) + r4 * (q4 + r2 * q5));
+  const Lanes y = splat(1.0) + (r + r2 * q);
+  const Mask exponent = (reinterpret_cast<Mask>(shifted) - reinterpret_cast<Mask>(magic) + 1023) << 52;
+  return select(x < splat(-708.0), splat(0.0), y * reinterpret_cast<Lanes>(exponent));
+}
+
+/// A value and its derivative along a direction.
+struct Dual {
+  Lanes value, slope;
+};
+
+BGW_INLINE Dual operator+(Dual a, Dual b) { return {a.value + b.value, a.slope + b.slope}; }
+BGW_INLINE Dual operator-(Dual a, Dual b) { return {a.value - b.value, a.slope - b.slope}; }
+BGW_INLINE Dual operator*(Dual a, Dual b) { return {a.value * b.value, a.slope * b.value + a.value * b.slope}; }
+BGW_INLINE Dual operator+(Dual a, Lanes b) { return {a.value + b, a.slope}; }
+BGW_INLINE Dual operator-(Dual a, Lanes b) { return {a.value - b, a.slope}; }
+BGW_INLINE Dual operator*(Dual a, Lanes b) { return {a.value * b, a.slope * b}; }
+BGW_INLINE Dual operator-(Dual a) { return {-a.value, -a.slope}; }
+BGW_INLINE void operator+=(Dual& a, Dual b) { a = a + b; }
+
+BGW_INLINE Lanes value_of(Lanes x) { return x; }
+BGW_INLINE Lanes value_of(Dual x) { return x.value; }
+
+BGW_INLINE Lanes reciprocal(Lanes x) { return splat(1.0) / x; }
+BGW_INLINE Dual reciprocal(Dual x) {
+  const Lanes y = splat(1.0) / x.value;
+  return {y, -(y * y) * x.slope};
+}
+
+BGW_INLINE Lanes reciprocal_root(Lanes x) { return splat(1.0) / square_root(x); }
+BGW_INLINE Dual reciprocal_root(Dual x) {
+  const Lanes y = splat(1.0) / square_root(x.value);
+  return {y, splat(-0.5) * (y * y) * y * x.slope};
+}
+
+BGW_INLINE Dual exponential(Dual x) {
+  const Lanes y = exponential(x.value);
+  return {y, y * x.slope};
+}
+
+/// Lanes outside the mask get the constant `no`.
+BGW_INLINE Dual select(Mask m, Dual yes, Lanes no) {
+  return {select(m, yes.value, no), select(m, yes.slope, splat(0.0))};
+}
+
+BGW_INLINE Lanes zero_of(Lanes*) { return splat(0.0); }
+BGW_INLINE Dual zero_of(Dual*) { return {splat(0.0), splat(0.0)}; }
+template <class S>
+BGW_INLINE S zero() { return zero_of(static_cast<S*>(nullptr)); }
+
+/// x^n for n >= 0.
+template <class S>
+BGW_INLINE S integer_power(S x, int n) {
+  S result = zero<S>() + splat(1.0);
+  for (S base = x; n > 0; n >>= 1) {
+    if (n & 1) result = result * base;
+    if (n > 1) base = base * base;
+  }
+  return result;
+}

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "compiler/schema/value.h"
+#include "runtime/crystal/lattice.h"
+#include "runtime/physics/energy_model.h"
+
+namespace bgw::physics {
+
+/// The perfect crystal of a system value (docs/tasks.md).
+crystal::Crystal make_crystal(const schema::Value& system);
+
+/// The energy of a system around its perfect lattice sites.
+/// @throws InputError when the cell is smaller than twice the cutoff and `minimum_image` is not "compatible"
+std::unique_ptr<EnergyModel> make_energy_model(const schema::Value& system);
+
+/// The same potential around other sites: relaxed ones, or any structure (displacements zero). In a cell smaller than
+/// twice the cutoff all periodic images count, unless `minimum_image` is "compatible".
+std::unique_ptr<EnergyModel> make_energy_model(const schema::Value& system, const std::vector<crystal::Vector3>& sites, const crystal::Cell& cell);
+
+}  // namespace bgw::physics

@@ -1,0 +1,166 @@
+#include "runtime/physics/neighbour_list.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "runtime/foundation/errors.h"
+
+namespace bgw::physics {
+namespace {
+
+using crystal::Cell;
+using crystal::Vector3;
+
+Vector3 difference(const Vector3& a, const Vector3& b) { return {a[0] - b[0], a[1] - b[1], a[2] - b[2]}; }
+double norm(const Vector3& a) { return std::sqrt(a[0] * a[0] + a[1] * a[1] + a[2] * a[2]); }
+
+struct Neighbour {
+  std::int32_t atom;
+  std::array<int, 3> image;  // lattice vectors added to the site difference
+  Vector3 offset;
+  double distance;
+};
+
+/// Atoms sorted into bins at least as wide as the search radius, or one bin where the cell is narrower.
+class Bins {
+ public:
+  Bins(const std::vector<Vector3>& sites, const Cell& cell, double radius) : sites_(sites), cell_(cell), radius_(radius) {
+    const Vector3 heights = cell.heights();
+    const int most = std::max(1, static_cast<int>(std::cbrt(static_cast<double>(sites.size()))) + 1);
+    for (std::size_t k = 0; k < 3; ++k) {
+      count_[k] = std::clamp(static_cast<int>(std::min(heights[k] / radius, 1e6)), 1, most);
+      reach_[k] = static_cast<int>(std::ceil(radius / (heights[k] / count_[k])));
+    }
+    members_.resize(static_cast<std::size_t>(count_[0]) * count_[1] * count_[2]);
+    for (std::size_t i = 0; i < sites.size(); ++i) sort_in(i);
+  }
+
+  /// Calls visit(Neighbour) for every image of every atom within the radius of atom i, itself at zero left out.
+  template <class Visit>
+  void around(std::size_t i, Visit visit) const {
+    for (int x = -reach_[0]; x <= reach_[0]; ++x) {
+      for (int y = -reach_[1]; y <= reach_[1]; ++y) {
+        for (int z = -reach_[2]; z <= reach_[2]; ++z) visit_bin(i, {x, y, z}, visit);
+      }
+    }
+  }
+
+ private:
+  void sort_in(std::size_t i) {
+    const Vector3 s = cell_.fractional(sites_[i]);
+    std::array<int, 3> home{};
+    std::array<int, 3> bin{};
+    for (std::size_t k = 0; k < 3; ++k) {
+      const double whole = std::floor(s[k]);
+      home[k] = static_cast<int>(whole);
+      bin[k] = std::min(static_cast<int>((s[k] - whole) * count_[k]), count_[k] - 1);
+    }
+    home_.push_back(home);
+    bin_.push_back(bin);
+    members_[flat(bin)].push_back(static_cast<std::int32_t>(i));
+  }
+
+  std::size_t flat(const std::array<int, 3>& bin) const {
+    return (static_cast<std::size_t>(bin[0]) * count_[1] + bin[1]) * count_[2] + bin[2];
+  }
+
+  template <class Visit>
+  void visit_bin(std::size_t i, const std::array<int, 3>& step, Visit& visit) const {
+    std::array<int, 3> bin{};
+    std::array<int, 3> image{};
+    for (std::size_t k = 0; k < 3; ++k) {
+      const int target = bin_[i][k] + step[k];
+      image[k] = static_cast<int>(std::floor(static_cast<double>(target) / count_[k]));
+      bin[k] = target - image[k] * count_[k];
+    }
+    for (const std::int32_t j : members_[flat(bin)]) {
+      std::array<int, 3> total{};
+      for (std::size_t k = 0; k < 3; ++k) total[k] = image[k] + home_[i][k] - home_[static_cast<std::size_t>(j)][k];
+      if (static_cast<std::size_t>(j) == i && total == std::array<int, 3>{0, 0, 0}) continue;
+      const Vector3 shift = cell_.cartesian({double(total[0]), double(total[1]), double(total[2])});
+      Vector3 d = difference(sites_[static_cast<std::size_t>(j)], sites_[i]);
+      for (std::size_t k = 0; k < 3; ++k) d[k] += shift[k];
+      const double r = norm(d);
+      if (r < radius_) visit(Neighbour{j, total, d, r});
+    }
+  }
+
+  const std::vector<Vector3>& sites_;
+  const Cell& cell_;
+  double radius_;
+  std::array<int, 3> count_{};
+  std::array<int, 3> reach_{};
+  std::vector<std::array<int, 3>> home_;
+  std::vector<std::array<int, 3>> bin_;
+  std::vector<std::vector<std::int32_t>> members_;
+};
+
+/// One of the two entries of a pair is its owner: the one at the lower atom, or at the positive image of itself.
+bool owns(std::size_t i, const Neighbour& n) {
+  const auto self = static_cast<std::int32_t>(i);
+  return n.atom != self ? self < n.atom : n.image > std::array<int, 3>{0, 0, 0};
+}
+
+}  // namespace
+
+double default_skin(double volume_per_atom, double cutoff) { return 0.3 * std::min(std::cbrt(volume_per_atom), cutoff); }
+
+void NeighbourList::append(std::int32_t j, const Vector3& offset, bool owner) {
+  index_.push_back(j);
+  offset_.insert(offset_.end(), offset.begin(), offset.end());
+  owner_.push_back(owner ? 1 : 0);
+}
+
+void NeighbourList::close_row() {
+  widest_row_ = std::max(widest_row_, entries() - begin_.back());
+  begin_.push_back(entries());
+}
+
+NeighbourList NeighbourList::within(const std::vector<Vector3>& sites, const Cell& cell, double cutoff, double skin, ListKind kind) {
+  // With a skin the search goes on to the next shell, which decides how far atoms may move before one is missing.
+  const double reach = cutoff + skin;
+  const double radius = reach + 2.0 * skin;
+  NeighbourList list;
+  double excluded = radius;
+  const Bins bins(sites, cell, radius);
+  std::vector<Neighbour> row;
+  for (std::size_t i = 0; i < sites.size(); ++i) {
+    row.clear();
+    bins.around(i, [&](const Neighbour& n) {
+      if (n.distance < reach) row.push_back(n);
+      else excluded = std::min(excluded, n.distance);
+    });
+    std::sort(row.begin(), row.end(), [](const Neighbour& a, const Neighbour& b) { return a.atom != b.atom ? a.atom < b.atom : a.image < b.image; });
+    for (const Neighbour& n : row) {
+      const bool owner = owns(i, n);
+      if (kind == ListKind::full || owner) list.append(n.atom, n.offset, owner);
+    }
+    list.close_row();
+  }
+  list.margin_ = std::max(0.0, (excluded - cutoff) * (1.0 - 1e-9));
+  return list;
+}
+
+NeighbourList NeighbourList::of_nearest_images(const std::vector<Vector3>& sites, const Cell& cell, ListKind kind) {
+  if (!cell.is_orthorhombic()) throw InputError("minimum_image = compatible needs an orthorhombic cell");
+  NeighbourList list;
+  list.wraps_ = true;
+  list.edges_ = {cell.vectors[0][0], cell.vectors[1][1], cell.vectors[2][2]};
+  list.margin_ = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < sites.size(); ++i) {
+    for (std::size_t j = 0; j < sites.size(); ++j) {
+      if (i == j || (kind == ListKind::half && j < i)) continue;
+      list.append(static_cast<std::int32_t>(j), difference(sites[j], sites[i]), i < j);
+    }
+    list.close_row();
+  }
+  return list;
+}
+
+kernels::NeighbourView NeighbourList::view() const {
+  return {static_cast<std::int64_t>(begin_.size()) - 1, begin_.data(), index_.data(), offset_.data(), owner_.data(), wraps_ ? edges_.data() : nullptr, widest_row_};
+}
+
+}  // namespace bgw::physics

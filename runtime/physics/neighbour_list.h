@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "runtime/crystal/cell.h"
+#include "runtime/physics/kernels/kernel_table.h"
+
+namespace bgw::physics {
+
+/// full: each pair stands in the rows of both atoms; half: in one of them.
+enum class ListKind { full, half };
+
+/// Neighbours around fixed sites, periodic images included. Holds every pair whose site distance is below the reach;
+/// a displacement field whose relative displacements stay below `margin` brings no other pair inside the cutoff.
+class NeighbourList {
+ public:
+  /// All images within cutoff + skin.
+  static NeighbourList within(const std::vector<crystal::Vector3>& sites, const crystal::Cell& cell, double cutoff, double skin, ListKind kind);
+  /// All pairs of different atoms; the kernels take the nearest image of each (orthorhombic cells only). For cells
+  /// smaller than twice the cutoff, where the literature defines energies in this way.
+  static NeighbourList of_nearest_images(const std::vector<crystal::Vector3>& sites, const crystal::Cell& cell, ListKind kind);
+
+  /// Valid as long as this list lives and is not moved.
+  kernels::NeighbourView view() const;
+  std::int64_t entries() const { return static_cast<std::int64_t>(index_.size()); }
+  std::int64_t widest_row() const { return widest_row_; }
+  const std::vector<std::int64_t>& begin() const { return begin_; }
+  const std::vector<std::int32_t>& index() const { return index_; }
+  /// Smallest relative displacement that could bring a pair that is not in the list inside the cutoff.
+  double margin() const { return margin_; }
+
+ private:
+  void append(std::int32_t j, const crystal::Vector3& offset, bool owner);
+  void close_row();
+
+  std::vector<std::int64_t> begin_{0};
+  std::vector<std::int32_t> index_;
+  std::vector<double> offset_;
+  std::vector<std::uint8_t> owner_;
+  crystal::Vector3 edges_{};
+  bool wraps_ = false;
+  double margin_ = 0;
+  std::int64_t widest_row_ = 0;
+};
+
+/// A skin after which the next shell of a crystal is well out of the cutoff's reach at ordinary temperatures: 0.3
+/// interatomic distances, not above 0.3 cutoffs (28 neighbours for mW ice).
+double default_skin(double volume_per_atom, double cutoff);
+
+}  // namespace bgw::physics

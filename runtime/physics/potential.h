@@ -1,0 +1,33 @@
+#pragma once
+
+#include <variant>
+
+#include "compiler/schema/value.h"
+#include "runtime/physics/kernels/kernel_table.h"
+
+namespace bgw::physics {
+
+/// A potential with its numbers checked, ready for the kernels.
+struct Potential {
+  std::variant<kernels::StillingerWeber, kernels::LennardJones> kernel;
+  double epsilon = 1;
+  double sigma = 1;
+  double cutoff = 0;
+  bool tail = false;     // Lennard-Jones: mean-field energy beyond the cutoff
+  bool reduced = false;  // epsilon = sigma = kB = 1
+};
+
+/// @param potential {"style": "stillinger_weber" | "lennard_jones", ...}, see docs/tasks.md; Stillinger-Weber
+///                  constants that are absent take the values of the 1985 paper, with cos0 = cos(109.47 degrees)
+/// @throws InputError for a style, power or sign that the kernels do not know
+Potential make_potential(const schema::Value& potential);
+
+/// Energy per atom that the truncation at the cutoff leaves out, for an even density beyond it; 0 without `tail`.
+double tail_energy_per_atom(const Potential& potential, double density);
+
+/// Boltzmann's constant in the units of the system's potential: eV/K (CODATA 2018), or 1 where it is reduced.
+double boltzmann_constant(const schema::Value& system);
+/// The potential's length, which is Lambda in every printed free energy.
+double length_scale(const schema::Value& system);
+
+}  // namespace bgw::physics
