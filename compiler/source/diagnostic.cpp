@@ -1,0 +1,198 @@
+#include "compiler/source/diagnostic.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+namespace bgw::source {
+namespace {
+
+const char* severity_name(Severity severity) { return severity == Severity::error ? "error" : "warning"; }
+
+/// Terminal colours, or nothing.
+struct Palette {
+  const char *error = "", *warning = "", *frame = "", *bold = "", *off = "";
+  explicit Palette(bool colour) {
+    if (!colour) return;
+    error = "\033[1;31m";
+    warning = "\033[1;33m";
+    frame = "\033[1;34m";
+    bold = "\033[1m";
+    off = "\033[0m";
+  }
+  const char* of(Severity severity) const { return severity == Severity::error ? error : warning; }
+};
+
+std::size_t characters(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+/// A source line as shown: tabs become one space, so that carets stand where they should.
+std::string shown(std::string_view line) {
+  std::string text(line.substr(0, 400));
+  std::replace(text.begin(), text.end(), '\t', ' ');
+  return text;
+}
+
+/// One line of source with its marks below, the primary ones as ^, the others as -.
+struct Excerpt {
+  std::size_t line;
+  std::string text;
+  std::vector<std::pair<SourceRange, std::pair<char, std::string>>> marks;
+};
+
+void mark(std::map<std::size_t, Excerpt>& excerpts, const SourceFile& file, SourceRange range, char sign,
+          const std::string& label) {
+  const std::size_t line = file.position(range.begin).line;
+  auto& excerpt = excerpts.try_emplace(line, Excerpt{line, shown(file.line_at(range.begin)), {}}).first->second;
+  excerpt.marks.push_back({range, {sign, label}});
+}
+
+std::string mark_line(const SourceFile& file, SourceRange range, char sign, const std::string& label) {
+  const std::string_view line = file.line_at(range.begin);
+  const std::size_t begin = file.line_begin(range.begin);
+  const std::size_t line_end = begin + line.size();
+  const std::size_t indent = characters(line.substr(0, std::min(range.begin - begin, line.size())));
+  const std::size_t end = std::max(std::min(range.end, line_end), std::min(range.begin, line_end));
+  const std::size_t width = std::max<std::size_t>(1, characters(file.text({range.begin, end})));
+  std::string text = std::string(indent, ' ') + std::string(std::min<std::size_t>(width, 200), sign);
+  if (!label.empty()) text += " " + label;
+  return text;
+}
+
+std::string render_one(const Diagnostic& d, const SourceFile& file, const Palette& p) {
+  const Position place = file.position(d.range.begin);
+  std::map<std::size_t, Excerpt> excerpts;
+  mark(excerpts, file, d.range, '^', d.label);
+  for (const Label& other : d.others) mark(excerpts, file, other.range, '-', other.text);
+  const std::size_t gutter = fmt::format("{}", excerpts.rbegin()->first).size();
+  const std::string blank(gutter, ' ');
+
+  std::string out = fmt::format("{}{}[{}]{}{}: {}{}\n", p.of(d.severity), severity_name(d.severity), d.id, p.off, p.bold,
+                                d.message, p.off);
+  out += fmt::format("{}{}-->{} {}:{}:{}\n", blank, p.frame, p.off, file.path(), place.line, place.column);
+  out += fmt::format("{} {}|{}\n", blank, p.frame, p.off);
+  for (const auto& [number, excerpt] : excerpts) {
+    out += fmt::format("{}{:>{}} |{} {}\n", p.frame, number, gutter, p.off, excerpt.text);
+    for (const auto& [range, what] : excerpt.marks) {
+      const char* colour = what.first == '^' ? p.of(d.severity) : p.frame;
+      out += fmt::format("{} {}|{} {}{}{}\n", blank, p.frame, p.off, colour,
+                         mark_line(file, range, what.first, what.second), p.off);
+    }
+  }
+  for (const std::string& note : d.notes) out += fmt::format("{} {}={} note: {}\n", blank, p.frame, p.off, note);
+  for (const std::string& help : d.helps) out += fmt::format("{} {}={} help: {}\n", blank, p.frame, p.off, help);
+  return out;
+}
+
+std::string json_string(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+std::string json_strings(const std::vector<std::string>& texts) {
+  std::string out = "[";
+  for (const std::string& text : texts) out += (out.size() > 1 ? "," : "") + json_string(text);
+  return out + "]";
+}
+
+std::string json_place(SourceRange range, const SourceFile& file) {
+  const Position begin = file.position(range.begin);
+  const Position end = file.position(range.end);
+  return fmt::format(R"("begin":{},"end":{},"line":{},"column":{},"end_line":{},"end_column":{})", range.begin, range.end,
+                     begin.line, begin.column, end.line, end.column);
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t above = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+void DiagnosticSink::add(Diagnostic diagnostic) {
+  const auto same = [&](const Diagnostic& d) {
+    return d.id == diagnostic.id && d.range.begin == diagnostic.range.begin && d.message == diagnostic.message;
+  };
+  if (std::none_of(diagnostics_.begin(), diagnostics_.end(), same)) diagnostics_.push_back(std::move(diagnostic));
+}
+
+std::size_t DiagnosticSink::error_count() const {
+  return static_cast<std::size_t>(std::count_if(diagnostics_.begin(), diagnostics_.end(),
+                                                [](const Diagnostic& d) { return d.severity == Severity::error; }));
+}
+std::size_t DiagnosticSink::warning_count() const { return diagnostics_.size() - error_count(); }
+bool DiagnosticSink::has_errors() const { return error_count() > 0; }
+
+std::vector<Diagnostic> DiagnosticSink::sorted() const {
+  std::vector<Diagnostic> sorted = diagnostics_;
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const Diagnostic& a, const Diagnostic& b) { return a.range.begin < b.range.begin; });
+  return sorted;
+}
+
+std::string render(const std::vector<Diagnostic>& diagnostics, const SourceFile& file, const RenderOptions& options) {
+  const Palette palette(options.colour);
+  std::string out;
+  std::size_t errors = 0;
+  for (const Diagnostic& diagnostic : diagnostics) {
+    if (diagnostic.severity == Severity::error && ++errors > options.limit) continue;
+    if (!out.empty()) out += '\n';
+    out += render_one(diagnostic, file, palette);
+  }
+  if (errors > options.limit) out += fmt::format("\n... and {} more errors\n", errors - options.limit);
+  return out;
+}
+
+std::string render_json(const std::vector<Diagnostic>& diagnostics, const SourceFile& file) {
+  std::string out = "[";
+  for (const Diagnostic& d : diagnostics) {
+    std::string labels = "[";
+    for (const Label& label : d.others) {
+      labels += fmt::format("{}{{\"text\":{},{}}}", labels.size() > 1 ? "," : "", json_string(label.text),
+                            json_place(label.range, file));
+    }
+    out += fmt::format(R"({}{{"id":{},"severity":"{}","file":{},{},"message":{},"label":{},"labels":{}],"notes":{},"helps":{}}})",
+                       out.size() > 1 ? "," : "", json_string(d.id), severity_name(d.severity), json_string(file.path()),
+                       json_place(d.range, file), json_string(d.message), json_string(d.label), labels,
+                       json_strings(d.notes), json_strings(d.helps));
+  }
+  return out + "]";
+}
+
+std::string nearest(const std::string& name, const std::vector<std::string>& candidates) {
+  std::string best;
+  std::size_t best_distance = std::min<std::size_t>(4, std::max<std::size_t>(name.size(), 1));
+  for (const std::string& candidate : candidates) {
+    const std::size_t distance = edit_distance(name, candidate);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+}  // namespace bgw::source

@@ -1,0 +1,85 @@
+#include "compiler/source/read_source.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace bgw::source {
+namespace {
+
+constexpr std::size_t kLargestProgram = 64U << 20;
+
+/// Length of the UTF-8 sequence that starts with this byte; 0 for a byte that starts none.
+std::size_t sequence_length(unsigned char lead) {
+  if (lead < 0x80) return 1;
+  if (lead >= 0xC2 && lead < 0xE0) return 2;
+  if (lead >= 0xE0 && lead < 0xF0) return 3;
+  if (lead >= 0xF0 && lead < 0xF5) return 4;
+  return 0;
+}
+
+/// Overlong forms, surrogates and code points above U+10FFFF show in the second byte.
+bool second_byte_fits(unsigned char lead, unsigned char second) {
+  if (lead == 0xE0) return second >= 0xA0;
+  if (lead == 0xED) return second < 0xA0;
+  if (lead == 0xF0) return second >= 0x90;
+  if (lead == 0xF4) return second < 0x90;
+  return true;
+}
+
+}  // namespace
+
+std::optional<std::size_t> first_invalid_utf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    const std::size_t length = sequence_length(lead);
+    if (length == 0 || i + length > text.size()) return i;
+    for (std::size_t k = 1; k < length; ++k) {
+      const auto byte = static_cast<unsigned char>(text[i + k]);
+      if ((byte & 0xC0) != 0x80 || (k == 1 && !second_byte_fits(lead, byte))) return i;
+    }
+    i += length;
+  }
+  return std::nullopt;
+}
+
+std::optional<SourceFile> read_source(const std::string& path, ReadFailure& failure) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    failure = {true, fmt::format("cannot read {}: it is a directory", path)};
+    return std::nullopt;
+  }
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) {
+    failure = {true, fmt::format("cannot read {}: {}", path, std::strerror(errno))};
+    return std::nullopt;
+  }
+  const auto size = std::filesystem::file_size(path, error);
+  if (!error && size > kLargestProgram) {
+    failure = {false, fmt::format("{} is no program: it has {} MiB, the limit is {} MiB", path, size >> 20, kLargestProgram >> 20)};
+    return std::nullopt;
+  }
+  std::ostringstream content;
+  content << stream.rdbuf();
+  std::string text = std::move(content).str();
+  if (stream.bad()) {
+    failure = {true, fmt::format("cannot read {}: {}", path, std::strerror(errno))};
+    return std::nullopt;
+  }
+  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
+  const std::size_t nul = text.find('\0');
+  const auto invalid = first_invalid_utf8(text);
+  if (nul != std::string::npos || invalid) {
+    const std::size_t offset = std::min(nul, invalid.value_or(std::string::npos));
+    failure = {false, fmt::format("{} is no text: byte {} is 0x{:02x}; a program is a UTF-8 text file", path, offset,
+                                  static_cast<unsigned char>(text[offset]))};
+    return std::nullopt;
+  }
+  return SourceFile(path, std::move(text));
+}
+
+}  // namespace bgw::source

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "compiler/source/diagnostic.h"
+
+namespace bgw::source {
+
+/// Why a file could not become a program.
+struct ReadFailure {
+  bool unreadable = false;  // the file system's fault (exit code 2); otherwise the content's (exit code 3)
+  std::string message;      // one line with the path
+};
+
+/// Reads a program: UTF-8 text of at most 64 MiB. A byte order mark is dropped.
+/// @return nullopt when the file cannot be read or is no text; `failure` then says why
+std::optional<SourceFile> read_source(const std::string& path, ReadFailure& failure);
+
+/// Offset of the first byte that is not UTF-8, or nullopt.
+std::optional<std::size_t> first_invalid_utf8(std::string_view text);
+
+}  // namespace bgw::source
