@@ -21,7 +21,7 @@ std::vector<Vector3> scaled(std::vector<Vector3> points, double divisor) {
 
 LatticeKind diamond_cubic() {
   return {"diamond_cubic", {1.0, 1.0, 1.0},
-          scaled({{0, 0, 0}, {2, 2, 0}, {2, 0, 2}, {0, 2, 2}, {3, 3, 3}, {3, 1, 1}, {1, 3, 1}, {1, 1, 3}}, 4.0), 2};
+          scaled({{0, 0, 0}, {0, 2, 2}, {2, 0, 2}, {2, 2, 0}, {3, 3, 3}, {3, 1, 1}, {1, 3, 1}, {1, 1, 3}}, 4.0), 2};
 }
 
 // In sixths; a = 3/8 puts the four bonds of an oxygen at equal length.
