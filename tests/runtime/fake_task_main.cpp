@@ -1,0 +1,104 @@
+// Toy tasks and a small controller, for the tests of the engine.
+//   fake_tasks exec TASK.json
+//   fake_tasks run CACHE STEPS SLEEP_MS     runs test::chain and prints one line an event
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+
+#include "runtime/engine/child.h"
+#include "runtime/engine/executor.h"
+#include "runtime/foundation/errors.h"
+#include "tests/support/toy_plan.h"
+
+namespace {
+
+using namespace bgw;
+
+// A chaotic map, so that a state lost or doubled on the way shows in every later number.
+double next_value(double x) { return 3.9 * x * (1 - x); }
+
+artifacts::Artifact state_of(const std::vector<double>& values) {
+  artifacts::Artifact state;
+  state.arrays["values"] = {{static_cast<std::int64_t>(values.size())}, values, {}, "angstrom"};
+  state.cost.energy_calls = static_cast<std::int64_t>(values.size());
+  return state;
+}
+
+artifacts::Artifact count(engine::TaskContext& context) {
+  std::vector<double> values{0.4};
+  if (context.arguments().has("before")) values[0] = context.input("before")->array("values").doubles.back();
+  if (const auto saved = context.load_checkpoint()) values = saved->array("values").doubles;
+  const std::int64_t steps = context.arguments().at("steps").as_int();
+  const std::chrono::milliseconds pause(context.arguments().int_or("sleep_ms", 0));
+  while (static_cast<std::int64_t>(values.size()) < steps) {
+    std::this_thread::sleep_for(pause);
+    values.push_back(next_value(values.back()));
+    context.report({"counting", static_cast<std::int64_t>(values.size()), steps, {{"value", values.back()}}});
+    context.step_done([&] { return state_of(values); });
+  }
+  artifacts::Artifact result = state_of(values);
+  result.results.push_back({"last", values.back(), 0.5, "kT", steps, "toy"});
+  result.attributes["note"] = "counted";
+  return result;
+}
+
+artifacts::Artifact fail(engine::TaskContext& context) {
+  const std::string how = context.arguments().at("how").as_string();
+  fmt::print(stderr, "about to fail by {}\n", how);
+  if (how == "nan") throw NumericalError("energy is not finite at step 3");
+  if (how == "bad_input") throw InputError("no such thing");
+  if (how == "oom") throw std::bad_alloc();
+  if (how == "kill") std::raise(SIGKILL);
+  std::abort();
+}
+
+artifacts::Artifact big(engine::TaskContext& context) {
+  const std::int64_t size = context.arguments().at("size").as_int();
+  artifacts::Artifact result;
+  result.arrays["zeros"] = {{size}, std::vector<double>(static_cast<std::size_t>(size)), {}, ""};
+  return result;
+}
+
+class PrintingObserver : public engine::Observer {
+  void task_started(const plan::TaskSpec& spec, const engine::TaskStarted&) override { say("started", spec); }
+  void task_finished(const plan::TaskSpec& spec, const engine::TaskFinished& finished) override {
+    say(finished.by_another_run ? "found" : "finished", spec);
+  }
+  void task_failed(const plan::TaskSpec& spec, const engine::TaskFailed&) override { say("failed", spec); }
+  void task_stopped(const plan::TaskSpec& spec) override { say("stopped", spec); }
+  void attached(const plan::TaskSpec& spec, const engine::ClaimOwner&) override { say("attached", spec); }
+  void say(const char* what, const plan::TaskSpec& spec) {
+    fmt::print("{} {}\n", what, spec.name);
+    std::fflush(stdout);
+  }
+};
+
+schema::Value sum(const plan::TaskSpec&, const engine::TaskInputs& inputs) {
+  return schema::Map{{"sum", inputs.manifest("a")->find_result("last")->value + inputs.manifest("b")->find_result("last")->value}};
+}
+
+int run_chain(const std::string& program, const std::string& cache_path, int steps, int sleep_ms) {
+  const test::ToyPlan toy = test::chain(steps, sleep_ms);
+  store::Cache cache = store::Cache::open(cache_path);
+  PrintingObserver observer;
+  engine::RunOptions options;
+  options.cpus = 2;
+  options.task_program = program;
+  options.inline_task = sum;
+  return engine::run(toy.plan, toy.all(), cache, options, observer).exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string mode = argc > 1 ? argv[1] : "";
+  if (mode == "exec" && argc == 3) return engine::exec_task(argv[2], {{"count", count}, {"fail", fail}, {"big", big}});
+  if (mode == "run" && argc == 5) {
+    return run_chain(std::filesystem::canonical("/proc/self/exe"), argv[2], std::atoi(argv[3]), std::atoi(argv[4]));
+  }
+  return 2;
+}
