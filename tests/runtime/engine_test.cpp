@@ -1,0 +1,474 @@
+#include "tests/support/catch.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <random>
+#include <thread>
+
+#include "runtime/engine/checkpoints.h"
+#include "runtime/engine/claim.h"
+#include "runtime/engine/executor.h"
+#include "runtime/engine/explain.h"
+#include "runtime/engine/progress_file.h"
+#include "runtime/engine/schedule.h"
+#include "runtime/foundation/errors.h"
+#include "tests/support/scratch_directory.h"
+#include "tests/support/toy_plan.h"
+
+namespace {
+
+using namespace bgw;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+using engine::Outcome;
+
+// Writes down what it hears.
+class Diary : public engine::Observer {
+ public:
+  std::vector<std::string> lines;
+  std::map<std::string, engine::TaskFailed> failures;
+  std::map<std::string, engine::TaskFinished> finished;
+
+  bool has(const std::string& line) const { return std::find(lines.begin(), lines.end(), line) != lines.end(); }
+
+ private:
+  void task_started(const plan::TaskSpec& spec, const engine::TaskStarted&) override { lines.push_back("started " + spec.name); }
+  void task_finished(const plan::TaskSpec& spec, const engine::TaskFinished& what) override {
+    lines.push_back("finished " + spec.name);
+    finished[spec.name] = what;
+  }
+  void task_failed(const plan::TaskSpec& spec, const engine::TaskFailed& failure) override {
+    lines.push_back("failed " + spec.name);
+    failures[spec.name] = failure;
+  }
+  void task_blocked(const plan::TaskSpec& spec, const std::string& upstream) override {
+    lines.push_back("blocked " + spec.name + " by " + upstream);
+  }
+  void task_progress(const plan::TaskSpec& spec, const engine::Progress& progress) override {
+    lines.push_back(fmt::format("progress {} {}/{}", spec.name, progress.step, progress.steps));
+  }
+  void notice(const std::string& text) override { lines.push_back(text); }
+};
+
+schema::Value sum_of_inputs(const plan::TaskSpec& spec, const engine::TaskInputs& inputs) {
+  double sum = 0;
+  for (const plan::TaskInput& input : spec.inputs) sum += inputs.manifest(input.role)->find_result("last")->value;
+  return schema::Map{{"sum", sum}};
+}
+
+engine::RunOptions options_with(int cpus = 2) {
+  engine::RunOptions options;
+  options.cpus = cpus;
+  options.task_program = BGW_FAKE_TASKS;
+  options.inline_task = sum_of_inputs;
+  return options;
+}
+
+engine::RunSummary run_all(const test::ToyPlan& toy, store::Cache& cache, Diary& diary) {
+  return engine::run(toy.plan, toy.all(), cache, options_with(), diary);
+}
+
+// The bytes of result.h5 of every child task of a plan.
+std::vector<std::string> results_in(const fs::path& root, const test::ToyPlan& toy) {
+  const store::Layout layout{root};
+  std::vector<std::string> bytes;
+  for (const plan::TaskSpec& spec : toy.plan.tasks) {
+    if (spec.placement == plan::Placement::child) bytes.push_back(store::read_bytes(layout.object(spec.key) / "result.h5"));
+  }
+  return bytes;
+}
+
+// `fake_tasks run` as a process of its own, its words in a file.
+pid_t start_controller(const fs::path& cache, int steps, int sleep_ms, const fs::path& output) {
+  const std::string steps_text = std::to_string(steps);
+  const std::string sleep_text = std::to_string(sleep_ms);
+  const pid_t pid = ::fork();
+  if (pid != 0) return pid;
+  const int file = ::open(output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0666);
+  ::dup2(file, 1);
+  ::dup2(file, 2);
+  ::execl(BGW_FAKE_TASKS, BGW_FAKE_TASKS, "run", cache.c_str(), steps_text.c_str(), sleep_text.c_str(), nullptr);
+  ::_exit(127);
+}
+
+int exit_status(pid_t pid) {
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+std::size_t count_of(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+// What a controller has said so far.
+std::string words_in(const fs::path& file) { return fs::exists(file) ? store::read_bytes(file) : std::string(); }
+
+// Kills the task processes of a controller.
+void kill_children_of(pid_t controller) {
+  for (const fs::directory_entry& thread : fs::directory_iterator(fmt::format("/proc/{}/task", controller))) {
+    std::ifstream list(thread.path() / "children");
+    for (pid_t child = 0; list >> child;) ::kill(child, SIGKILL);
+  }
+}
+
+// Waits until `condition` holds; false when it does not within ten seconds.
+template <class Condition>
+bool eventually(const Condition& condition) {
+  for (int i = 0; i < 1000; ++i) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(10ms);
+  }
+  return condition();
+}
+
+bool has_checkpoint(const fs::path& root, const plan::TaskSpec& spec) {
+  return engine::newest_checkpoint_time(store::Layout{root}.work(spec.key)).has_value();
+}
+
+artifacts::Artifact state_with(double value) {
+  artifacts::Artifact state;
+  state.arrays["x"] = {{1}, {value}, {}, ""};
+  return state;
+}
+
+}  // namespace
+
+TEST_CASE("only what is wanted, missing and behind that is to run", "[engine][schedule]") {
+  test::ToyPlan toy = test::chain(3, 0);
+  toy.add("alone", "count", {{"steps", 4}});
+  const engine::WorkList nothing_cached = engine::make_work_list(toy.plan, {1}, {false, false, false, false});
+  CHECK(nothing_cached.to_run == std::vector<bool>{true, true, false, false});
+  const engine::WorkList first_cached = engine::make_work_list(toy.plan, {1}, {true, false, false, false});
+  CHECK(first_cached.to_run == std::vector<bool>{false, true, false, false});
+  CHECK(first_cached.needed == std::vector<bool>{true, true, false, false});
+  const engine::WorkList all_cached = engine::make_work_list(toy.plan, {2}, {false, false, true, false});
+  CHECK(all_cached.to_run == std::vector<bool>(4));
+  CHECK(all_cached.needed == std::vector<bool>{false, false, true, false});
+}
+
+TEST_CASE("a child that runs needs the inputs of its inputs too", "[engine][schedule]") {
+  test::ToyPlan toy;
+  toy.add("model", "count", {});
+  toy.add("samples", "count", {}, {{"model", 0}});
+  toy.add("estimate", "count", {}, {{"samples", 1}});
+  CHECK(engine::make_work_list(toy.plan, {2}, {false, true, false}).to_run == std::vector<bool>{true, false, true});
+}
+
+TEST_CASE("the remaining path of a task counts the longest chain behind it", "[engine][schedule]") {
+  const test::ToyPlan toy = test::chain(3, 0);
+  CHECK(engine::remaining_path(toy.plan, {true, true, true}, {5, 7, 1}) == std::vector<double>{13, 8, 1});
+  CHECK(engine::remaining_path(toy.plan, {false, true, true}, {5, 7, 1}) == std::vector<double>{0, 8, 1});
+}
+
+TEST_CASE("the longest path is admitted first, within the cpus, and shares are equal", "[engine][schedule]") {
+  engine::Admission admission(4);
+  admission.add(0, 3, 1.0);
+  admission.add(1, 2, 9.0);
+  admission.add(2, 1, 0.5);
+  CHECK(admission.next()->task == 1);
+  CHECK(admission.next()->task == 2);  // task 0 does not fit beside task 1
+  CHECK_FALSE(admission.next().has_value());
+  admission.release(2);
+  CHECK(admission.next()->task == 0);
+  CHECK(admission.free_cpus() == 0);
+
+  engine::Admission shares(5);
+  shares.add(0, 0, 2.0);
+  shares.add(1, 0, 1.0);
+  CHECK(shares.next()->cpus == 2);
+  CHECK(shares.next()->cpus == 3);
+}
+
+TEST_CASE("the fields in which two pre-images differ are told in the words of the program", "[engine][explain]") {
+  const std::string before =
+      R"({"arguments":{"stages":[{"name":"main","steps":60,"rate":0.02}],"flow":{"call":"affine"}},"base":")" + std::string(64, 'a') + R"("})";
+  const std::string after =
+      R"({"arguments":{"stages":[{"name":"main","steps":600,"rate":0.02}],"flow":{"call":"mode_split"},"seed":2},"base":")" + std::string(64, 'b') + R"("})";
+  CHECK(engine::differing_fields(before, after) ==
+        std::vector<std::string>{"flow affine -> mode_split", "seed none -> 2", "stage main.steps 60 -> 600"});
+  CHECK(engine::differing_fields(before, before).empty());
+}
+
+TEST_CASE("a chain runs, and a second run does nothing", "[engine]") {
+  const test::ScratchDirectory scratch;
+  const test::ToyPlan toy = test::chain(5, 0);
+  store::Cache cache = store::Cache::open(scratch.path());
+  Diary diary;
+  const engine::RunSummary first = run_all(toy, cache, diary);
+  CHECK(first.exit_code == 0);
+  CHECK(first.outcomes == std::vector<Outcome>{Outcome::done, Outcome::done, Outcome::done});
+  CHECK(diary.has("started second"));
+  CHECK(diary.has("progress first 5/5"));
+  CHECK(diary.finished["first"].cost.energy_calls == 5);
+  CHECK(diary.finished["first"].results.at(0).unit == "kT");
+  const double last_first = cache.manifest(toy.plan.tasks[0].key)->find_result("last")->value;
+  const double last_second = cache.manifest(toy.plan.tasks[1].key)->find_result("last")->value;
+  CHECK(cache.row(toy.plan.tasks[2].key)->at("sum").as_double() == last_first + last_second);
+  CHECK(fs::is_empty(cache.layout().work()));
+
+  Diary again;
+  const engine::RunSummary second = run_all(toy, cache, again);
+  CHECK(second.exit_code == 0);
+  CHECK(second.count(Outcome::cached) == 3);
+  CHECK(again.lines.empty());
+}
+
+TEST_CASE("a plan says why each task would run", "[engine][explain]") {
+  const test::ScratchDirectory scratch;
+  const test::ToyPlan before = test::chain(5, 0);
+  {
+    store::Cache empty = store::Cache::look(scratch.path() / "cache");
+    for (const engine::TaskStatus& status : engine::explain(before.plan, before.all(), empty)) CHECK(status.reason == "new");
+  }
+  store::Cache cache = store::Cache::open(scratch.path() / "cache");
+  Diary diary;
+  run_all(before, cache, diary);
+  for (const engine::TaskStatus& status : engine::explain(before.plan, before.all(), cache)) CHECK(status.cached);
+
+  const test::ToyPlan after = test::chain(6, 0);
+  const std::vector<engine::TaskStatus> statuses = engine::explain(after.plan, after.all(), cache);
+  CHECK(statuses[0].reason == "steps 5 -> 6");
+  CHECK(statuses[2].reason == "upstream: first, second");
+  CHECK(statuses[0].estimated_seconds.has_value());
+
+  fs::remove_all(cache.layout().object(before.plan.tasks[0].key));
+  CHECK(engine::explain(before.plan, {0}, cache)[0].reason == "its result is gone from the cache");
+}
+
+TEST_CASE("what depends on a failed task is blocked and its siblings go on", "[engine]") {
+  const test::ScratchDirectory scratch;
+  test::ToyPlan toy;
+  const std::size_t bad = toy.add("bad", "fail", {{"how", "nan"}});
+  const std::size_t next = toy.add("next", "count", {{"steps", 2}}, {{"before", bad}});
+  toy.add("last", "count", {{"steps", 2}}, {{"before", next}});
+  toy.add("sibling", "count", {{"steps", 2}});
+  store::Cache cache = store::Cache::open(scratch.path());
+  Diary diary;
+  const engine::RunSummary summary = run_all(toy, cache, diary);
+  CHECK(summary.exit_code == 4);
+  CHECK(summary.outcomes == std::vector<Outcome>{Outcome::failed, Outcome::blocked, Outcome::blocked, Outcome::done});
+  CHECK(diary.has("blocked last by bad"));
+  CHECK(diary.failures["bad"].cause == "nan");
+  CHECK(diary.failures["bad"].message == "energy is not finite at step 3");
+  CHECK(diary.failures["bad"].last_log_lines.at(0) == "about to fail by nan");
+  CHECK(engine::explain(toy.plan, {bad}, cache)[bad].reason == "failed (nan)");
+}
+
+TEST_CASE("each way to fail has its cause", "[engine]") {
+  const test::ScratchDirectory scratch;
+  test::ToyPlan toy;
+  const std::map<std::string, std::string> causes{
+      {"bad_input", "bad_input"}, {"oom", "oom"}, {"abort", "crash"}, {"kill", "killed"}};
+  for (const auto& [how, cause] : causes) toy.add(how, "fail", {{"how", how}});
+  toy.add("unknown", "no_such_kind", {});
+  store::Cache cache = store::Cache::open(scratch.path());
+  Diary diary;
+  CHECK(run_all(toy, cache, diary).exit_code == 4);
+  for (const auto& [how, cause] : causes) CHECK(diary.failures[how].cause == cause);
+  CHECK(diary.failures["unknown"].message == "this task program knows no kind 'no_such_kind'");
+}
+
+TEST_CASE("an inline task that throws fails alone, and a missing task program is said", "[engine]") {
+  const test::ScratchDirectory scratch;
+  const test::ToyPlan toy = test::chain(2, 0);
+  store::Cache cache = store::Cache::open(scratch.path());
+  engine::RunOptions options = options_with();
+  Diary diary;
+  SECTION("inline") {
+    options.inline_task = [](const plan::TaskSpec&, const engine::TaskInputs&) -> schema::Value { throw InputError("no column"); };
+    CHECK(engine::run(toy.plan, toy.all(), cache, options, diary).exit_code == 4);
+    CHECK(diary.failures["total"].message == "no column");
+    CHECK(diary.has("finished second"));
+  }
+  SECTION("program") {
+    options.task_program = "/nowhere/bgw-task";
+    CHECK(engine::run(toy.plan, toy.all(), cache, options, diary).exit_code == 4);
+    CHECK(diary.failures["first"].message == "cannot start /nowhere/bgw-task: No such file or directory");
+  }
+}
+
+TEST_CASE("more cpus than there are is refused before anything runs", "[engine]") {
+  const test::ScratchDirectory scratch;
+  test::ToyPlan toy;
+  toy.add("wide", "count", {{"steps", 2}}, {}, {plan::Placement::child, {{"cpus", 3}}});
+  store::Cache cache = store::Cache::open(scratch.path());
+  Diary diary;
+  CHECK_THROWS_AS(run_all(toy, cache, diary), InputError);
+  CHECK(diary.lines.empty());
+}
+
+TEST_CASE("a damaged object is moved aside and made again, bit by bit the same", "[engine]") {
+  const test::ScratchDirectory scratch;
+  const test::ToyPlan toy = test::chain(4, 0);
+  store::Cache cache = store::Cache::open(scratch.path());
+  Diary diary;
+  run_all(toy, cache, diary);
+  const std::vector<std::string> before = results_in(scratch.path(), toy);
+  const fs::path file = cache.layout().object(toy.plan.tasks[0].key) / "result.h5";
+  std::string bytes = before[0];
+  bytes[bytes.size() / 2] ^= 1;
+  std::ofstream(file, std::ios::binary) << bytes;
+
+  Diary again;
+  CHECK(run_all(toy, cache, again).exit_code == 0);
+  CHECK(again.has("finished first"));
+  CHECK_FALSE(again.has("started second"));
+  CHECK(again.lines.at(0).find("the object of first") == 0);
+  CHECK(results_in(scratch.path(), toy) == before);
+  CHECK_FALSE(fs::is_empty(cache.layout().damaged()));
+}
+
+TEST_CASE("a bad checkpoint gives way to the one before it and is kept", "[engine][checkpoint]") {
+  const test::ScratchDirectory scratch;
+  const plan::Key key = plan::sha256("a task");
+  engine::Checkpoints checkpoints(scratch.path(), key, 2);
+  std::vector<std::string> warnings;
+  const auto load = [&] { return checkpoints.load([&](const std::string& text) { warnings.push_back(text); }); };
+  CHECK_FALSE(load().has_value());
+  for (const double value : {1.0, 2.0, 3.0}) checkpoints.save(state_with(value));
+  CHECK_FALSE(fs::exists(scratch.path() / "ckpt-1.h5"));  // two are kept
+  CHECK(load()->array("x").doubles == std::vector<double>{3.0});
+  CHECK(warnings.empty());
+
+  SECTION("truncated") {
+    fs::resize_file(scratch.path() / "ckpt-3.h5", 700);
+    CHECK(load()->array("x").doubles == std::vector<double>{2.0});
+    CHECK(warnings.size() == 1);
+    CHECK(fs::exists(scratch.path() / "ckpt-3.h5.bad"));
+  }
+  SECTION("of another task") {
+    const test::ScratchDirectory other;
+    engine::Checkpoints(other.path(), plan::sha256("another task"), 2).save(state_with(9.0));
+    fs::copy_file(other.path() / "ckpt-1.h5", scratch.path() / "ckpt-3.h5", fs::copy_options::overwrite_existing);
+    CHECK(load()->array("x").doubles == std::vector<double>{2.0});
+  }
+  SECTION("all of them") {
+    for (const char* name : {"ckpt-2.h5", "ckpt-3.h5"}) fs::resize_file(scratch.path() / name, 10);
+    CHECK_FALSE(load().has_value());
+    CHECK(warnings.back() == "no checkpoint is usable: beginning again from the start");
+  }
+}
+
+TEST_CASE("a claim has one holder at a time and dies with it", "[engine]") {
+  const test::ScratchDirectory scratch;
+  std::optional<engine::Claim> mine = engine::Claim::try_take(scratch.path() / "work");
+  REQUIRE(mine.has_value());
+  CHECK_FALSE(engine::Claim::try_take(scratch.path() / "work").has_value());
+  CHECK(engine::claim_owner(scratch.path() / "work").pid == ::getpid());
+  mine.reset();
+  CHECK(engine::Claim::try_take(scratch.path() / "work").has_value());
+}
+
+TEST_CASE("the last word of a burst of progress is never lost", "[engine]") {
+  const test::ScratchDirectory scratch;
+  const fs::path file = scratch.path() / "progress.jsonl";
+  engine::ProgressReader reader(file);
+  engine::ProgressWriter writer(file);
+  for (int step = 1; step <= 100; ++step) writer.report({"p", step, 100, {}});
+  CHECK(reader.newest()->step < 100);
+  writer.flush();
+  CHECK(reader.newest()->step == 100);
+  CHECK_FALSE(reader.newest().has_value());
+}
+
+TEST_CASE("a run killed again and again ends with the bytes of an undisturbed one", "[engine][kill]") {
+  const test::ScratchDirectory scratch;
+  const fs::path calm = scratch.path() / "calm";
+  const fs::path rough = scratch.path() / "rough";
+  const fs::path words = scratch.path() / "words";
+  constexpr int kSteps = 60;
+  constexpr int kSleep = 5;
+  const test::ToyPlan toy = test::chain(kSteps, kSleep);
+  REQUIRE(exit_status(start_controller(calm, kSteps, kSleep, words)) == 0);
+
+  std::mt19937 random(7);
+  std::uniform_int_distribution<int> delay(30, 220);
+  for (int round = 0; round < 10; ++round) {
+    const pid_t controller = start_controller(rough, kSteps, kSleep, words);
+    std::this_thread::sleep_for(std::chrono::milliseconds(delay(random)));
+    if (round % 2 == 1) kill_children_of(controller);
+    ::kill(controller, SIGKILL);
+    exit_status(controller);
+  }
+  REQUIRE(exit_status(start_controller(rough, kSteps, kSleep, words)) == 0);
+  CHECK(results_in(rough, toy) == results_in(calm, toy));
+  CHECK(count_of(words_in(words), "started") > 4);  // two in calm; more than two others, or nothing was killed midway
+  store::Cache cache = store::Cache::look(rough);
+  CHECK(store::damaged_objects(cache).empty());
+  CHECK(cache.row(toy.plan.tasks[2].key).has_value());
+}
+
+TEST_CASE("two runs at once do each task once", "[engine][kill]") {
+  const test::ScratchDirectory scratch;
+  const fs::path cache = scratch.path() / "cache";
+  const pid_t one = start_controller(cache, 10, 20, scratch.path() / "one");
+  const pid_t two = start_controller(cache, 10, 20, scratch.path() / "two");
+  CHECK(exit_status(one) == 0);
+  CHECK(exit_status(two) == 0);
+  const std::string words = words_in(scratch.path() / "one") + words_in(scratch.path() / "two");
+  CHECK(count_of(words, "started first") == 1);
+  CHECK(count_of(words, "started second") == 1);
+  CHECK(count_of(words, "attached first") + count_of(words, "found first") >= 1);
+}
+
+TEST_CASE("when the first of two runs is killed the second takes over", "[engine][kill]") {
+  const test::ScratchDirectory scratch;
+  const fs::path cache = scratch.path() / "cache";
+  const test::ToyPlan toy = test::chain(40, 10);
+  const pid_t one = start_controller(cache, 40, 10, scratch.path() / "one");
+  REQUIRE(eventually([&] { return has_checkpoint(cache, toy.plan.tasks[0]); }));
+  const pid_t two = start_controller(cache, 40, 10, scratch.path() / "two");
+  REQUIRE(eventually([&] { return count_of(words_in(scratch.path() / "two"), "attached first") == 1; }));
+  ::kill(one, SIGKILL);
+  exit_status(one);
+  CHECK(exit_status(two) == 0);
+  CHECK(count_of(words_in(scratch.path() / "two"), "started first") == 1);
+}
+
+TEST_CASE("an interrupted run leaves checkpoints, says 130, and goes on later", "[engine][kill]") {
+  const test::ScratchDirectory scratch;
+  const fs::path cache = scratch.path() / "cache";
+  const fs::path words = scratch.path() / "words";
+  const test::ToyPlan toy = test::chain(40, 10);
+  const auto [signal, status] = GENERATE(std::pair{SIGINT, 130}, std::pair{SIGTERM, 143}, std::pair{SIGHUP, 129});
+  const pid_t controller = start_controller(cache, 40, 10, words);
+  REQUIRE(eventually([&] { return has_checkpoint(cache, toy.plan.tasks[0]); }));
+  ::kill(controller, signal);
+  CHECK(exit_status(controller) == status);
+  CHECK(count_of(words_in(words), "stopped first") == 1);
+  CHECK(has_checkpoint(cache, toy.plan.tasks[0]));
+  store::Cache seen = store::Cache::look(cache);
+  CHECK(engine::explain(toy.plan, toy.all(), seen)[0].reason == "interrupted, goes on from its checkpoint");
+  CHECK(exit_status(start_controller(cache, 40, 10, words)) == 0);
+  CHECK(seen.objects().verify(toy.plan.tasks[1].key) == store::ObjectState::sound);
+}
+
+TEST_CASE("a full disk fails the task with cause disk and exit code 6, and nothing half-made is seen", "[engine]") {
+  const test::ScratchDirectory scratch;
+  test::ToyPlan toy;
+  toy.add("large", "big", {{"size", 4000000}});
+  store::Cache cache = store::Cache::open(scratch.path());
+  Diary diary;
+  rlimit before{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit limit{16 << 20, before.rlim_max};  // 16 MB: enough for the database, not for 32 MB of zeros
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  const engine::RunSummary summary = run_all(toy, cache, diary);
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  CHECK(summary.exit_code == 6);
+  CHECK(diary.failures["large"].cause == "disk");
+  CHECK(diary.failures["large"].message.find("disk full: cannot write") == 0);
+  CHECK(cache.objects().keys().empty());
+  CHECK(run_all(toy, cache, diary).exit_code == 0);
+}
