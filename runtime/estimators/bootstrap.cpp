@@ -1,0 +1,76 @@
+#include "runtime/estimators/bootstrap.h"
+
+#include <map>
+#include <numeric>
+
+#include "runtime/foundation/errors.h"
+
+namespace bgw::estimators {
+namespace {
+
+/// Position of each sample within its chain, and the lengths of the chains.
+struct Places {
+  std::vector<std::int64_t> chain, position, length;
+};
+
+Places places_of(const Tensor& chain) {
+  const Tensor dense = chain.to(at::kLong).contiguous();
+  const std::int64_t* id = dense.data_ptr<std::int64_t>();
+  std::map<std::int64_t, std::int64_t> order;
+  Places places;
+  for (std::int64_t i = 0; i < dense.numel(); ++i) {
+    const auto [found, is_new] = order.emplace(id[i], static_cast<std::int64_t>(order.size()));
+    if (is_new) places.length.push_back(0);
+    places.chain.push_back(found->second);
+    places.position.push_back(places.length[static_cast<std::size_t>(found->second)]++);
+  }
+  return places;
+}
+
+}  // namespace
+
+Blocks single_samples(std::int64_t samples) {
+  Blocks blocks{std::vector<std::int64_t>(static_cast<std::size_t>(samples)), samples};
+  std::iota(blocks.of_sample.begin(), blocks.of_sample.end(), 0);
+  return blocks;
+}
+
+Blocks chain_blocks(const Tensor& chain, std::int64_t least) {
+  if (chain.dim() != 1 || chain.numel() == 0) throw ShapeError("chain_blocks: needs the chain of each sample");
+  const Places places = places_of(chain);
+  const std::int64_t chains = static_cast<std::int64_t>(places.length.size());
+  const std::int64_t stretches = (least + chains - 1) / chains;
+  Blocks blocks;
+  blocks.count = chains * stretches;
+  for (std::size_t i = 0; i < places.chain.size(); ++i) {
+    const std::int64_t length = places.length[static_cast<std::size_t>(places.chain[i])];
+    blocks.of_sample.push_back(places.chain[i] * stretches + places.position[i] * stretches / length);
+  }
+  return blocks;
+}
+
+std::vector<double> resampled_counts(const Blocks& blocks, const tensor::RandomStream& stream, std::int64_t replicate) {
+  const Tensor draws = stream.integers(replicate, blocks.count, blocks.count);
+  std::vector<double> times(static_cast<std::size_t>(blocks.count), 0.0);
+  for (std::int64_t i = 0; i < blocks.count; ++i) times[static_cast<std::size_t>(draws.data_ptr<std::int64_t>()[i])] += 1.0;
+  std::vector<double> counts;
+  counts.reserve(blocks.of_sample.size());
+  for (const std::int64_t block : blocks.of_sample) counts.push_back(times[static_cast<std::size_t>(block)]);
+  return counts;
+}
+
+double spread(const std::vector<double>& replicates) {
+  const double n = static_cast<double>(replicates.size());
+  if (replicates.size() < 2) return 0.0;
+  const double mean = std::accumulate(replicates.begin(), replicates.end(), 0.0) / n;
+  double sum = 0;
+  for (const double x : replicates) sum += (x - mean) * (x - mean);
+  return std::sqrt(sum / (n - 1.0));
+}
+
+double few_blocks_factor(std::int64_t blocks) {
+  const double n = static_cast<double>(blocks);
+  return blocks < 2 ? 1.0 : std::sqrt(n / (n - 1.0));
+}
+
+}  // namespace bgw::estimators

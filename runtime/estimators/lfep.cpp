@@ -1,0 +1,77 @@
+#include "runtime/estimators/lfep.h"
+
+#include <algorithm>
+
+#include "runtime/estimators/bootstrap.h"
+
+namespace bgw::estimators {
+namespace {
+
+using Numbers = std::vector<double>;
+
+struct Moments {
+  double mean = 0;
+  double variance = 0;
+};
+
+Moments moments(const Numbers& x, const Numbers& counts) {
+  double n = 0, sum = 0, squares = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    n += counts[i];
+    sum += counts[i] * x[i];
+  }
+  const double mean = sum / n;
+  for (std::size_t i = 0; i < x.size(); ++i) squares += counts[i] * (x[i] - mean) * (x[i] - mean);
+  return {mean, n > 1.0 ? squares / (n - 1.0) : 0.0};
+}
+
+double exponential_average(const Numbers& w, const Numbers& counts) {
+  const double top = *std::max_element(w.begin(), w.end());
+  double n = 0, sum = 0;
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    n += counts[i];
+    sum += counts[i] * std::exp(w[i] - top);
+  }
+  return -(top + std::log(sum / n));
+}
+
+double cumulant_estimate(const Numbers& w, const Numbers& counts) {
+  const Moments m = moments(w, counts);
+  return -(m.mean + 0.5 * m.variance);
+}
+
+template <typename Estimator>
+Estimate with_bootstrap(const Tensor& log_weight, const tensor::RandomStream& stream, std::int64_t bootstrap,
+                        const Estimator& estimator) {
+  const Numbers w = finite_numbers_of(log_weight, "log weight");
+  const Blocks blocks = single_samples(static_cast<std::int64_t>(w.size()));
+  Numbers replicates;
+  for (std::int64_t r = 0; r < bootstrap; ++r) replicates.push_back(estimator(w, resampled_counts(blocks, stream, r)));
+  return {estimator(w, Numbers(w.size(), 1.0)), spread(replicates) * few_blocks_factor(blocks.count)};
+}
+
+}  // namespace
+
+WeightSummary summarise(const Tensor& log_weight) {
+  const Numbers w = finite_numbers_of(log_weight, "log weight");
+  const double top = *std::max_element(w.begin(), w.end());
+  double sum = 0, squares = 0;
+  for (const double x : w) {
+    sum += std::exp(x - top);
+    squares += std::exp(2.0 * (x - top));
+  }
+  const Moments m = moments(w, Numbers(w.size(), 1.0));
+  return {sum * sum / (static_cast<double>(w.size()) * squares), 1.0 / sum, m.variance, m.mean};
+}
+
+Tensor normalised_weights(const Tensor& log_weight) { return at::softmax(log_weight.to(at::kDouble), 0); }
+
+Estimate lfep(const Tensor& log_weight, const tensor::RandomStream& stream, std::int64_t bootstrap) {
+  return with_bootstrap(log_weight, stream, bootstrap, exponential_average);
+}
+
+Estimate second_cumulant(const Tensor& log_weight, const tensor::RandomStream& stream, std::int64_t bootstrap) {
+  return with_bootstrap(log_weight, stream, bootstrap, cumulant_estimate);
+}
+
+}  // namespace bgw::estimators

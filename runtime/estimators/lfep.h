@@ -1,0 +1,32 @@
+#pragma once
+
+#include "runtime/estimators/numbers.h"
+#include "runtime/tensor/random_stream.h"
+
+namespace bgw::estimators {
+
+/// What log weights (ln target - ln model of samples of the model) say about the model.
+struct WeightSummary {
+  double ess_fraction = 0;    // Kish: (sum w)^2 / (n sum w^2), 1 for a perfect model
+  double largest_weight = 0;  // normalised; near 1 means that one sample decides
+  double variance = 0;        // of the log weights
+  double mean = 0;            // of the log weights; minus it is a bound of the free energy difference from above
+};
+
+/// @param log_weight [n]
+/// @throws NumericalError when a number is not finite
+WeightSummary summarise(const Tensor& log_weight);
+
+/// Weights that sum to one, [n].
+Tensor normalised_weights(const Tensor& log_weight);
+
+/// Free energy difference target - model by exponential averaging, -ln mean exp(log_weight), in kT, with the standard
+/// error of a bootstrap over independent samples. Biased upward for few samples; the error is too small when
+/// the largest weight is not small.
+/// @source Zwanzig, J. Chem. Phys. 22, 1420 (1954); with a flow (targeted): Jarzynski, Phys. Rev. E 65, 046122 (2002)
+Estimate lfep(const Tensor& log_weight, const tensor::RandomStream& stream, std::int64_t bootstrap = 200);
+
+/// The same to second order in the cumulants, -(mean + variance / 2): exact for Gaussian log weights.
+Estimate second_cumulant(const Tensor& log_weight, const tensor::RandomStream& stream, std::int64_t bootstrap = 200);
+
+}  // namespace bgw::estimators

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include "runtime/tensor/tensor.h"
+
+namespace bgw::estimators {
+
+/// A number and its standard error.
+struct Estimate {
+  double value = 0;
+  double sigma = 0;
+};
+
+/// The numbers of a one-dimensional tensor, as float64.
+/// @throws ShapeError unless it has one dimension and is not empty; `name` says which
+std::vector<double> numbers_of(const Tensor& tensor, const char* name);
+
+/// The same, refusing numbers that are not finite with NumericalError.
+std::vector<double> finite_numbers_of(const Tensor& tensor, const char* name);
+
+/// 1 / (1 + e^x) without overflow.
+inline double fermi(double x) {
+  return x > 0 ? std::exp(-x) / (1.0 + std::exp(-x)) : 1.0 / (1.0 + std::exp(x));
+}
+
+}  // namespace bgw::estimators
