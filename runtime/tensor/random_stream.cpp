@@ -11,7 +11,14 @@ namespace {
 
 using Words = std::array<std::uint32_t, 4>;
 
-/// One block of Philox 4x32-10: 128 random bits from a 128-bit counter and a 64-bit key.
+/// 53 random bits as a number in [0, 1).
+double unit_interval(std::uint32_t high, std::uint32_t low) {
+  const std::uint64_t bits = (static_cast<std::uint64_t>(high) << 32) | low;
+  return static_cast<double>(bits >> 11) * 0x1.0p-53;
+}
+
+}  // namespace
+
 Words philox(Words counter, std::array<std::uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t p0 = 0xD2511F53ULL * counter[0];
@@ -23,14 +30,6 @@ Words philox(Words counter, std::array<std::uint32_t, 2> key) {
   }
   return counter;
 }
-
-/// 53 random bits as a number in [0, 1).
-double unit_interval(std::uint32_t high, std::uint32_t low) {
-  const std::uint64_t bits = (static_cast<std::uint64_t>(high) << 32) | low;
-  return static_cast<double>(bits >> 11) * 0x1.0p-53;
-}
-
-}  // namespace
 
 // The counter is (position within the sample, sample, step, purpose-free tag); step and sample get 32 bits each,
 // which the longest study does not reach. The purpose enters the key.

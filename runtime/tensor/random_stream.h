@@ -9,6 +9,9 @@
 
 namespace bgw::tensor {
 
+/// One block of Philox 4x32-10: 128 random bits from a 128-bit counter and a 64-bit key. Exposed for its known answers.
+std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
+
 /// Counter-based random numbers (Philox 4x32-10): a value is a pure function of (stream key, purpose, step,
 /// global sample, position within the sample). So the numbers do not depend on batch size, threads, order or
 /// restarts.

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+
+#include "runtime/crystal/lattice.h"
+#include "runtime/physics/energy_model.h"
+#include "runtime/physics/gaussian_base.h"
+#include "runtime/tensor/random_stream.h"
+
+namespace bgw::physics {
+
+struct SchaOptions {
+  std::int64_t samples = 256;        // displacement fields per iteration, half of them mirrored
+  std::int64_t bound_samples = 1024; // fresh fields for the variational bound
+  std::int64_t iterations = 16;      // at most
+  bool relax_sites = true;
+};
+
+/// Where the iteration stands; all there is to save between two iterations.
+struct SchaState {
+  Tensor stiffness_matrix;   // [3N, 3N], K, 1/length^2; need not be positive before the end
+  Tensor shift;              // [N, 3], mean sites minus lattice sites
+  std::int64_t iteration = 0;
+  double change = std::numeric_limits<double>::infinity();  // of the stiffness, relative, rms over the modes
+  double noise = 0;          // of the stiffness, relative, from the two halves of the samples
+  double mixing = 1;
+  bool converged = false;
+};
+
+/// What the iteration leads to.
+struct SchaResult {
+  GaussianBase base;
+  double log_zc_bound = 0;   // lower bound of ln Zc (Gibbs-Bogoliubov), from fresh samples
+  double log_zc_sigma = 0;   // its standard error
+  std::optional<double> log_zc_harmonic;  // of the static lattice, where it has no imaginary mode
+};
+
+/// Self-consistent harmonic approximation: the Gaussian that minimises the reverse Kullback-Leibler divergence to
+/// exp(-beta U), which has K = beta <d2U/du2> and <dU/du> = 0 in its own ensemble. Fixed-point iteration with exact
+/// Hessians on mirrored pairs of fields, averaged over the lattice translations. The same random numbers serve all
+/// iterations, u = K^(-1/2) z, so that the iteration converges although its average is noisy.
+/// Alternatives set aside: Stein's form K = Sigma^-1 <u g> (noisier by far), finite differences of gradients for the
+/// atoms of one cell (the analytic Hessian of all cells costs no more).
+/// @source method.md 10.1; Errea, Calandra, Mauri, Phys. Rev. B 89, 064302 (2014)
+class Scha {
+ public:
+  /// The model and the crystal must outlive this object; the model's sites are the crystal's.
+  Scha(const EnergyModel& model, const crystal::Crystal& crystal, double beta, const SchaOptions& options, const tensor::RandomStream& stream);
+
+  /// The static Hessian; where it has imaginary modes they enter the first fields with the sign turned.
+  SchaState start() const;
+  /// One iteration. Call until `is_finished`.
+  void step(SchaState& state) const;
+  bool is_finished(const SchaState& state) const;
+  /// @throws NumericalError when the bound is not finite
+  SchaResult finish(const SchaState& state) const;
+
+ private:
+  Tensor fields(const Modes& modes, std::int64_t step, std::int64_t pairs) const;
+
+  const EnergyModel& model_;
+  const crystal::Crystal& crystal_;
+  double beta_;
+  SchaOptions options_;
+  tensor::RandomStream stream_;
+};
+
+}  // namespace bgw::physics

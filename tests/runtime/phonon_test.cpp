@@ -1,0 +1,230 @@
+#include "tests/support/catch.h"
+
+#include <ATen/Parallel.h>
+
+#include <chrono>
+#include <cmath>
+#include <iostream>
+
+#include "runtime/foundation/errors.h"
+#include "runtime/physics/free_energy.h"
+#include "runtime/physics/gaussian_base.h"
+#include "runtime/physics/make_energy_model.h"
+#include "runtime/physics/phonon.h"
+#include "runtime/physics/potential.h"
+#include "runtime/physics/scha.h"
+#include "runtime/physics/translations.h"
+#include "tests/shared/systems.h"
+
+using namespace bgw;
+using namespace bgw::physics;
+using namespace bgw::testing;
+
+namespace {
+
+GaussianBase phonons(const schema::Value& system, double beta) { return phonon_base(*make_energy_model(system), physics::make_crystal(system), beta, false); }
+
+constexpr double kElectronvolt = 8.617333262145e-5;  // eV/K
+
+/// The silicon of the harmonic table: epsilon in eV and cos0 = -1/3. (50.003 kcal/mol would be 2.5e-3 kT lower at 300 K.)
+schema::Value silicon_in_ev(double edge) {
+  schema::Map system = silicon(216, edge).as_map();
+  schema::Map potential = stillinger_weber_value(2.1683, 2.0951, 21.0).as_map();
+  potential["cos0"] = -1.0 / 3.0;
+  system["potential"] = potential;
+  return system;
+}
+
+struct Fit {
+  SchaState state;
+  SchaResult result;
+  double bound, sigma;  // of beta F / N
+};
+
+Fit fit(const schema::Value& system, double beta, const SchaOptions& options) {
+  const auto model = make_energy_model(system);
+  const crystal::Crystal crystal = physics::make_crystal(system);
+  const Scha scha(*model, crystal, beta, options, tensor::RandomStream(plan::Key{}, "scha"));
+  SchaState state = scha.start();
+  while (!scha.is_finished(state)) scha.step(state);
+  const SchaResult result = scha.finish(state);
+  const auto n = static_cast<double>(model->particles());
+  return {state, result, free_energy_per_particle(result.log_zc_bound, model->particles(), crystal.cell.volume(), length_scale(system)), result.log_zc_sigma / n};
+}
+
+}  // namespace
+
+TEST_CASE("harmonic free energies are the exact ones of the tables") {
+  struct Row {
+    const char* name;
+    schema::Value system;
+    double beta, expected;
+  };
+  const std::vector<Row> rows{{"cubic ice 64", water("diamond_cubic", 64), kWaterBeta, -25.08874},
+                              {"cubic ice 216", water("diamond_cubic", 216), kWaterBeta, -25.00548},
+                              {"hexagonal ice 64", water("ice_ih", 64), kWaterBeta, -25.11018},
+                              {"hexagonal ice 216", water("ice_ih", 216), kWaterBeta, -25.01125},
+                              {"silicon 300 K", silicon_in_ev(5.4309), 1.0 / (kElectronvolt * 300.0), -159.15999},
+                              {"silicon 1000 K", silicon_in_ev(5.4443), 1.0 / (kElectronvolt * 1000.0), -43.54349},
+                              {"Lennard-Jones 256", lennard_jones(256), 0.5, 2.98481}};
+  for (const Row& row : rows) {
+    INFO(row.name);
+    CHECK(free_energy_per_particle(phonons(row.system, row.beta), length_scale(row.system)) == Approx(row.expected).margin(6e-6).epsilon(0));
+  }
+}
+
+TEST_CASE("harmonic free energies of the large boxes", "[.][long]") {
+  CHECK(free_energy_per_particle(phonons(water("diamond_cubic", 512), kWaterBeta), 2.3925) == Approx(-24.98404).margin(6e-6).epsilon(0));
+  CHECK(free_energy_per_particle(phonons(water("ice_ih", 512), kWaterBeta), 2.3925) == Approx(-24.98575).margin(6e-6).epsilon(0));
+  CHECK(free_energy_per_particle(phonons(lennard_jones(500), 0.5), 1.0) == Approx(2.99968).margin(6e-6).epsilon(0));
+}
+
+TEST_CASE("the free energy of independent oscillators is analytic") {
+  // N = 2, all three modes of stiffness k: Zc = (2 pi / k)^(3/2) exp(-beta U0)
+  const double k = 7.0;
+  const double log_zc = 1.5 * std::log(2 * M_PI / k) + 0.25;
+  CHECK(free_energy_per_particle(log_zc, 2, 11.0, 1.3) == Approx(-(log_zc + std::log(11.0) + 0.5 * std::log(2.0)) / 2 + 3 * std::log(1.3)));
+}
+
+TEST_CASE("an Einstein crystal has the free energy of the published closed form") {
+  // mW N = 64, spread 0.2 angstrom: f_EC = 4.505639 (method.md 2.4)
+  const double log_zc = 1.5 * 63 * std::log(2 * M_PI * 0.04);
+  CHECK(free_energy_per_particle(log_zc, 64, 64 / kWaterDensity, 2.3925) == Approx(4.505639).margin(1e-6).epsilon(0));
+}
+
+TEST_CASE("latents and displacements are inverse, and blind to translations") {
+  const GaussianBase base = phonons(water("diamond_cubic", 64), kWaterBeta);
+  const Tensor y = tensor::RandomStream(plan::Key{}, "y").normal(0, 0, 5, 189);
+  const Tensor u = displacements_from_latents(base, y);
+  CHECK(u.sizes() == at::IntArrayRef({5, 64, 3}));
+  CHECK(u.mean(1).abs().max().item<double>() < 1e-13);
+  CHECK((latents_from_displacements(base, u + 0.7) - y).abs().max().item<double>() < 1e-10);
+  CHECK_THROWS_AS(displacements_from_latents(base, y.slice(1, 0, 5)), ShapeError);
+}
+
+TEST_CASE("to second order the energy is that of the Gaussian") {
+  const schema::Value system = water("ice_ih", 64);
+  const auto model = make_energy_model(system);
+  const GaussianBase base = phonons(system, kWaterBeta);
+  const Tensor y = 1e-3 * tensor::RandomStream(plan::Key{}, "y").normal(0, 0, 4, 189);
+  const Tensor u = displacements_from_latents(base, y);
+  const Tensor rise = kWaterBeta * (0.5 * (model->energy(u) + model->energy(-u)) - base.static_energy);
+  CHECK((rise / (0.5 * (y * y).sum(1)) - 1.0).abs().max().item<double>() < 1e-5);
+}
+
+TEST_CASE("a base comes back from its artifact") {
+  const GaussianBase base = phonons(water("diamond_cubic", 64), kWaterBeta);
+  artifacts::Artifact artifact;
+  add_to(artifact, base);
+  const GaussianBase back = gaussian_base_from(artifact);
+  CHECK(at::equal(back.modes, base.modes));
+  CHECK(at::equal(back.sites, base.sites));
+  CHECK(log_partition(back) == log_partition(base));
+  CHECK(free_energy_per_particle(back, 2.3925) == free_energy_per_particle(base, 2.3925));
+}
+
+TEST_CASE("rms displacements are those of the tables") {
+  CHECK(rms_displacement(phonons(water("diamond_cubic", 64), kWaterBeta)) == Approx(0.149).margin(6e-4));
+  CHECK(rms_displacement(phonons(water("diamond_cubic", 216), kWaterBeta)) == Approx(0.159).margin(6e-4));
+  CHECK(rms_displacement(phonons(lennard_jones(256), 0.5)) == Approx(0.0578).margin(6e-5));
+}
+
+TEST_CASE("relaxing finds the perfect lattice again") {
+  const schema::Value system = water("ice_ih", 64);
+  const crystal::Crystal perfect = physics::make_crystal(system);
+  crystal::Crystal crooked = perfect;
+  const Tensor u = 0.05 * tensor::RandomStream(plan::Key{}, "crooked").normal(0, 0, 64, 3);
+  for (std::int64_t i = 0; i < 64; ++i) {
+    for (std::int64_t d = 0; d < 3; ++d) crooked.sites[static_cast<std::size_t>(i)][static_cast<std::size_t>(d)] += u[i][d].item<double>();
+  }
+  const auto model = make_energy_model(system, crooked.sites, crooked.cell);
+  const GaussianBase relaxed = phonon_base(*model, crooked, kWaterBeta, true);
+  const GaussianBase expected = phonons(system, kWaterBeta);
+  CHECK(relaxed.static_energy == Approx(expected.static_energy).epsilon(1e-12));
+  CHECK(free_energy_per_particle(relaxed, 2.3925) == Approx(free_energy_per_particle(expected, 2.3925)).epsilon(1e-9));
+}
+
+TEST_CASE("imaginary modes end the harmonic base with their number and a way out") {
+  // mW on a bcc lattice of ice density is no minimum.
+  const schema::Value system = schema::Map{{"potential", stillinger_weber_value(6.189, 2.3925, 23.15)}, {"lattice", lattice_value("bcc", 128, kWaterDensity)}};
+  try {
+    phonons(system, kWaterBeta);
+    FAIL("the lattice was taken for stable");
+  } catch (const NumericalError& error) {
+    CHECK(std::string(error.what()).find("imaginary") != std::string::npos);
+    CHECK(std::string(error.what()).find("scha") != std::string::npos);
+  }
+}
+
+TEST_CASE("averaging over translations keeps an invariant matrix and repeats itself on any other") {
+  const schema::Value system = water("ice_ih", 64);
+  const crystal::Crystal crystal = physics::make_crystal(system);
+  const auto model = make_energy_model(system);
+  const Tensor hessian = model->hessian_sum(at::zeros({1, 64, 3}, at::kDouble));
+  CHECK((average_over_translations(crystal, hessian) - hessian).abs().max().item<double>() < 1e-10);
+  const Tensor other = tensor::RandomStream(plan::Key{}, "m").normal(0, 0, 192, 192);
+  const Tensor once = average_over_translations(crystal, other);
+  CHECK((average_over_translations(crystal, once) - once).abs().max().item<double>() < 1e-14);
+  CHECK(once.trace().item<double>() == Approx(other.trace().item<double>()));
+  CHECK(once.sum().item<double>() == Approx(other.sum().item<double>()));
+}
+
+TEST_CASE("self-consistent phonons reach the variational bound of the tables") {
+  const Fit ice = fit(water("diamond_cubic", 64), kWaterBeta, {256, 8192, 16, true});
+  CHECK(ice.state.converged);
+  CHECK(ice.sigma < 2e-4);
+  CHECK(std::abs(ice.bound - -25.14502) < 3 * ice.sigma + 2e-5);
+  CHECK(rms_displacement(ice.result.base) == Approx(0.160).margin(6e-4));
+  CHECK(ice.result.base.static_energy == Approx(-792.19104691).epsilon(1e-9));
+  CHECK(free_energy_per_particle(ice.result.log_zc_harmonic.value(), 64, 64 / kWaterDensity, 2.3925) == Approx(-25.08874).margin(6e-6).epsilon(0));
+
+  const Fit solid = fit(lennard_jones(256), 0.5, {64, 512, 16, true});
+  CHECK(solid.state.converged);
+  CHECK(std::abs(solid.bound - 3.25594) < 4 * solid.sigma);
+  CHECK(rms_displacement(solid.result.base) == Approx(0.0489).margin(2e-4));
+}
+
+TEST_CASE("the bound lies above the exact free energy and below the harmonic approximation's own bound") {
+  const Fit hexagonal = fit(water("ice_ih", 64), kWaterBeta, {256, 2048, 16, true});
+  CHECK(hexagonal.bound > -25.18671);
+  CHECK(hexagonal.bound < -25.18671 + 0.0183 + 5e-4);  // KL per atom of the tables
+}
+
+TEST_CASE("self-consistent phonons go on from a saved state as if nothing had happened") {
+  const schema::Value system = water("diamond_cubic", 64);
+  const auto model = make_energy_model(system);
+  const crystal::Crystal crystal = physics::make_crystal(system);
+  const tensor::RandomStream stream(plan::Key{}, "scha");
+  const Scha scha(*model, crystal, kWaterBeta, {32, 64, 16, true}, stream);
+  SchaState whole = scha.start();
+  scha.step(whole);
+  SchaState saved = whole;
+  scha.step(whole);
+  Scha(*model, crystal, kWaterBeta, {32, 64, 16, true}, stream).step(saved);
+  CHECK(at::equal(saved.stiffness_matrix, whole.stiffness_matrix));
+  CHECK(saved.change == whole.change);
+}
+
+TEST_CASE("self-consistent phonons take a lattice that has imaginary modes") {
+  // bcc at this density is held up by heat alone, if at all: what matters is a proper Gaussian and an honest bound.
+  const schema::Value system = schema::Map{{"potential", stillinger_weber_value(6.189, 2.3925, 18.0)}, {"lattice", lattice_value("bcc", 128, 0.042263)}};
+  const Fit found = fit(system, kWaterBeta, {32, 64, 4, true});
+  CHECK(found.result.base.stiffness.min().item<double>() > 0.0);
+  CHECK(std::isfinite(found.bound));
+}
+
+TEST_CASE("scha times", "[.][bench]") {
+  at::set_num_threads(1);
+  for (const auto& [name, system, beta] : {std::tuple{"mW 64", water("diamond_cubic", 64), kWaterBeta}, std::tuple{"mW hex 64", water("ice_ih", 64), kWaterBeta},
+                                           std::tuple{"mW 216", water("diamond_cubic", 216), kWaterBeta}, std::tuple{"LJ 256", lennard_jones(256), 0.5}}) {
+    auto start = std::chrono::steady_clock::now();
+    const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+    const GaussianBase harmonic = phonons(system, beta);
+    std::cout << name << " phonon " << seconds() << " s, rms " << rms_displacement(harmonic) << "\n";
+    start = std::chrono::steady_clock::now();
+    const Fit found = fit(system, beta, {});
+    std::cout << name << " scha " << seconds() << " s, iterations " << found.state.iteration << " change " << found.state.change << " noise " << found.state.noise << " mixing "
+              << found.state.mixing << "; bound " << found.bound << " +- " << found.sigma << ", rms " << rms_displacement(found.result.base) << ", lowest "
+              << found.result.base.stiffness[0].item<double>() << ", shift " << found.state.shift.abs().max().item<double>() << "\n";
+  }
+}
