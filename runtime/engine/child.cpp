@@ -11,6 +11,7 @@
 #include <new>
 
 #include "runtime/engine/checkpoints.h"
+#include "runtime/engine/policy.h"
 #include "runtime/engine/progress_file.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/store/clock.h"
@@ -78,19 +79,14 @@ class Effort {
   std::int64_t started_ = 0;
 };
 
-schema::Value checkpoint_policy(const plan::TaskSpec& spec) {
-  const schema::Value* policy = spec.policy.find("checkpoint");
-  return policy != nullptr && policy->is_map() ? *policy : schema::Value(schema::Map{});
-}
-
 class ChildContext : public TaskContext {
  public:
   ChildContext(plan::TaskSpec spec, const store::Layout& layout)
       : spec_(std::move(spec)),
         objects_(layout),
         work_(layout.work(spec_.key)),
-        interval_(checkpoint_policy(spec_).number_or("every_s", 300)),
-        checkpoints_(work_, spec_.key, static_cast<std::size_t>(checkpoint_policy(spec_).int_or("keep", 2))),
+        interval_(policy_of(spec_).checkpoint_every),
+        checkpoints_(work_, spec_.key, policy_of(spec_).checkpoints_kept),
         progress_(work_ / "progress.jsonl"),
         effort_(work_ / "effort.json") {}
 
@@ -172,6 +168,7 @@ int fail(const fs::path& work, const char* cause, const std::string& message) {
     store::replace_durably(work / "failure.json", schema::to_json(schema::Map{{"cause", cause}, {"message", message}}));
   } catch (const std::exception& error) {
     log_line(fmt::format("and the cause could not be written: {}", error.what()));
+    return kTaskNoDisk;
   }
   return kTaskFailed;
 }

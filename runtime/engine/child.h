@@ -17,6 +17,7 @@ struct TaskProgram {
 /// How a task process ends; the controller reads these.
 inline constexpr int kTaskDone = 0;
 inline constexpr int kTaskFailed = 4;    // the cause is in failure.json
+inline constexpr int kTaskNoDisk = 6;    // not even failure.json could be written
 inline constexpr int kTaskStopped = 75;  // state saved, run it again
 
 /// The whole life of a task process: reads task.json, runs the kind's function with its inputs and checkpoints,

@@ -81,6 +81,11 @@ TaskFailed failure_of(const ProcessEnd& end, const fs::path& work) {
                                   end.signal == SIGKILL ? ", perhaps for lack of memory" : "");
     return failure;
   }
+  if (end.code == kTaskNoDisk) {
+    failure.cause = "disk";
+    failure.message = "disk full: not even the cause could be written";
+    return failure;
+  }
   try {
     const schema::Value written = schema::parse_json(store::read_bytes(work / "failure.json"));
     failure.cause = written.at("cause").as_string();
@@ -222,6 +227,7 @@ void Dispatcher::tick() {
       work_.observer.task_progress(spec(running.task), *progress);
     }
   }
+  end_overlong_children();
   poll_attached();
 }
 
@@ -239,7 +245,7 @@ void Dispatcher::receive(std::size_t task, const Arrival& worst, Answer reply) {
 }
 
 void Dispatcher::queue_child(std::size_t task) {
-  admission_.add(task, requested_cpus(spec(task)), work_.remaining_seconds[task]);
+  admission_.add(task, policy_of(spec(task)).cpus, work_.remaining_seconds[task]);
 }
 
 void Dispatcher::admit() {
@@ -266,8 +272,13 @@ bool Dispatcher::start(const Admission::Start& next) {
     claim = Claim::try_take(work);
   }
   if (!claim) {
-    attached_.push_back(next.task);
     work_.observer.attached(spec(next.task), claim_owner(work));
+    if (work_.options.wait) {
+      attached_.push_back(next.task);
+    } else {
+      others_hold_work_ = true;
+      answer(next.task, Outcome::stopped);
+    }
     return false;
   }
   // Only the holder of the claim makes the object, so what is absent now stays absent until we make it.
@@ -296,7 +307,7 @@ void Dispatcher::launch(const Admission::Start& next, Claim claim) {
   const int descriptor = child.descriptor.get();
   watch(epoll_, descriptor);
   running_.emplace(descriptor, Running{next.task, next.cpus, std::move(child), std::move(claim), std::move(progress), attempt,
-                                       SteadyClock::now()});
+                                       SteadyClock::now(), policy_of(spec(next.task))});
   work_.observer.task_started(spec(next.task), {next.cpus, checkpoint_age});
 }
 
@@ -313,15 +324,56 @@ void Dispatcher::child_ended(Running& running) {
     work_.observer.task_stopped(spec(task));
     return answer(task, Outcome::stopped);
   }
+  if (running.out_of_time) {
+    const std::string limit = fmt::format("its walltime of {} s is over", running.policy.walltime);
+    TaskFailed failure{"timeout", limit + (asked_to_stop ? "; its state is saved, run again to go on" : ""), {}, work_directory(task) / "log.txt"};
+    return child_failed(running, std::move(failure), end.code);
+  }
   if (asked_to_stop) {  // somebody else asked it to; its state is saved and it goes on at once
     end_attempt(running, {"checkpointed", "", "", end.code, 0, 0});
     if (!admits()) return answer(task, Outcome::stopped);
     held_.emplace(task, std::move(running.claim));
     return queue_child(task);
   }
-  TaskFailed failure = failure_of(end, work_directory(task));
-  end_attempt(running, {"failed", failure.cause, failure.message, end.code, 0, 0});
-  fail(task, std::move(failure));
+  child_failed(running, failure_of(end, work_directory(task)), end.code);
+}
+
+void Dispatcher::child_failed(Running& running, TaskFailed failure, int exit_code) {
+  const std::size_t task = running.task;
+  end_attempt(running, {"failed", failure.cause, failure.message, exit_code, 0, 0});
+  Failures& failures = failures_[task];
+  if (failures.times.empty()) failures.first = failure;
+  failures.times.push_back(SteadyClock::now());
+  if (may_retry(running, failure)) {
+    work_.observer.notice(fmt::format("{} failed ({}): {}; attempt {} of {} follows", spec(task).name, failure.cause, failure.message,
+                                      failures.times.size() + 1, running.policy.attempts));
+    held_.emplace(task, std::move(running.claim));
+    return queue_child(task);
+  }
+  fail(task, failures.first);
+}
+
+// A task that fails three times within a minute will fail again: more attempts would only hide why.
+bool Dispatcher::may_retry(const Running& running, const TaskFailed& failure) {
+  constexpr std::size_t kTooMany = 3;
+  const std::vector<SteadyClock::time_point>& times = failures_[running.task].times;
+  if (!admits() || running.policy.retry_on.count(failure.cause) == 0) return false;
+  if (times.size() >= static_cast<std::size_t>(std::max(1, running.policy.attempts))) return false;
+  return times.size() < kTooMany || times.back() - times[times.size() - kTooMany] > std::chrono::minutes(1);
+}
+
+void Dispatcher::end_overlong_children() {
+  constexpr double kGrace = 60;  // seconds to save the state in
+  for (auto& [descriptor, running] : running_) {
+    if (running.policy.walltime <= 0) continue;
+    const double seconds = std::chrono::duration<double>(SteadyClock::now() - running.begin).count();
+    if (seconds > running.policy.walltime + kGrace) {
+      signal_group(running.child, SIGKILL);
+    } else if (seconds > running.policy.walltime && !running.out_of_time) {
+      running.out_of_time = true;
+      signal_group(running.child, SIGTERM);
+    }
+  }
 }
 
 void Dispatcher::child_succeeded(Running& running) {

@@ -13,6 +13,7 @@
 
 #include "runtime/engine/claim.h"
 #include "runtime/engine/executor.h"
+#include "runtime/engine/policy.h"
 #include "runtime/engine/process.h"
 #include "runtime/engine/progress_file.h"
 #include "runtime/engine/schedule.h"
@@ -62,6 +63,7 @@ class Dispatcher {
   const std::vector<Outcome>& outcomes() const { return outcomes_; }
   int stop_signal() const { return stop_signal_; }
   bool disk_is_full() const { return disk_full_; }
+  bool others_hold_work() const { return others_hold_work_; }
 
  private:
   using SteadyClock = std::chrono::steady_clock;
@@ -74,6 +76,13 @@ class Dispatcher {
     ProgressReader progress;
     std::int64_t attempt = 0;
     SteadyClock::time_point begin;
+    Policy policy;
+    bool out_of_time = false;  // told to stop because its walltime is over
+  };
+  // Failures of a task in this run; the first one is what the user hears of.
+  struct Failures {
+    TaskFailed first;
+    std::vector<SteadyClock::time_point> times;
   };
 
   const plan::TaskSpec& spec(std::size_t task) const { return work_.plan.tasks[task]; }
@@ -98,6 +107,9 @@ class Dispatcher {
   void inline_ended(std::size_t task, const std::optional<schema::Value>& value, const TaskFailed& failure);
   void child_ended(Running& running);
   void child_succeeded(Running& running);
+  void child_failed(Running& running, TaskFailed failure, int exit_code);
+  bool may_retry(const Running& running, const TaskFailed& failure);
+  void end_overlong_children();
   void poll_attached();
 
   bool admits() const { return stop_signal_ == 0 && !disk_full_ && !broken_; }
@@ -121,12 +133,14 @@ class Dispatcher {
   Admission admission_;
   std::map<int, Running> running_;         // by pidfd
   std::map<std::size_t, Claim> held_;      // claims of tasks that wait for cpus
+  std::map<std::size_t, Failures> failures_;
   std::list<std::size_t> attached_;        // tasks another run works on
   std::map<std::size_t, Answer> answers_;  // of tasks not yet answered
   std::vector<Outcome> outcomes_;
   std::size_t answered_ = 0;
   int stop_signal_ = 0;
   bool disk_full_ = false;
+  bool others_hold_work_ = false;
   std::exception_ptr broken_;
   std::thread thread_;
 };

@@ -16,9 +16,9 @@
 
 #include "runtime/engine/dispatcher.h"
 #include "runtime/engine/explain.h"
+#include "runtime/engine/policy.h"
 #include "runtime/engine/program_identity.h"
 #include "runtime/engine/schedule.h"
-#include "runtime/foundation/errors.h"
 
 namespace bgw::engine {
 namespace {
@@ -107,14 +107,9 @@ class TaskGraph {
   std::vector<std::size_t> sources_;
 };
 
-void check_resources(const plan::Plan& plan, const std::vector<TaskStatus>& statuses, int cpus) {
+void check_all_resources(const plan::Plan& plan, const std::vector<TaskStatus>& statuses, const Machine& machine) {
   for (std::size_t task = 0; task < statuses.size(); ++task) {
-    const int requested = requested_cpus(plan.tasks[task]);
-    if (statuses[task].needed && !statuses[task].cached && requested > cpus) {
-      throw InputError(fmt::format("task {} asks for {} cpus, this run has {}: lower `cpus` in its resources, or run it on "
-                                   "a larger machine",
-                                   plan.tasks[task].name, requested, cpus));
-    }
+    if (statuses[task].needed && !statuses[task].cached) check_resources(plan.tasks[task], machine);
   }
 }
 
@@ -176,6 +171,7 @@ RunSummary run_graph(const plan::Plan& plan, const std::vector<TaskStatus>& stat
     graph.run();
     dispatcher.wait();
     summary.outcomes = dispatcher.outcomes();
+    if (dispatcher.others_hold_work()) summary.exit_code = 7;
     if (summary.count(Outcome::failed) > 0) summary.exit_code = 4;
     if (dispatcher.disk_is_full()) summary.exit_code = 6;
     if (dispatcher.stop_signal() != 0) summary.exit_code = 128 + dispatcher.stop_signal();
@@ -197,7 +193,7 @@ RunSummary run(const plan::Plan& plan, const std::vector<std::size_t>& wanted, s
                Observer& observer) {
   set_damaged_aside(plan, wanted, cache, observer);
   const std::vector<TaskStatus> statuses = explain(plan, wanted, cache);
-  check_resources(plan, statuses, options.cpus);
+  check_all_resources(plan, statuses, {options.cpus, physical_memory_mb()});
   const std::int64_t run = record_plan(plan, statuses, cache.records(), options);
   const auto is_cached = [](const TaskStatus& status) { return status.needed && status.cached; };
   const auto cached = static_cast<std::size_t>(std::count_if(statuses.begin(), statuses.end(), is_cached));

@@ -20,6 +20,7 @@ struct RunOptions {
   int cpus = 1;                        // threads all children together may use
   std::filesystem::path task_program;  // bgw-task
   InlineFunction inline_task;
+  bool wait = true;  // for tasks that another run is doing; without it they are given up, exit code 7
   std::vector<std::string> command_line;  // for the history
 };
 
@@ -36,7 +37,7 @@ enum class Outcome {
 struct RunSummary {
   std::vector<Outcome> outcomes;  // one a task of the plan
   std::size_t count(Outcome outcome) const;
-  /// 0 all wanted results are there, 4 a task failed, 6 the disk is full, 129 130 143 ended by a signal.
+  /// 0 all wanted results are there, 4 a task failed, 6 the disk is full, 7 another run holds what is needed, 129 130 143 ended by a signal.
   int exit_code = 0;
   bool stopped() const { return exit_code > 128; }
 };

@@ -35,10 +35,6 @@ std::vector<double> remaining_path(const plan::Plan& plan, const std::vector<boo
   return remaining;
 }
 
-int requested_cpus(const plan::TaskSpec& spec) {
-  return spec.policy.is_map() ? static_cast<int>(spec.policy.int_or("cpus", 0)) : 0;
-}
-
 void Admission::add(std::size_t task, int requested, double remaining_seconds) {
   ready_.push_back({task, requested, remaining_seconds});
   std::sort(ready_.begin(), ready_.end(), [](const Ready& a, const Ready& b) {

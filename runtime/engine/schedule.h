@@ -23,9 +23,6 @@ WorkList make_work_list(const plan::Plan& plan, const std::vector<std::size_t>& 
 /// @param seconds  estimated, one entry a task of the plan
 std::vector<double> remaining_path(const plan::Plan& plan, const std::vector<bool>& to_run, const std::vector<double>& seconds);
 
-/// The cpus a task asks for; 0 when it leaves that to us.
-int requested_cpus(const plan::TaskSpec& spec);
-
 /// Which of the ready tasks starts next, and with how many cpus.
 ///
 /// The longest remaining path goes first; one that does not fit lets smaller ones pass. A task that does not say how

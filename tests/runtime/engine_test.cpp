@@ -87,8 +87,7 @@ std::vector<std::string> results_in(const fs::path& root, const test::ToyPlan& t
 }
 
 // `fake_tasks run` as a process of its own, its words in a file.
-pid_t start_controller(const fs::path& cache, int steps, int sleep_ms, const fs::path& output) {
-  const std::string steps_text = std::to_string(steps);
+pid_t start_controller(const fs::path& cache, const std::string& steps_text, int sleep_ms, const fs::path& output) {
   const std::string sleep_text = std::to_string(sleep_ms);
   const pid_t pid = ::fork();
   if (pid != 0) return pid;
@@ -97,6 +96,10 @@ pid_t start_controller(const fs::path& cache, int steps, int sleep_ms, const fs:
   ::dup2(file, 2);
   ::execl(BGW_FAKE_TASKS, BGW_FAKE_TASKS, "run", cache.c_str(), steps_text.c_str(), sleep_text.c_str(), nullptr);
   ::_exit(127);
+}
+
+pid_t start_controller(const fs::path& cache, int steps, int sleep_ms, const fs::path& output) {
+  return start_controller(cache, std::to_string(steps), sleep_ms, output);
 }
 
 int exit_status(pid_t pid) {
@@ -298,14 +301,52 @@ TEST_CASE("an inline task that throws fails alone, and a missing task program is
   }
 }
 
-TEST_CASE("more cpus than there are is refused before anything runs", "[engine]") {
+TEST_CASE("more than the machine has is refused before anything runs", "[engine]") {
   const test::ScratchDirectory scratch;
   test::ToyPlan toy;
-  toy.add("wide", "count", {{"steps", 2}}, {}, {plan::Placement::child, {{"cpus", 3}}});
+  const auto [resource, amount] = GENERATE(std::pair{"cpus", 3}, std::pair{"gpus", 1}, std::pair{"memory_mb", 2000000000});
+  toy.add("wide", "count", {{"steps", 2}}, {}, {plan::Placement::child, {{resource, amount}}});
   store::Cache cache = store::Cache::open(scratch.path());
   Diary diary;
   CHECK_THROWS_AS(run_all(toy, cache, diary), InputError);
   CHECK(diary.lines.empty());
+}
+
+TEST_CASE("a task is tried again for the causes it names, as often as it says", "[engine]") {
+  const test::ScratchDirectory scratch;
+  const schema::List causes{schema::Value("nan")};
+  const auto plan_with = [&](int failures, int attempts) {
+    test::ToyPlan toy;
+    toy.add("flaky", "flaky", {{"counter", (scratch.path() / "counter").string()}, {"failures", failures}}, {},
+            {plan::Placement::child, {{"retry", schema::Map{{"attempts", attempts}, {"on", causes}}}}});
+    return toy;
+  };
+  store::Cache cache = store::Cache::open(scratch.path() / "cache");
+  Diary diary;
+  SECTION("and succeeds in the end") {
+    CHECK(run_all(plan_with(1, 2), cache, diary).exit_code == 0);
+    CHECK(diary.has("flaky failed (nan): failure 1; attempt 2 of 2 follows"));
+  }
+  SECTION("and is given up, with the first cause") {
+    CHECK(run_all(plan_with(2, 2), cache, diary).exit_code == 4);
+    CHECK(diary.failures["flaky"].message == "failure 1");
+  }
+  SECTION("but not more than three times in a minute") {
+    CHECK(run_all(plan_with(9, 9), cache, diary).exit_code == 4);
+    CHECK(std::count(diary.lines.begin(), diary.lines.end(), "started flaky") == 3);
+  }
+}
+
+TEST_CASE("a task whose walltime is over saves its state and fails with cause timeout", "[engine]") {
+  const test::ScratchDirectory scratch;
+  test::ToyPlan toy;
+  toy.add("slow", "count", {{"steps", 1000}, {"sleep_ms", 10}}, {}, {plan::Placement::child, {{"walltime_s", 0.3}}});
+  store::Cache cache = store::Cache::open(scratch.path());
+  Diary diary;
+  CHECK(run_all(toy, cache, diary).exit_code == 4);
+  CHECK(diary.failures["slow"].cause == "timeout");
+  CHECK(has_checkpoint(scratch.path(), toy.plan.tasks[0]));
+  CHECK(engine::explain(toy.plan, {0}, cache)[0].reason == "failed (timeout), goes on from its checkpoint");
 }
 
 TEST_CASE("a damaged object is moved aside and made again, bit by bit the same", "[engine]") {
@@ -434,6 +475,32 @@ TEST_CASE("when the first of two runs is killed the second takes over", "[engine
   exit_status(one);
   CHECK(exit_status(two) == 0);
   CHECK(count_of(words_in(scratch.path() / "two"), "started first") == 1);
+}
+
+TEST_CASE("a run that may not wait gives up what another run holds", "[engine]") {
+  const test::ScratchDirectory scratch;
+  const test::ToyPlan toy = test::chain(3, 0);
+  store::Cache cache = store::Cache::open(scratch.path());
+  std::optional<engine::Claim> held = engine::Claim::try_take(cache.layout().work(toy.plan.tasks[0].key));
+  engine::RunOptions options = options_with();
+  options.wait = false;
+  Diary diary;
+  const engine::RunSummary summary = engine::run(toy.plan, toy.all(), cache, options, diary);
+  CHECK(summary.exit_code == 7);
+  CHECK(summary.count(Outcome::stopped) == 3);
+}
+
+TEST_CASE("a second signal kills a task that does not listen", "[engine][kill]") {
+  const test::ScratchDirectory scratch;
+  const fs::path words = scratch.path() / "words";
+  const pid_t controller = start_controller(scratch.path() / "cache", "stubborn", 60000, words);
+  REQUIRE(eventually([&] { return count_of(words_in(words), "started stubborn") == 1; }));
+  std::this_thread::sleep_for(100ms);  // it has begun not to listen
+  ::kill(controller, SIGINT);
+  REQUIRE(eventually([&] { return count_of(words_in(words), "stopping 1") == 1; }));
+  ::kill(controller, SIGINT);
+  CHECK(exit_status(controller) == 130);
+  CHECK(count_of(words_in(words), "stopped stubborn") == 1);
 }
 
 TEST_CASE("an interrupted run leaves checkpoints, says 130, and goes on later", "[engine][kill]") {

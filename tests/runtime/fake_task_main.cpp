@@ -1,12 +1,14 @@
 // Toy tasks and a small controller, for the tests of the engine.
 //   fake_tasks exec TASK.json
 //   fake_tasks run CACHE STEPS SLEEP_MS     runs test::chain and prints one line an event
+//   fake_tasks run CACHE stubborn SLEEP_MS  runs one task that never looks whether it should stop
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <thread>
 
 #include "runtime/engine/child.h"
@@ -56,6 +58,22 @@ artifacts::Artifact fail(engine::TaskContext& context) {
   std::abort();
 }
 
+// Fails as often as it is told to; the file counts.
+artifacts::Artifact flaky(engine::TaskContext& context) {
+  const std::string counter = context.arguments().at("counter").as_string();
+  int failures = 0;
+  std::ifstream(counter) >> failures;
+  if (failures >= context.arguments().at("failures").as_int()) return {};
+  std::ofstream(counter) << failures + 1;
+  throw NumericalError(fmt::format("failure {}", failures + 1));
+}
+
+artifacts::Artifact stubborn(engine::TaskContext& context) {
+  context.report({"not listening", 0, 0, {}});
+  std::this_thread::sleep_for(std::chrono::milliseconds(context.arguments().at("sleep_ms").as_int()));
+  return {};
+}
+
 artifacts::Artifact big(engine::TaskContext& context) {
   const std::int64_t size = context.arguments().at("size").as_int();
   artifacts::Artifact result;
@@ -70,6 +88,10 @@ class PrintingObserver : public engine::Observer {
   }
   void task_failed(const plan::TaskSpec& spec, const engine::TaskFailed&) override { say("failed", spec); }
   void task_stopped(const plan::TaskSpec& spec) override { say("stopped", spec); }
+  void stopping(std::size_t running) override {
+    fmt::print("stopping {}\n", running);
+    std::fflush(stdout);
+  }
   void attached(const plan::TaskSpec& spec, const engine::ClaimOwner&) override { say("attached", spec); }
   void say(const char* what, const plan::TaskSpec& spec) {
     fmt::print("{} {}\n", what, spec.name);
@@ -81,8 +103,13 @@ schema::Value sum(const plan::TaskSpec&, const engine::TaskInputs& inputs) {
   return schema::Map{{"sum", inputs.manifest("a")->find_result("last")->value + inputs.manifest("b")->find_result("last")->value}};
 }
 
-int run_chain(const std::string& program, const std::string& cache_path, int steps, int sleep_ms) {
-  const test::ToyPlan toy = test::chain(steps, sleep_ms);
+test::ToyPlan stubborn_plan(int sleep_ms) {
+  test::ToyPlan toy;
+  toy.add("stubborn", "stubborn", {{"sleep_ms", sleep_ms}});
+  return toy;
+}
+
+int run_plan(const std::string& program, const std::string& cache_path, const test::ToyPlan& toy) {
   store::Cache cache = store::Cache::open(cache_path);
   PrintingObserver observer;
   engine::RunOptions options;
@@ -96,9 +123,12 @@ int run_chain(const std::string& program, const std::string& cache_path, int ste
 
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
-  if (mode == "exec" && argc == 3) return engine::exec_task(argv[2], {{"count", count}, {"fail", fail}, {"big", big}});
+  if (mode == "exec" && argc == 3) return engine::exec_task(argv[2], {{"count", count}, {"fail", fail}, {"flaky", flaky}, {"stubborn", stubborn}, {"big", big}});
   if (mode == "run" && argc == 5) {
-    return run_chain(std::filesystem::canonical("/proc/self/exe"), argv[2], std::atoi(argv[3]), std::atoi(argv[4]));
+    const int sleep_ms = std::atoi(argv[4]);
+    const bool is_stubborn = std::string(argv[3]) == "stubborn";
+    return run_plan(std::filesystem::canonical("/proc/self/exe"), argv[2],
+                    is_stubborn ? stubborn_plan(sleep_ms) : test::chain(std::atoi(argv[3]), sleep_ms));
   }
   return 2;
 }
