@@ -64,6 +64,8 @@ WeightSummary summarise(const Tensor& log_weight) {
   return {sum * sum / (static_cast<double>(w.size()) * squares), 1.0 / sum, m.variance, m.mean};
 }
 
+double ess_fraction(const Tensor& log_weight) { return summarise(log_weight).ess_fraction; }
+
 Tensor normalised_weights(const Tensor& log_weight) { return at::softmax(log_weight.to(at::kDouble), 0); }
 
 Estimate lfep(const Tensor& log_weight, const tensor::RandomStream& stream, std::int64_t bootstrap) {

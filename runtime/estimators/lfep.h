@@ -17,6 +17,9 @@ struct WeightSummary {
 /// @throws NumericalError when a number is not finite
 WeightSummary summarise(const Tensor& log_weight);
 
+/// The effective fraction alone.
+double ess_fraction(const Tensor& log_weight);
+
 /// Weights that sum to one, [n].
 Tensor normalised_weights(const Tensor& log_weight);
 

@@ -3,7 +3,10 @@
 #include <ATen/Parallel.h>
 
 #include <cmath>
+#include <memory>
 #include <limits>
+#include <numbers>
+#include <tuple>
 
 #include "runtime/flows/differentiable_operations.h"
 #include "runtime/flows/generate.h"
@@ -11,7 +14,10 @@
 #include "runtime/flows/rational_quadratic_spline.h"
 #include "runtime/flows/trainer.h"
 #include "runtime/foundation/errors.h"
+#include "runtime/physics/make_energy_model.h"
+#include "runtime/physics/scha.h"
 #include "runtime/tensor/random_stream.h"
+#include "tests/shared/systems.h"
 #include "tests/support/anharmonic_toy.h"
 
 using namespace bgw;
@@ -27,6 +33,28 @@ struct ToyCrystal {
       : ring(particles, {1.0, 0.25, 0.05, 0.0}), target(ring, std::get<0>(tests::harmonic_modes(ring, kBeta)), kBeta, 0.0) {}
   tests::SpringRing ring;
   physics::WhitenedTarget target;
+};
+
+/// Water at 200 K as cubic ice, on its harmonic base.
+struct Ice {
+  explicit Ice(std::int64_t particles)
+      : model(physics::make_energy_model(testing::water("diamond_cubic", particles))),
+        static_energy(model->energy(at::zeros({1, particles, 3}, at::kDouble)).item<double>()) {
+    std::tie(modes, stiffness) = tests::harmonic_modes(*model, testing::kWaterBeta);
+  }
+  physics::WhitenedTarget target() const { return {*model, modes, testing::kWaterBeta, static_energy}; }
+
+  /// beta F / N with Lambda = sigma from the log of the mean weight.
+  double free_energy(double log_mean_weight) const {
+    const double n = static_cast<double>(model->particles());
+    const double log_zc = 0.5 * (2.0 * std::numbers::pi / stiffness).log().sum().item<double>() -
+                          testing::kWaterBeta * static_energy + log_mean_weight;
+    return -(log_zc + std::log(n / testing::kWaterDensity) + 0.5 * std::log(n) - 3.0 * n * std::log(2.3925)) / n;
+  }
+
+  std::unique_ptr<physics::EnergyModel> model;
+  double static_energy;
+  Tensor modes, stiffness;
 };
 
 plan::Key key(std::uint8_t number) {
@@ -302,7 +330,7 @@ TEST_CASE("path and total gradient have the same mean, and the path gradient the
 }
 
 TEST_CASE("a sample's loss does not depend on its batch or on the threads", "[flows]") {
-  const ToyCrystal toy(9);
+  const ToyCrystal toy(70);
   const ModeSplitFlow flow(toy.target, {4, 2, 3});
   const Tensor z = normal(37, flow.dimension());
   const SampleLoss all = reverse_kl(flow, KlGradient::path, z, mode_split_start());
@@ -421,4 +449,82 @@ TEST_CASE("impossible flows are refused", "[flows]") {
   CHECK_THROWS_AS(ModeSplitFlow(toy.target, {0, 0, 1}), InputError);
   CHECK_THROWS_AS(ModeSplitFlow(toy.target, {4, -1, 1}), InputError);
   CHECK_THROWS_AS(RationalQuadraticSpline(at::zeros({8}), -1.0, 1.0, SplineEnds::identity), ShapeError);
+}
+
+TEST_CASE("on ice, the flow inverts and its log determinant is m s0", "[flows]") {
+  const Ice ice(8);
+  const physics::WhitenedTarget target = ice.target();
+  REQUIRE(target.dimension() == 21);
+  const ModeSplitFlow flow(target, {4, 2, 3});
+  const Tensor z = normal(1, 21);
+  const Tensor y = flow.forward(z, strong_parameters());
+  CHECK(largest(flow.inverse(y, strong_parameters()) - z) < 1e-12);
+  const double h = 1e-4;
+  const Tensor steps = h * at::eye(21, at::kDouble);
+  const Tensor jacobian =
+      (flow.forward(z + steps, strong_parameters()) - flow.forward(z - steps, strong_parameters())) / (2 * h);
+  CHECK(std::get<1>(at::linalg_slogdet(jacobian)).item<double>() == Approx(21 * 0.05).margin(1e-4));
+}
+
+TEST_CASE("on ice, the loss's total gradient is its finite difference", "[flows]") {
+  const Ice ice(8);
+  const physics::WhitenedTarget target = ice.target();
+  const ModeSplitFlow flow(target, {4, 2, 3});
+  const Tensor z = normal(3, 21);
+  const Tensor gradient = reverse_kl(flow, KlGradient::total, z, mode_split_start()).gradient;
+  for (std::int64_t i = 0; i < 5; ++i) {
+    Tensor step = at::zeros({5}, at::kDouble);
+    step[i] = 1e-5;
+    const Tensor slope = (generate(flow, z, mode_split_start() - step).log_weight -
+                          generate(flow, z, mode_split_start() + step).log_weight) / 2e-5;
+    CHECK(largest(gradient.select(1, i) - slope) < 1e-4);
+  }
+}
+
+// Published: beta F / N = -25.16311. Measured by a prototype: effective fraction 57.6 %, variance of the log weights 0.47.
+// On this base rare samples of large weight (one in ten thousand or so) take the fraction of a batch down to 30 %.
+TEST_CASE("on 64 atoms of ice, a minute of training on the harmonic base gives half of the samples", "[.crystal]") {
+  const Ice ice(64);
+  const physics::WhitenedTarget target = ice.target();
+  const ModeSplitFlow flow(target, {16, 4, 1});
+  TrainingState state = start_training(mode_split_start());
+  train(reverse_kl_of(flow), flow.dimension(), {{"main", KlGradient::path, 60, 16, {LearningRate::Kind::one_cycle, 0.02}}},
+        key(1), 0, state, {});
+  const std::int64_t n = 4096;
+  const Tensor w = generate(flow, normal(n, flow.dimension(), 80), state.parameters).log_weight;
+  const Tensor weight = (w - w.max()).exp();
+  const double ess = (weight.sum().square() / weight.square().sum()).item<double>() / static_cast<double>(n);
+  const double value = ice.free_energy((w.logsumexp(0)).item<double>() - std::log(static_cast<double>(n)));
+  UNSCOPED_INFO("parameters " << state.parameters << "\ness " << ess << ", beta F / N " << value);
+  CHECK(ess > 0.45);
+  CHECK(w.var().item<double>() < 0.55);
+  CHECK(value == Approx(-25.16311).margin(4.0 * std::sqrt((1.0 - ess) / ess / static_cast<double>(n)) / 64.0));
+}
+
+// Measured by a prototype on this base: 88.6 % (variance 0.103) at 64 atoms, 70 % at 216 without retraining.
+TEST_CASE("on the self-consistent base, five numbers trained at 64 atoms of ice serve 216", "[.crystal]") {
+  TrainingState state = start_training(mode_split_start());
+  for (const std::int64_t particles : {64, 216}) {
+    const schema::Value system = testing::water("diamond_cubic", particles);
+    const crystal::Crystal crystal = physics::make_crystal(system);
+    const auto model = physics::make_energy_model(system);
+    physics::SchaOptions options;
+    options.relax_sites = false;
+    const physics::Scha scha(*model, crystal, testing::kWaterBeta, options, tensor::RandomStream(key(1), "scha"));
+    physics::SchaState fit = scha.start();
+    while (!scha.is_finished(fit)) scha.step(fit);
+    const physics::GaussianBase base = scha.finish(fit).base;
+    const physics::WhitenedTarget target(*model, base.modes, base.beta, base.static_energy);
+    const ModeSplitFlow flow(target, {16, 4, 1});
+    if (particles == 64) {
+      train(reverse_kl_of(flow), flow.dimension(), {{"main", KlGradient::path, 60, 16, {LearningRate::Kind::one_cycle, 0.02}}},
+            key(1), 0, state, {});
+    }
+    const Tensor w = generate(flow, normal(2048, flow.dimension(), 80), state.parameters).log_weight;
+    const Tensor weight = (w - w.max()).exp();
+    const double ess = (weight.sum().square() / weight.square().sum()).item<double>() / 2048.0;
+    UNSCOPED_INFO(particles << " atoms: effective fraction " << ess << ", variance " << w.var().item<double>()
+                            << ", parameters " << state.parameters);
+    CHECK(ess > (particles == 64 ? 0.85 : 0.62));
+  }
 }

@@ -1,10 +1,17 @@
 #include "tests/support/catch.h"
 
 #include <cmath>
+#include <utility>
 
+#include "runtime/estimators/mbar.h"
+#include "runtime/estimators/statistical_inefficiency.h"
 #include "runtime/foundation/errors.h"
+#include "runtime/physics/free_energy.h"
+#include "runtime/physics/make_energy_model.h"
+#include "runtime/physics/phonon.h"
 #include "runtime/sampling/hmc.h"
 #include "runtime/sampling/staged_reference.h"
+#include "tests/shared/systems.h"
 #include "tests/support/anharmonic_toy.h"
 
 using namespace bgw;
@@ -254,4 +261,36 @@ TEST_CASE("a ladder that cannot be climbed is refused", "[staged]") {
   StagedOptions no_steps;
   no_steps.steps = 0;
   CHECK_THROWS_AS(start_staged(target, no_steps), InputError);
+}
+
+// Published: beta F / N = -25.16311 (64 atoms), -25.08235 (216).
+TEST_CASE("the ladder on ice gives the published free energies", "[.crystal]") {
+  for (const auto& [particles, published] : {std::pair<std::int64_t, double>{64, -25.16311}, {216, -25.08235}}) {
+    const schema::Value system = testing::water("diamond_cubic", particles);
+    const crystal::Crystal crystal = physics::make_crystal(system);
+    const auto model = physics::make_energy_model(system);
+    const physics::GaussianBase base = physics::phonon_base(*model, crystal, testing::kWaterBeta, false);
+    const physics::WhitenedTarget target(*model, base.modes, base.beta, base.static_energy);
+    StagedOptions options;
+    options.steps = particles == 64 ? 64 : 40;
+    StagedState state = start_staged(target, options);
+    run_staged(target, options, key(1), state, {});
+    const Tensor samples = at::full({options.states}, options.chains * options.steps, at::kLong);
+    const estimators::MbarResult result =
+        estimators::mbar(reduced_energies(state.work), samples, chain_of_samples(state.work), key(1), {});
+    const estimators::Estimate ratio = result.difference(0, options.states - 1);
+    const double value = physics::free_energy_per_particle(physics::log_partition(base) - ratio.value, particles,
+                                                           crystal.cell.volume(), 2.3925);
+    const double sigma = ratio.sigma / static_cast<double>(particles);
+    for (const StateSummary& s : state.summaries) {
+      UNSCOPED_INFO("lambda " << s.lambda << ": acceptance " << s.acceptance << ", angle " << s.angle
+                              << ", largest displacement " << s.largest_displacement);
+    }
+    UNSCOPED_INFO(particles << " atoms: " << value << " +- " << sigma << ", least overlap " << result.least_overlap
+                            << ", inefficiency of the crystal's chains "
+                            << estimators::statistical_inefficiency(state.work[options.states - 1]) << ", gradient calls "
+                            << model->calls().gradient);
+    CHECK(std::abs(value - published) < 4.0 * sigma);
+    CHECK(sigma < 1.5e-3);
+  }
 }
