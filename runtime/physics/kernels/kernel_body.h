@@ -6,7 +6,7 @@
 
 #include "runtime/physics/kernels/kernel_table.h"
 
-#if defined(__AVX2__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
@@ -106,7 +106,7 @@ template <class S>
 BGW_INLINE bool make_bond(const StillingerWeber& k, const Vector<S>& d, bool owner, Bond<S>& bond, S& pair_energy) {
   const S r2 = dot(d, d);
   const Lanes cutoff2 = splat(k.cutoff * k.cutoff);
-  const Mask inside = ~(value_of(r2) >= cutoff2);
+  const Mask inside = inverse(below(cutoff2, value_of(r2)));
   if (!any(inside)) return false;
   const S safe = select(inside, r2, splat(0.25) * cutoff2);
   bond.inverse = reciprocal_root(safe);
@@ -114,7 +114,7 @@ BGW_INLINE bool make_bond(const StillingerWeber& k, const Vector<S>& d, bool own
   bond.n = {d.x * bond.inverse, d.y * bond.inverse, d.z * bond.inverse};
   // At r equal to the cutoff after rounding the exponent would be -inf and its derivative not a number.
   const S gap = r - splat(k.cutoff);
-  const S w = reciprocal(select(value_of(gap) < splat(-1e-12) * splat(k.cutoff), gap, splat(-1e-12) * splat(k.cutoff)));
+  const S w = reciprocal(select(below(value_of(gap), splat(-1e-12 * k.cutoff)), gap, splat(-1e-12 * k.cutoff)));
   const S w2 = w * w;
   bond.h = select(inside, exponential(w * splat(k.gamma_sigma)), splat(0.0));
   bond.dh = bond.h * w2 * splat(-k.gamma_sigma);
@@ -315,7 +315,7 @@ void stillinger_weber_hessian(const NeighbourView& list, const StillingerWeber& 
 template <class S>
 BGW_INLINE bool lennard_jones_pair(const LennardJones& k, const S& r2, S& energy, S& slope_over_r) {
   const Lanes cutoff2 = splat(k.cutoff * k.cutoff);
-  const Mask inside = ~(value_of(r2) > cutoff2);
+  const Mask inside = inverse(below(cutoff2, value_of(r2)));
   if (!any(inside)) return false;
   const S inverse2 = reciprocal(select(inside, r2, cutoff2));
   const S s2 = inverse2 * splat(k.sigma * k.sigma);

@@ -11,40 +11,100 @@ BGW_INLINE Lanes splat(double x) { return Lanes{x, x, x, x, x, x, x, x}; }
 BGW_INLINE Lanes load(const double* p) { return *reinterpret_cast<const Lanes*>(p); }
 BGW_INLINE void store(double* p, Lanes x) { *reinterpret_cast<Lanes*>(p) = x; }
 
-// The three families differ only in how many lanes one register holds; division and square root are correctly rounded
-// in all of them, so the bits agree.
+// The three families differ only in how many lanes one register holds: division, square root and comparison are exact
+// or correctly rounded in all of them, so the bits agree. GCC splits arithmetic on wide vectors by itself, but takes
+// square roots, comparisons and integer operations apart lane by lane; these are written out. `below` is false for
+// not-a-number; `exponent_of` moves the low bits of its argument, plus 1023, into the exponent of a double.
 #if defined(__AVX512F__)
 BGW_INLINE Lanes square_root(Lanes x) { return reinterpret_cast<Lanes>(_mm512_maskz_sqrt_pd(0xff, reinterpret_cast<__m512d>(x))); }
 BGW_INLINE bool any(Mask m) { return _mm512_test_epi64_mask(reinterpret_cast<__m512i>(m), reinterpret_cast<__m512i>(m)) != 0; }
-#elif defined(__AVX2__)
-BGW_INLINE Lanes square_root(Lanes x) {
-  union { Lanes all; __m256d part[2]; } u;
-  u.all = x;
-  u.part[0] = _mm256_sqrt_pd(u.part[0]);
-  u.part[1] = _mm256_sqrt_pd(u.part[1]);
-  return u.all;
-}
-BGW_INLINE bool any(Mask m) {
-  union { Mask all; __m256i part[2]; } u;
-  u.all = m;
-  const __m256i both = _mm256_or_si256(u.part[0], u.part[1]);
-  return !_mm256_testz_si256(both, both);
-}
-#else
-BGW_INLINE Lanes square_root(Lanes x) {
-  for (int l = 0; l < 8; ++l) x[l] = __builtin_sqrt(x[l]);
-  return x;
-}
-BGW_INLINE bool any(Mask m) {
-  long long either = 0;
-  for (int l = 0; l < 8; ++l) either |= m[l];
-  return either != 0;
-}
-#endif
-
+BGW_INLINE Mask below(Lanes a, Lanes b) { return a < b; }
+BGW_INLINE Mask inverse(Mask m) { return ~m; }
 BGW_INLINE Lanes select(Mask m, Lanes yes, Lanes no) {
   return reinterpret_cast<Lanes>((m & reinterpret_cast<Mask>(yes)) | (~m & reinterpret_cast<Mask>(no)));
 }
+BGW_INLINE Lanes exponent_of(Lanes x) { return reinterpret_cast<Lanes>((reinterpret_cast<Mask>(x) + 1023) << 52); }
+#else
+#if defined(__AVX2__)
+typedef __m256d Part;
+BGW_INLINE Part part_root(Part x) { return _mm256_sqrt_pd(x); }
+BGW_INLINE Part part_below(Part a, Part b) { return _mm256_cmp_pd(a, b, _CMP_LT_OQ); }
+BGW_INLINE int part_signs(Part x) { return _mm256_movemask_pd(x); }
+BGW_INLINE Part part_select(Part m, Part yes, Part no) { return _mm256_blendv_pd(no, yes, m); }
+BGW_INLINE Part part_inverse(Part m) { return _mm256_xor_pd(m, _mm256_castsi256_pd(_mm256_set1_epi64x(-1))); }
+BGW_INLINE Part part_exponent(Part x) {
+  return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_add_epi64(_mm256_castpd_si256(x), _mm256_set1_epi64x(1023)), 52));
+}
+#elif defined(__SSE2__)
+typedef __m128d Part;
+BGW_INLINE Part part_root(Part x) { return _mm_sqrt_pd(x); }
+BGW_INLINE Part part_below(Part a, Part b) { return _mm_cmplt_pd(a, b); }
+BGW_INLINE int part_signs(Part x) { return _mm_movemask_pd(x); }
+BGW_INLINE Part part_select(Part m, Part yes, Part no) { return _mm_or_pd(_mm_and_pd(m, yes), _mm_andnot_pd(m, no)); }
+BGW_INLINE Part part_inverse(Part m) { return _mm_xor_pd(m, _mm_castsi128_pd(_mm_set1_epi64x(-1))); }
+BGW_INLINE Part part_exponent(Part x) {
+  return _mm_castsi128_pd(_mm_slli_epi64(_mm_add_epi64(_mm_castpd_si128(x), _mm_set1_epi64x(1023)), 52));
+}
+#else
+typedef double Part __attribute__((vector_size(8)));
+BGW_INLINE Part part_root(Part x) { return Part{__builtin_sqrt(x[0])}; }
+BGW_INLINE Part part_below(Part a, Part b) { return reinterpret_cast<Part>(a < b); }
+typedef long long PartMask __attribute__((vector_size(8)));
+BGW_INLINE int part_signs(Part x) { return __builtin_signbit(x[0]) ? 1 : 0; }
+BGW_INLINE Part part_select(Part m, Part yes, Part no) {
+  const PartMask k = reinterpret_cast<PartMask>(m);
+  return reinterpret_cast<Part>((k & reinterpret_cast<PartMask>(yes)) | (~k & reinterpret_cast<PartMask>(no)));
+}
+BGW_INLINE Part part_inverse(Part m) { return reinterpret_cast<Part>(~reinterpret_cast<PartMask>(m)); }
+BGW_INLINE Part part_exponent(Part x) { return reinterpret_cast<Part>((reinterpret_cast<PartMask>(x) + 1023) << 52); }
+#endif
+constexpr int kParts = static_cast<int>(sizeof(Lanes) / sizeof(Part));
+union Parts {
+  Lanes all;
+  Mask mask;
+  Part part[kParts];
+};
+BGW_INLINE Lanes square_root(Lanes x) {
+  Parts u;
+  u.all = x;
+  for (int p = 0; p < kParts; ++p) u.part[p] = part_root(u.part[p]);
+  return u.all;
+}
+BGW_INLINE Mask below(Lanes a, Lanes b) {
+  Parts u, v;
+  u.all = a;
+  v.all = b;
+  for (int p = 0; p < kParts; ++p) u.part[p] = part_below(u.part[p], v.part[p]);
+  return u.mask;
+}
+BGW_INLINE bool any(Mask m) {
+  Parts u;
+  u.mask = m;
+  int signs = 0;
+  for (int p = 0; p < kParts; ++p) signs |= part_signs(u.part[p]);
+  return signs != 0;
+}
+BGW_INLINE Mask inverse(Mask m) {
+  Parts u;
+  u.mask = m;
+  for (int p = 0; p < kParts; ++p) u.part[p] = part_inverse(u.part[p]);
+  return u.mask;
+}
+BGW_INLINE Lanes select(Mask m, Lanes yes, Lanes no) {
+  Parts u, v, w;
+  u.mask = m;
+  v.all = yes;
+  w.all = no;
+  for (int p = 0; p < kParts; ++p) u.part[p] = part_select(u.part[p], v.part[p], w.part[p]);
+  return u.all;
+}
+BGW_INLINE Lanes exponent_of(Lanes x) {
+  Parts u;
+  u.all = x;
+  for (int p = 0; p < kParts; ++p) u.part[p] = part_exponent(u.part[p]);
+  return u.all;
+}
+#endif
 
 // Adding 1.5 * 2^52 rounds to the nearest integer and leaves it in the low bits of the sum.
 BGW_INLINE Lanes round_to_integer(Lanes x) {
@@ -71,8 +131,7 @@ BGW_INLINE Lanes exponential(Lanes x) {
   const Lanes q5 = splat(1.0 / 479001600.0) + r * splat(1.0 / 6227020800.0);
   const Lanes q = (q0 + r2 * q1) + r4 * ((q2 + r2 * q3) + r4 * (q4 + r2 * q5));
   const Lanes y = splat(1.0) + (r + r2 * q);
-  const Mask exponent = (reinterpret_cast<Mask>(shifted) - reinterpret_cast<Mask>(magic) + 1023) << 52;
-  return select(x < splat(-708.0), splat(0.0), y * reinterpret_cast<Lanes>(exponent));
+  return select(below(x, splat(-708.0)), splat(0.0), y * exponent_of(shifted));
 }
 
 /// A value and its derivative along a direction.
