@@ -1,0 +1,100 @@
+#include "compiler/semantics/evaluated.h"
+
+#include <fmt/format.h>
+
+#include "compiler/semantics/quantities.h"
+
+namespace bgw::semantics {
+
+bool equal(const Evaluated& a, const Evaluated& b) {
+  const auto p = as_quantity(a), q = as_quantity(b);
+  if (p && q) return p->value == q->value && p->dimension == q->dimension && p->reduced == q->reduced;
+  const auto text = [](const Evaluated& v) -> const std::string* {
+    if (const auto* word = v.as<Word>()) return &word->text;
+    return v.as<std::string>();
+  };
+  if (text(a) && text(b)) return *text(a) == *text(b);
+  if (a.what.index() != b.what.index()) return false;
+  if (a.as<bool>()) return *a.as<bool>() == *b.as<bool>();
+  if (a.as<None>()) return true;
+  if (const auto* x = a.as<ListValue>()) {
+    const auto* y = b.as<ListValue>();
+    if (x->items.size() != y->items.size()) return false;
+    for (std::size_t i = 0; i < x->items.size(); ++i) {
+      if (!equal(x->items[i], y->items[i])) return false;
+    }
+    return true;
+  }
+  if (a.as<InstanceValue>()) return a.as<InstanceValue>()->instance == b.as<InstanceValue>()->instance;
+  return false;
+}
+
+std::optional<units::Quantity> as_quantity(const Evaluated& value) {
+  if (const auto* number = value.as<std::int64_t>()) return plain(static_cast<double>(*number));
+  if (const auto* quantity = value.as<units::Quantity>()) return *quantity;
+  return std::nullopt;
+}
+
+std::string describe(const Evaluated& value) {
+  struct Describe {
+    std::string operator()(const Poison&) const { return "a wrong value"; }
+    std::string operator()(const None&) const { return "none"; }
+    std::string operator()(bool v) const { return v ? "true" : "false"; }
+    std::string operator()(std::int64_t) const { return "an int"; }
+    std::string operator()(const units::Quantity& q) const {
+      if (q.reduced) return "a number in reduced units (lj)";
+      return is_plain(q) ? "a plain number" : units::dimension_phrase(q.dimension);
+    }
+    std::string operator()(const std::string&) const { return "a string"; }
+    std::string operator()(const Word& w) const { return fmt::format("the word `{}`", w.text); }
+    std::string operator()(const ListValue&) const { return "a list"; }
+    std::string operator()(const MapValue&) const { return "a map"; }
+    std::string operator()(const Interval& i) const { return fmt::format("an interval ({} to {})", units::dimension_name(i.low.dimension), units::dimension_name(i.high.dimension)); }
+    std::string operator()(const InstanceValue& i) const { return fmt::format("the {} `{}`", i.instance->kind->noun, i.instance->name); }
+    std::string operator()(const RunTime& r) const {
+      if (r.type == schema::ResultType::samples) return "samples";
+      if (r.type == schema::ResultType::curve) return "a curve";
+      return r.dimension == units::Dimension{} ? "a result (a plain number)" : fmt::format("a result ({})", units::dimension_phrase(r.dimension));
+    }
+  };
+  return std::visit(Describe{}, value.what);
+}
+
+std::string index_text(const Evaluated& value) {
+  if (const auto* number = value.as<std::int64_t>()) return fmt::format("{}", *number);
+  if (const auto* word = value.as<Word>()) return word->text;
+  if (const auto* text = value.as<std::string>()) return *text;
+  if (const bool* flag = value.as<bool>()) return *flag ? "true" : "false";
+  if (const auto* quantity = value.as<units::Quantity>()) {
+    return fmt::format("{}", quantity->value);
+  }
+  return "?";
+}
+
+schema::Value to_value(const Evaluated& value) {
+  struct Convert {
+    schema::Value operator()(const Poison&) const { return {}; }
+    schema::Value operator()(const None&) const { return {}; }
+    schema::Value operator()(bool v) const { return v; }
+    schema::Value operator()(std::int64_t v) const { return v; }
+    schema::Value operator()(const units::Quantity& q) const { return q.reduced ? from_reduced(q.value, q.dimension) : q.value; }
+    schema::Value operator()(const std::string& v) const { return v; }
+    schema::Value operator()(const Word& v) const { return v.text; }
+    schema::Value operator()(const ListValue& v) const {
+      schema::List list;
+      for (const Evaluated& item : v.items) list.push_back(to_value(item));
+      return list;
+    }
+    schema::Value operator()(const MapValue& v) const {
+      schema::Map map;
+      for (const auto& [name, item] : v.entries) map[name] = to_value(item);
+      return map;
+    }
+    schema::Value operator()(const Interval& v) const { return schema::List{v.low.value, v.high.value}; }
+    schema::Value operator()(const InstanceValue& v) const { return v.instance->full_name; }
+    schema::Value operator()(const RunTime& v) const { return v.expression; }
+  };
+  return std::visit(Convert{}, value.what);
+}
+
+}  // namespace bgw::semantics

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "compiler/schema/kind_schema.h"
+#include "compiler/semantics/model.h"
+#include "compiler/source/source_file.h"
+#include "compiler/units/quantity.h"
+
+namespace bgw::semantics {
+
+struct Evaluated;
+
+/// Something wrong, already told: whatever is made of it is silently wrong too, so one cause gives one error.
+struct Poison {};
+struct None {};
+/// A bare name that stands for itself: `nvt`, `diamond_cubic`.
+struct Word { std::string text; };
+struct ListValue { std::vector<Evaluated> items; };
+struct MapValue { std::map<std::string, Evaluated> entries; };
+/// `200 K .. 300 K`: both ends have the same dimension.
+struct Interval { units::Quantity low, high; };
+struct InstanceValue { const Instance* instance = nullptr; };
+/// Known only when the program runs: a number, samples or a curve made by tasks.
+struct RunTime {
+  schema::Value expression;  // docs/tasks.md; for samples the map {"task", "attribute"}
+  units::Dimension dimension;
+  schema::ResultType type = schema::ResultType::number;
+};
+
+/// What an expression is worth, and the place in the program the value comes from: of an axis variable the entry of
+/// the axis, of a param its default.
+struct Evaluated {
+  std::variant<Poison, None, bool, std::int64_t, units::Quantity, std::string, Word, ListValue, MapValue, Interval,
+               InstanceValue, RunTime>
+      what;
+  source::SourceRange origin;
+
+  template <class T> const T* as() const { return std::get_if<T>(&what); }
+  bool is_poison() const { return as<Poison>() != nullptr; }
+};
+
+/// Equal compile-time values; 2 and 2.0 are equal.
+bool equal(const Evaluated& a, const Evaluated& b);
+/// A plain number, whether int or float; nullptr otherwise.
+std::optional<units::Quantity> as_quantity(const Evaluated& value);
+/// "an energy", "an int", "a list", "the word `nvt`": for messages.
+std::string describe(const Evaluated& value);
+/// What an index is called in the name of an instance: "64", "diamond_cubic".
+std::string index_text(const Evaluated& value);
+/// The value as a task or key sees it, in base units; none for what has no such form.
+schema::Value to_value(const Evaluated& value);
+
+}  // namespace bgw::semantics

@@ -1,0 +1,316 @@
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "compiler/semantics/elaborator.h"
+#include "compiler/semantics/quantities.h"
+
+namespace bgw::semantics {
+namespace {
+
+using syntax::BinaryOperator;
+
+constexpr int kDeepest = 400;             // nested evaluations; the parser allows 256 brackets
+constexpr std::int64_t kLongestList = 10'000;
+
+const char* operation_name(BinaryOperator op) {
+  static constexpr const char* kNames[] = {"power", "multiply", "divide", "add", "subtract", "less", "less_equal", "greater",
+                                           "greater_equal", "equal", "not_equal", "and", "or"};
+  return kNames[static_cast<int>(op)];
+}
+
+bool is_comparison(BinaryOperator op) { return op >= BinaryOperator::less && op <= BinaryOperator::not_equal; }
+bool is_logical(BinaryOperator op) { return op == BinaryOperator::logical_and || op == BinaryOperator::logical_or; }
+
+bool is_bare_name(const syntax::Expression& expression) {
+  const auto* reference = std::get_if<syntax::Reference>(&expression.what);
+  return reference != nullptr && reference->trailers.empty();
+}
+
+/// a op b in 64 bits, or nullopt when it does not fit.
+std::optional<std::int64_t> exact(BinaryOperator op, std::int64_t a, std::int64_t b) {
+  std::int64_t result = 0;
+  bool overflow = true;
+  if (op == BinaryOperator::add) overflow = __builtin_add_overflow(a, b, &result);
+  if (op == BinaryOperator::subtract) overflow = __builtin_sub_overflow(a, b, &result);
+  if (op == BinaryOperator::multiply) overflow = __builtin_mul_overflow(a, b, &result);
+  if (op == BinaryOperator::power && b >= 0 && b < 64) {
+    result = 1;
+    overflow = false;
+    for (std::int64_t i = 0; i < b && !overflow; ++i) overflow = __builtin_mul_overflow(result, a, &result);
+  }
+  return overflow ? std::nullopt : std::optional(result);
+}
+
+}  // namespace
+
+Evaluated Elaborator::evaluate(const syntax::Expression& expression, const Scope& scope, const std::vector<std::string>* words) {
+  if (depth_ > kDeepest) return error("E0309", expression.range, "this expression is nested too deeply", {"give its parts names with `let`"});
+  ++depth_;
+  Evaluated value = evaluate_any(expression, scope, words);
+  --depth_;
+  return value;
+}
+
+Evaluated Elaborator::evaluate_any(const syntax::Expression& expression, const Scope& scope, const std::vector<std::string>* words) {
+  const SourceRange range = expression.range;
+  const auto& what = expression.what;
+  if (const auto* literal = std::get_if<syntax::NumberLiteral>(&what)) return number(*literal, range);
+  if (const auto* literal = std::get_if<syntax::StringLiteral>(&what)) return {literal->value, range};
+  if (const auto* literal = std::get_if<syntax::BoolLiteral>(&what)) return {literal->value, range};
+  if (std::holds_alternative<syntax::NoneLiteral>(what)) return {None{}, range};
+  if (const auto* list = std::get_if<syntax::ListExpression>(&what)) {
+    ListValue value;
+    for (const auto& item : list->items) value.items.push_back(evaluate(*item, scope, words));
+    return {std::move(value), range};
+  }
+  if (const auto* map = std::get_if<syntax::MapExpression>(&what)) {
+    MapValue value;
+    for (const auto& entry : map->entries) {
+      if (!value.entries.emplace(entry.key.text, evaluate(*entry.value, scope)).second) {
+        return error("E0205", entry.key.range, fmt::format("`{}` stands twice in this map", entry.key.text), {"leave one of the two out"});
+      }
+    }
+    return {std::move(value), range};
+  }
+  if (const auto* part = std::get_if<syntax::Comprehension>(&what)) return comprehension(*part, scope, range);
+  if (const auto* part = std::get_if<syntax::Unary>(&what)) return unary(*part, scope, range);
+  if (const auto* part = std::get_if<syntax::Binary>(&what)) return binary(*part, scope, range);
+  if (const auto* part = std::get_if<syntax::RangeExpression>(&what)) return range_of(*part, scope, range);
+  if (const auto* part = std::get_if<syntax::Conditional>(&what)) return conditional(*part, scope, range, words);
+  return reference(std::get<syntax::Reference>(what), scope, range, words);
+}
+
+Evaluated Elaborator::number(const syntax::NumberLiteral& literal, SourceRange range) {
+  if (!literal.unit) {
+    if (literal.integer) return {*literal.integer, range};
+    if (!std::isfinite(literal.value)) return error("E0309", range, fmt::format("{} is too large for a number", literal.digits));
+    return {plain(literal.value), range};
+  }
+  const auto unit = unit_named(literal.unit->text);
+  if (!unit) {
+    return error("E0207", literal.unit->range, fmt::format("there is no unit `{}`", literal.unit->text), did_you_mean(literal.unit->text, unit_names()));
+  }
+  units::Quantity quantity = *unit;
+  quantity.value *= literal.value;
+  return {quantity, range};
+}
+
+Evaluated Elaborator::unary(const syntax::Unary& part, const Scope& scope, SourceRange range) {
+  const Evaluated operand = evaluate(*part.operand, scope);
+  if (operand.is_poison()) return operand;
+  const bool negate = part.op == syntax::UnaryOperator::negate;
+  if (const auto* run_time = operand.as<RunTime>()) {
+    return {RunTime{schema::Map{{"op", negate ? "negate" : "not"}, {"args", schema::List{run_time->expression}}}, run_time->dimension, schema::ResultType::number}, range};
+  }
+  if (!negate) {
+    if (const bool* value = operand.as<bool>()) return {!*value, range};
+    return error("E0303", part.operand->range, fmt::format("`not` needs true or false, got {}", describe(operand)));
+  }
+  if (const auto* value = operand.as<std::int64_t>()) return {-*value, range};
+  if (const auto* value = operand.as<units::Quantity>()) {
+    units::Quantity quantity = *value;
+    quantity.value = -quantity.value;
+    return {quantity, range};
+  }
+  return error("E0303", part.operand->range, fmt::format("`-` needs a number, got {}", describe(operand)));
+}
+
+Evaluated Elaborator::binary(const syntax::Binary& part, const Scope& scope, SourceRange range) {
+  if (is_logical(part.op)) {
+    const Evaluated left = evaluate(*part.left, scope), right = evaluate(*part.right, scope);
+    if (left.is_poison() || right.is_poison()) return poison();
+    if (left.as<RunTime>() || right.as<RunTime>()) return run_time_operation(part, left, right, range);
+    const bool *a = left.as<bool>(), *b = right.as<bool>();
+    if (!a || !b) {
+      return error("E0303", a ? part.right->range : part.left->range, fmt::format("`and` and `or` need true or false, got {}", describe(a ? right : left)));
+    }
+    return {part.op == BinaryOperator::logical_and ? *a && *b : *a || *b, range};
+  }
+  Evaluated left = evaluate(*part.left, scope);
+  // `p == beta_tin`: beside a word a bare name is a word, unless it is a name of the program.
+  std::vector<std::string> words;
+  if (is_comparison(part.op) && left.as<Word>() && is_bare_name(*part.right)) {
+    words.push_back(std::get<syntax::Reference>(part.right->what).name.text);
+  }
+  Evaluated right = evaluate(*part.right, scope, words.empty() ? nullptr : &words);
+  if (left.is_poison() || right.is_poison()) return poison();
+  if (left.as<RunTime>() || right.as<RunTime>()) return run_time_operation(part, left, right, range);
+  return is_comparison(part.op) ? compared(part, left, right, range) : arithmetic(part, left, right, range);
+}
+
+Evaluated Elaborator::arithmetic(const syntax::Binary& part, const Evaluated& left, const Evaluated& right, SourceRange range) {
+  const auto *i = left.as<std::int64_t>(), *j = right.as<std::int64_t>();
+  if (i && j && part.op != BinaryOperator::divide && !(part.op == BinaryOperator::power && *j < 0)) {
+    if (const auto result = exact(part.op, *i, *j)) return {*result, range};
+    return error("E0309", range, "the result is too large for an int", {"write one of the numbers with a point"});
+  }
+  const auto a = as_quantity(left), b = as_quantity(right);
+  if (!a || !b) {
+    const bool first = !a;
+    return error("E0303", first ? part.left->range : part.right->range, fmt::format("arithmetic needs numbers, got {}", describe(first ? left : right)));
+  }
+  units::Quantity result = *a;
+  result.reduced = a->reduced || b->reduced;
+  switch (part.op) {
+    case BinaryOperator::multiply:
+      result.value = a->value * b->value;
+      result.dimension = product(a->dimension, b->dimension);
+      break;
+    case BinaryOperator::divide:
+      if (b->value == 0.0) return error("E0309", part.right->range, "division by zero");
+      result.value = a->value / b->value;
+      result.dimension = quotient(a->dimension, b->dimension);
+      break;
+    case BinaryOperator::power: {
+      if (!is_plain(*b)) return error("E0308", part.right->range, fmt::format("an exponent is a plain number, got {}", describe(right)));
+      const auto dimension = power(a->dimension, b->value);
+      if (!dimension) return error("E0308", range, fmt::format("the power {} of {} has no dimension", b->value, describe(left)));
+      result.value = std::pow(a->value, b->value);
+      result.dimension = *dimension;
+      break;
+    }
+    default:
+      if (a->dimension != b->dimension || a->reduced != b->reduced) {
+        const char* verb = part.op == BinaryOperator::add ? "added" : "subtracted";
+        return error("E0308", range, fmt::format("{} and {} cannot be {}", describe(left), describe(right), verb), {}, {}, {},
+                     {{part.left->range, describe(left)}, {part.right->range, describe(right)}});
+      }
+      result.value = part.op == BinaryOperator::add ? a->value + b->value : a->value - b->value;
+  }
+  if (!std::isfinite(result.value)) return error("E0309", range, "the result is not a finite number");
+  return {result, range};
+}
+
+Evaluated Elaborator::compared(const syntax::Binary& part, const Evaluated& left, const Evaluated& right, SourceRange range) {
+  const auto a = as_quantity(left), b = as_quantity(right);
+  const bool equality = part.op == BinaryOperator::equal || part.op == BinaryOperator::not_equal;
+  if (a && b) {
+    if (a->dimension != b->dimension || a->reduced != b->reduced) {
+      return error("E0308", range, fmt::format("{} and {} cannot be compared", describe(left), describe(right)));
+    }
+    switch (part.op) {
+      case BinaryOperator::less: return {a->value < b->value, range};
+      case BinaryOperator::less_equal: return {a->value <= b->value, range};
+      case BinaryOperator::greater: return {a->value > b->value, range};
+      case BinaryOperator::greater_equal: return {a->value >= b->value, range};
+      default: return {(a->value == b->value) == (part.op == BinaryOperator::equal), range};
+    }
+  }
+  const bool either_none = left.as<None>() || right.as<None>();
+  const bool texts = (left.as<Word>() || left.as<std::string>()) && (right.as<Word>() || right.as<std::string>());
+  if (!equality || (!either_none && !texts && left.what.index() != right.what.index())) {
+    return error("E0308", range, fmt::format("{} and {} cannot be compared", describe(left), describe(right)));
+  }
+  return {equal(left, right) == (part.op == BinaryOperator::equal), range};
+}
+
+Evaluated Elaborator::run_time_operation(const syntax::Binary& part, const Evaluated& left, const Evaluated& right, SourceRange range) {
+  struct Side { Value expression; units::Dimension dimension; };
+  const auto side_of = [&](const Evaluated& value) -> std::optional<Side> {
+    if (const auto* run_time = value.as<RunTime>()) {
+      if (run_time->type != schema::ResultType::number) return std::nullopt;
+      return Side{run_time->expression, run_time->dimension};
+    }
+    if (const auto quantity = as_quantity(value)) return Side{schema::Map{{"op", "const"}, {"value", to_value(value)}}, quantity->dimension};
+    if (value.as<bool>()) return Side{schema::Map{{"op", "const"}, {"value", to_value(value)}}, {}};
+    return std::nullopt;
+  };
+  const auto a = side_of(left), b = side_of(right);
+  if (!a || !b) {
+    return error("E0303", a ? part.right->range : part.left->range, fmt::format("arithmetic needs numbers, got {}", describe(a ? right : left)));
+  }
+  units::Dimension dimension;
+  if (part.op == BinaryOperator::multiply) dimension = product(a->dimension, b->dimension);
+  else if (part.op == BinaryOperator::divide) dimension = quotient(a->dimension, b->dimension);
+  else if (part.op == BinaryOperator::power) {
+    const auto exponent = as_quantity(right);
+    const auto powered = exponent ? power(a->dimension, exponent->value) : std::nullopt;
+    if (!powered && a->dimension != units::Dimension{}) return error("E0308", range, "a power of a number with a unit needs a plain exponent");
+    dimension = powered.value_or(units::Dimension{});
+  } else if (!is_logical(part.op)) {
+    if (a->dimension != b->dimension) {
+      const char* verb = is_comparison(part.op) ? "compared" : part.op == BinaryOperator::add ? "added" : "subtracted";
+      return error("E0308", range, fmt::format("{} and {} cannot be {}", describe(left), describe(right), verb));
+    }
+    if (!is_comparison(part.op)) dimension = a->dimension;
+  }
+  return {RunTime{schema::Map{{"op", operation_name(part.op)}, {"args", schema::List{a->expression, b->expression}}}, dimension, schema::ResultType::number}, range};
+}
+
+Evaluated Elaborator::range_of(const syntax::RangeExpression& part, const Scope& scope, SourceRange place) {
+  const Evaluated first = evaluate(*part.first, scope), last = evaluate(*part.last, scope);
+  if (first.is_poison() || last.is_poison()) return poison();
+  const auto *i = first.as<std::int64_t>(), *j = last.as<std::int64_t>();
+  const auto a = as_quantity(first), b = as_quantity(last);
+  if (!a || !b) return error("E0303", place, fmt::format("a range goes from number to number, got {}", describe(a ? last : first)));
+  if (a->dimension != b->dimension || a->reduced != b->reduced) {
+    return error("E0308", place, fmt::format("a range needs ends of one kind, got {} and {}", describe(first), describe(last)));
+  }
+  if (a->value > b->value) return error("E0307", place, "this range is empty: its first end is above its last", {"swap the two"});
+  if (!part.step && !(i && j)) return {Interval{*a, *b}, place};
+  Evaluated step{std::int64_t{1}, place};
+  if (part.step) step = evaluate(*part.step, scope);
+  if (step.is_poison()) return poison();
+  const auto width = as_quantity(step);
+  if (!width || width->dimension != a->dimension || !(width->value > 0.0)) {
+    return error("E0308", part.step->range, fmt::format("the step of this range must be positive and {}", describe(first)));
+  }
+  if ((b->value - a->value) / width->value >= static_cast<double>(kLongestList)) {
+    return error("E0410", place, fmt::format("this range has more than {} values", kLongestList), {"take a larger step"});
+  }
+  ListValue list;
+  if (i && j && step.as<std::int64_t>()) {
+    for (std::int64_t n = *i; n <= *j; n += *step.as<std::int64_t>()) list.items.push_back({n, place});
+  } else {
+    const auto count = static_cast<std::int64_t>(std::floor((b->value - a->value) / width->value * (1.0 + 1e-12) + 1e-9));
+    for (std::int64_t n = 0; n <= count; ++n) {
+      units::Quantity item = *a;
+      item.value += static_cast<double>(n) * width->value;
+      list.items.push_back({item, place});
+    }
+  }
+  return {std::move(list), place};
+}
+
+Evaluated Elaborator::comprehension(const syntax::Comprehension& part, const Scope& scope, SourceRange range) {
+  const Evaluated domain = evaluate(*part.domain, scope);
+  if (domain.is_poison()) return domain;
+  const auto* list = domain.as<ListValue>();
+  if (!list) return error("E0303", part.domain->range, fmt::format("`for` needs a list or an axis, got {}", describe(domain)));
+  ListValue result;
+  for (const Evaluated& item : list->items) {
+    Scope inner;
+    inner.parent = &scope;
+    inner.run_time = scope.run_time;
+    inner.locals[part.variable.text] = {item, {}};
+    if (part.condition) {
+      const auto keep = truth(*part.condition, inner);
+      if (!keep) return poison();
+      if (!*keep) continue;
+    }
+    result.items.push_back(evaluate(*part.item, inner));
+  }
+  return {std::move(result), range};
+}
+
+Evaluated Elaborator::conditional(const syntax::Conditional& part, const Scope& scope, SourceRange, const std::vector<std::string>* words) {
+  const auto chosen = truth(*part.condition, scope);
+  if (!chosen) return poison();
+  return evaluate(*chosen ? *part.then : *part.otherwise, scope, words);
+}
+
+std::optional<bool> Elaborator::truth(const syntax::Expression& expression, const Scope& scope) {
+  const Evaluated value = evaluate(expression, scope);
+  if (value.is_poison()) return std::nullopt;
+  if (const bool* known = value.as<bool>()) return *known;
+  if (value.as<RunTime>()) {
+    error("E0305", expression.range, "this condition is known only when the program runs, but decides what is run",
+          {"use params, lets and axes here; results belong in figure, table, expect and require"});
+  } else {
+    error("E0303", expression.range, fmt::format("a condition is true or false, got {}", describe(value)));
+  }
+  return std::nullopt;
+}
+
+}  // namespace bgw::semantics

@@ -1,0 +1,263 @@
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "compiler/plan/sha256.h"
+#include "compiler/semantics/elaborator.h"
+#include "compiler/semantics/quantities.h"
+
+namespace bgw::semantics {
+namespace {
+
+const std::set<std::string> kFolds{"min", "max", "sum", "mean", "len", "abs", "sqrt", "exp", "log"};
+
+/// The first 63 bits of a SHA-256, so that the number is a positive int.
+std::int64_t first_bits(const plan::Key& hash) {
+  std::uint64_t bits = 0;
+  for (std::size_t i = 0; i < 8; ++i) bits = bits << 8 | hash.bytes[i];
+  return static_cast<std::int64_t>(bits >> 1);
+}
+
+std::vector<std::string> builtin_names() {
+  std::vector<std::string> names(kFolds.begin(), kFolds.end());
+  for (const char* name : {"derive", "linspace", "logspace", "first", "last", "prev", "next"}) names.push_back(name);
+  return names;
+}
+
+}  // namespace
+
+Evaluated Elaborator::call(const syntax::Reference& reference, const syntax::CallTrailer& called, const Scope& scope, SourceRange range) {
+  const syntax::Name& name = reference.name;
+  if (const schema::KindSchema* task = catalog_.find_function(name.text)) return task_from_call(*task, called, scope, range);
+  if (name.text == "first" || name.text == "last" || name.text == "prev" || name.text == "next") {
+    return neighbour_on_axis(name.text, called, scope, range);
+  }
+  const auto declared = declarations_.find(name.text);
+  const syntax::Function* function = nullptr;
+  if (declared != declarations_.end()) function = std::get_if<syntax::Function>(&declared->second.item->what);
+  const std::vector<std::string> builtins = builtin_names();
+  const bool builtin = std::find(builtins.begin(), builtins.end(), name.text) != builtins.end();
+  if (!function && !builtin) {
+    if (catalog_.find_constructor(name.text)) {
+      return error("E0217", name.range, fmt::format("`{}(…)` has no meaning here", name.text), {"it is the value of an attribute"});
+    }
+    if (catalog_.is_later(name.text)) return error("E0203", name.range, fmt::format("`{}` is not available in this version", name.text));
+    std::vector<std::string> known = builtins;
+    for (const auto& [other, declaration] : declarations_) {
+      if (std::holds_alternative<syntax::Function>(declaration.item->what)) known.push_back(other);
+    }
+    for (const std::string& constructor : catalog_.constructor_names()) known.push_back(constructor);
+    return error("E0217", name.range, fmt::format("there is no function `{}`", name.text), did_you_mean(name.text, known));
+  }
+  std::vector<Evaluated> arguments;
+  for (const syntax::CallArgument& argument : called.arguments) {
+    if (argument.name) return error("E0217", argument.name->range, fmt::format("`{}` takes its arguments without names", name.text));
+    arguments.push_back(evaluate(*argument.value, scope));
+    if (arguments.back().is_poison()) return poison();
+  }
+  if (function) return user_function(declared->second, *function, arguments, range);
+  if (name.text == "derive") return derive(arguments, range);
+  if (name.text == "linspace" || name.text == "logspace") return spaced(name.text, arguments, range);
+  return folded(name.text, std::move(arguments), range);
+}
+
+Evaluated Elaborator::user_function(Declaration& declaration, const syntax::Function& function, const std::vector<Evaluated>& arguments, SourceRange range) {
+  declaration.used = true;
+  if (arguments.size() != function.arguments.size()) {
+    return error("E0217", range, fmt::format("`{}` takes {} arguments, got {}", function.name.text, function.arguments.size(), arguments.size()));
+  }
+  if (declaration.state == Declaration::State::running) {
+    return error("E0210", range, fmt::format("`{}` calls itself", function.name.text), {"a program always ends: functions are not recursive"});
+  }
+  Scope inner;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const auto type = type_named(function.arguments[i].type);
+    if (!type) return poison();
+    const std::string path = fmt::format("{}({})", function.name.text, function.arguments[i].name.text);
+    if (!convert(arguments[i], *type, {path, arguments[i].origin, nullptr}, false)) return poison();
+    inner.locals[function.arguments[i].name.text] = {arguments[i], {}};
+  }
+  declaration.state = Declaration::State::running;
+  Evaluated value = typed(function.result, *function.body, function.name.text, inner);
+  declaration.state = Declaration::State::fresh;
+  if (!value.is_poison()) value.origin = range;
+  return value;
+}
+
+/// SHA-256 of the canonical JSON list of the arguments, its first 63 bits.
+Evaluated Elaborator::derive(const std::vector<Evaluated>& arguments, SourceRange range) {
+  if (arguments.empty() || !arguments[0].as<std::int64_t>()) {
+    return error("E0217", range, "`derive` begins with a seed", {"write `derive(seed, …)` with whatever tells this use from others"});
+  }
+  schema::List list;
+  for (const Evaluated& argument : arguments) {
+    if (argument.as<InstanceValue>() || argument.as<RunTime>()) return error("E0303", argument.origin, fmt::format("`derive` takes values, got {}", describe(argument)));
+    list.push_back(to_value(argument));
+  }
+  return {first_bits(plan::sha256(schema::to_json(list))), range};
+}
+
+Evaluated Elaborator::neighbour_on_axis(const std::string& name, const syntax::CallTrailer& called, const Scope& scope, SourceRange range) {
+  const syntax::Reference* bare = called.arguments.size() == 1 ? std::get_if<syntax::Reference>(&called.arguments[0].value->what) : nullptr;
+  const Local* local = bare && bare->trailers.empty() ? scope.find(bare->name.text) : nullptr;
+  if (!local || local->axis.empty()) {
+    return error("E0217", range, fmt::format("`{}` takes an index variable", name), {"it looks along the axis of a variable such as `n` in `[n in size]`"});
+  }
+  const auto* values = axis_values(local->axis);
+  if (!values) return poison();
+  std::size_t at = 0;
+  while (at + 1 < values->size() && !equal((*values)[at], local->value)) ++at;
+  if (name == "first") return {at == 0, range};
+  if (name == "last") return {at + 1 == values->size(), range};
+  if (name == "prev") return at == 0 ? Evaluated{None{}, range} : (*values)[at - 1];
+  return at + 1 == values->size() ? Evaluated{None{}, range} : (*values)[at + 1];
+}
+
+Evaluated Elaborator::spaced(const std::string& name, const std::vector<Evaluated>& arguments, SourceRange range) {
+  const auto a = arguments.size() == 3 ? as_quantity(arguments[0]) : std::nullopt;
+  const auto b = arguments.size() == 3 ? as_quantity(arguments[1]) : std::nullopt;
+  const auto* count = arguments.size() == 3 ? arguments[2].as<std::int64_t>() : nullptr;
+  if (!a || !b || !count || *count < 2 || *count > 10'000 || a->dimension != b->dimension || a->reduced != b->reduced) {
+    return error("E0217", range, fmt::format("`{}` takes two numbers of one kind and a count from 2 to 10 000", name), {fmt::format("write for instance `{}(300 K, 900 K, 13)`", name)});
+  }
+  const bool logarithmic = name == "logspace";
+  if (logarithmic && !(a->value > 0.0 && b->value > 0.0)) return error("E0307", range, "`logspace` needs positive ends");
+  ListValue list;
+  for (std::int64_t i = 0; i < *count; ++i) {
+    const double t = static_cast<double>(i) / static_cast<double>(*count - 1);
+    units::Quantity item = *a;
+    item.value = logarithmic ? std::exp(std::log(a->value) * (1.0 - t) + std::log(b->value) * t) : a->value * (1.0 - t) + b->value * t;
+    list.items.push_back({item, range});
+  }
+  return {std::move(list), range};
+}
+
+Evaluated Elaborator::run_time_call(const std::string& name, const std::vector<Evaluated>& arguments, bool one_list, SourceRange range) {
+  schema::List inputs;
+  units::Dimension dimension;
+  bool first = true;
+  for (const Evaluated& argument : arguments) {
+    const auto* run_time = argument.as<RunTime>();
+    const auto quantity = as_quantity(argument);
+    if ((run_time && run_time->type != schema::ResultType::number) || (!run_time && !quantity)) {
+      return error("E0303", range, fmt::format("`{}` needs numbers, got {}", name, describe(argument)));
+    }
+    const units::Dimension here = run_time ? run_time->dimension : quantity->dimension;
+    if (!first && here != dimension) return error("E0308", range, fmt::format("`{}` needs numbers of one kind", name));
+    dimension = here;
+    first = false;
+    inputs.push_back(run_time ? run_time->expression : Value(schema::Map{{"op", "const"}, {"value", to_value(argument)}}));
+  }
+  if (name == "exp" || name == "log") {
+    if (dimension != units::Dimension{}) return error("E0308", range, fmt::format("`{}` needs a plain number", name));
+  } else if (name == "sqrt") {
+    const auto root = power(dimension, 0.5);
+    if (!root) return error("E0308", range, "`sqrt` of this quantity has no dimension");
+    dimension = *root;
+  } else if (name == "len") {
+    dimension = {};
+  }
+  if (one_list) inputs = schema::List{schema::Map{{"op", "list"}, {"items", inputs}}};
+  return {RunTime{schema::Map{{"op", "call"}, {"name", name}, {"args", inputs}}, dimension, schema::ResultType::number}, range};
+}
+
+Evaluated Elaborator::folded(const std::string& name, std::vector<Evaluated> arguments, SourceRange range) {
+  const bool one_list = arguments.size() == 1 && arguments[0].as<ListValue>();
+  if (one_list) arguments = std::vector<Evaluated>(arguments[0].as<ListValue>()->items);
+  for (const Evaluated& argument : arguments) {
+    if (argument.is_poison()) return poison();
+  }
+  if (name == "len") return one_list ? Evaluated{static_cast<std::int64_t>(arguments.size()), range} : error("E0217", range, "`len` takes a list");
+  const bool single = name == "abs" || name == "sqrt" || name == "exp" || name == "log";
+  if (arguments.empty() || (single && (one_list || arguments.size() != 1))) {
+    return error("E0217", range, fmt::format("`{}` takes {}", name, single ? "one number" : "a list, or numbers"));
+  }
+  if (std::any_of(arguments.begin(), arguments.end(), [](const Evaluated& v) { return v.as<RunTime>() != nullptr; })) {
+    if (name != "sum") return run_time_call(name, arguments, one_list, range);
+    Evaluated mean = run_time_call("mean", arguments, true, range);
+    if (mean.is_poison()) return mean;
+    const auto& run_time = *mean.as<RunTime>();
+    const Value count = schema::Map{{"op", "const"}, {"value", static_cast<double>(arguments.size())}};
+    return {RunTime{schema::Map{{"op", "multiply"}, {"args", schema::List{run_time.expression, count}}}, run_time.dimension, run_time.type}, range};
+  }
+  std::vector<units::Quantity> numbers;
+  bool ints = true;
+  for (const Evaluated& argument : arguments) {
+    const auto quantity = as_quantity(argument);
+    if (!quantity) return error("E0303", range, fmt::format("`{}` needs numbers, got {}", name, describe(argument)));
+    if (!numbers.empty() && (quantity->dimension != numbers[0].dimension || quantity->reduced != numbers[0].reduced)) {
+      return error("E0308", range, fmt::format("`{}` needs numbers of one kind, got {} and {}", name, describe(arguments[0]), describe(argument)));
+    }
+    ints = ints && argument.as<std::int64_t>();
+    numbers.push_back(*quantity);
+  }
+  if (name == "min" || name == "max") {
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < numbers.size(); ++i) {
+      if (name == "min" ? numbers[i].value < numbers[best].value : numbers[i].value > numbers[best].value) best = i;
+    }
+    return arguments[best];
+  }
+  units::Quantity result = numbers[0];
+  if (name == "sum" || name == "mean") {
+    result.value = 0.0;
+    for (const auto& number : numbers) result.value += number.value;
+    if (name == "mean") result.value /= static_cast<double>(numbers.size());
+  } else if (name == "abs") {
+    result.value = std::abs(result.value);
+  } else if (name == "sqrt") {
+    const auto root = power(result.dimension, 0.5);
+    if (!root) return error("E0308", range, fmt::format("`sqrt` of {} has no dimension", describe(arguments[0])));
+    result.value = std::sqrt(result.value);
+    result.dimension = *root;
+  } else {
+    if (!is_plain(result)) return error("E0308", range, fmt::format("`{}` needs a plain number, got {}", name, describe(arguments[0])));
+    result.value = name == "exp" ? std::exp(result.value) : std::log(result.value);
+  }
+  if (!std::isfinite(result.value)) return error("E0309", range, fmt::format("`{}` has no finite value here", name));
+  if (ints && (name == "sum" || name == "abs") && std::abs(result.value) < 9e15) return {static_cast<std::int64_t>(result.value), range};
+  return {result, range};
+}
+
+/// `rdf(draws[64], weighted = true)`: a task of its own, found again when it is written twice.
+Evaluated Elaborator::task_from_call(const schema::KindSchema& kind, const syntax::CallTrailer& called, const Scope& scope, SourceRange range) {
+  if (!scope.run_time) {
+    return error("E0305", range, fmt::format("`{}` is known only when the program runs", shown(range)), {"use it in a figure"});
+  }
+  const schema::ConstructorSchema as_constructor{kind.noun, {kind.attributes.begin(), std::find_if(kind.attributes.begin(), kind.attributes.end(), [](const auto& a) { return a.name == "precision"; })}, kind.doc};
+  syntax::Reference reference;
+  reference.name = {kind.noun, {range.begin, range.begin + kind.noun.size()}};
+  reference.trailers.push_back({called, range});
+  const syntax::Expression expression{reference, range};
+  const auto made = construct(expression, as_constructor, {kind.noun, range, nullptr}, scope);
+  if (!made) return poison();
+  schema::Map arguments = made->as_map();
+  arguments.erase("call");
+  arguments["precision"] = "float64";
+  arguments["deterministic"] = true;
+  const Value& of = arguments.at("of");
+  const auto source = by_full_name_.find(of.at("task").as_string());
+  std::string inner = source->second->name;
+  if (of.find("attribute")) inner += "." + of.at("attribute").as_string();
+  std::string name = fmt::format("{}({})", kind.noun, inner);
+  for (int copy = 2;; ++copy) {
+    const auto known = by_full_name_.find(name);
+    if (known == by_full_name_.end()) break;
+    if (known->second->arguments == arguments) return {RunTime{schema::Map{{"op", "curve"}, {"task", name}}, {}, schema::ResultType::curve}, range};
+    name = fmt::format("{}({}) {}", kind.noun, inner, copy);
+  }
+  Instance& instance = add_instance(kind, name, range);
+  instance.name = instance.full_name = name;
+  instance.indices = source->second->indices;
+  instance.energy_unit = source->second->energy_unit;
+  instance.length_unit = source->second->length_unit;
+  instance.reduced = source->second->reduced;
+  instance.physical = source->second->physical;
+  instance.arguments = std::move(arguments);
+  by_full_name_[name] = &instance;
+  return {RunTime{schema::Map{{"op", "curve"}, {"task", name}}, {}, schema::ResultType::curve}, range};
+}
+
+}  // namespace bgw::semantics
