@@ -1,21 +1,18 @@
 // Eight configurations at once. Included only by kernel_body.h, inside the namespace of one variant: nothing here may
 // be shared between sources that are compiled for different processors.
 
-typedef double Lanes __attribute__((vector_size(64)));
-typedef long long Mask __attribute__((vector_size(64)));
-
 #define BGW_INLINE static inline __attribute__((always_inline))
 
+// The three families differ only in how many lanes one register holds: arithmetic, square root and comparison are exact
+// or correctly rounded in all of them, so the bits agree. GCC keeps a vector that is wider than a register in memory;
+// so the narrower families hold their eight lanes as several registers. `below` is false for not-a-number;
+// `exponent_of` moves the low bits of its argument, plus 1023, into the exponent of a double.
+#if defined(__AVX512F__)
+typedef double Lanes __attribute__((vector_size(64)));
+typedef long long Mask __attribute__((vector_size(64)));
 BGW_INLINE Lanes splat(double x) { return Lanes{x, x, x, x, x, x, x, x}; }
-
 BGW_INLINE Lanes load(const double* p) { return *reinterpret_cast<const Lanes*>(p); }
 BGW_INLINE void store(double* p, Lanes x) { *reinterpret_cast<Lanes*>(p) = x; }
-
-// The three families differ only in how many lanes one register holds: division, square root and comparison are exact
-// or correctly rounded in all of them, so the bits agree. GCC splits arithmetic on wide vectors by itself, but takes
-// square roots, comparisons and integer operations apart lane by lane; these are written out. `below` is false for
-// not-a-number; `exponent_of` moves the low bits of its argument, plus 1023, into the exponent of a double.
-#if defined(__AVX512F__)
 BGW_INLINE Lanes square_root(Lanes x) { return reinterpret_cast<Lanes>(_mm512_maskz_sqrt_pd(0xff, reinterpret_cast<__m512d>(x))); }
 BGW_INLINE bool any(Mask m) { return _mm512_test_epi64_mask(reinterpret_cast<__m512i>(m), reinterpret_cast<__m512i>(m)) != 0; }
 BGW_INLINE Mask below(Lanes a, Lanes b) { return a < b; }
@@ -58,52 +55,74 @@ BGW_INLINE Part part_select(Part m, Part yes, Part no) {
 BGW_INLINE Part part_inverse(Part m) { return reinterpret_cast<Part>(~reinterpret_cast<PartMask>(m)); }
 BGW_INLINE Part part_exponent(Part x) { return reinterpret_cast<Part>((reinterpret_cast<PartMask>(x) + 1023) << 52); }
 #endif
-constexpr int kParts = static_cast<int>(sizeof(Lanes) / sizeof(Part));
-union Parts {
-  Lanes all;
-  Mask mask;
+constexpr int kWidth = static_cast<int>(sizeof(Part) / sizeof(double));
+constexpr int kParts = kLanes / kWidth;
+struct Lanes {
   Part part[kParts];
 };
+struct Mask {
+  Part part[kParts];
+};
+#define BGW_PARTS _Pragma("GCC unroll 8") for (int p = 0; p < kParts; ++p)
+BGW_INLINE Lanes splat(double x) {
+  Lanes y;
+  BGW_PARTS y.part[p] = Part{} + x;
+  return y;
+}
+BGW_INLINE Lanes load(const double* from) {
+  Lanes y;
+  BGW_PARTS y.part[p] = *reinterpret_cast<const Part*>(from + p * kWidth);
+  return y;
+}
+BGW_INLINE void store(double* to, Lanes x) { BGW_PARTS *reinterpret_cast<Part*>(to + p * kWidth) = x.part[p]; }
+BGW_INLINE Lanes operator+(Lanes a, Lanes b) {
+  BGW_PARTS a.part[p] = a.part[p] + b.part[p];
+  return a;
+}
+BGW_INLINE Lanes operator-(Lanes a, Lanes b) {
+  BGW_PARTS a.part[p] = a.part[p] - b.part[p];
+  return a;
+}
+BGW_INLINE Lanes operator*(Lanes a, Lanes b) {
+  BGW_PARTS a.part[p] = a.part[p] * b.part[p];
+  return a;
+}
+BGW_INLINE Lanes operator/(Lanes a, Lanes b) {
+  BGW_PARTS a.part[p] = a.part[p] / b.part[p];
+  return a;
+}
+BGW_INLINE Lanes operator-(Lanes a) {
+  BGW_PARTS a.part[p] = -a.part[p];
+  return a;
+}
+BGW_INLINE void operator+=(Lanes& a, Lanes b) { a = a + b; }
 BGW_INLINE Lanes square_root(Lanes x) {
-  Parts u;
-  u.all = x;
-  for (int p = 0; p < kParts; ++p) u.part[p] = part_root(u.part[p]);
-  return u.all;
+  BGW_PARTS x.part[p] = part_root(x.part[p]);
+  return x;
 }
 BGW_INLINE Mask below(Lanes a, Lanes b) {
-  Parts u, v;
-  u.all = a;
-  v.all = b;
-  for (int p = 0; p < kParts; ++p) u.part[p] = part_below(u.part[p], v.part[p]);
-  return u.mask;
-}
-BGW_INLINE bool any(Mask m) {
-  Parts u;
-  u.mask = m;
-  int signs = 0;
-  for (int p = 0; p < kParts; ++p) signs |= part_signs(u.part[p]);
-  return signs != 0;
+  Mask m;
+  BGW_PARTS m.part[p] = part_below(a.part[p], b.part[p]);
+  return m;
 }
 BGW_INLINE Mask inverse(Mask m) {
-  Parts u;
-  u.mask = m;
-  for (int p = 0; p < kParts; ++p) u.part[p] = part_inverse(u.part[p]);
-  return u.mask;
+  BGW_PARTS m.part[p] = part_inverse(m.part[p]);
+  return m;
+}
+BGW_INLINE bool any(Mask m) {
+  int signs = 0;
+  BGW_PARTS signs |= part_signs(m.part[p]);
+  return signs != 0;
 }
 BGW_INLINE Lanes select(Mask m, Lanes yes, Lanes no) {
-  Parts u, v, w;
-  u.mask = m;
-  v.all = yes;
-  w.all = no;
-  for (int p = 0; p < kParts; ++p) u.part[p] = part_select(u.part[p], v.part[p], w.part[p]);
-  return u.all;
+  BGW_PARTS yes.part[p] = part_select(m.part[p], yes.part[p], no.part[p]);
+  return yes;
 }
 BGW_INLINE Lanes exponent_of(Lanes x) {
-  Parts u;
-  u.all = x;
-  for (int p = 0; p < kParts; ++p) u.part[p] = part_exponent(u.part[p]);
-  return u.all;
+  BGW_PARTS x.part[p] = part_exponent(x.part[p]);
+  return x;
 }
+#undef BGW_PARTS
 #endif
 
 // Adding 1.5 * 2^52 rounds to the nearest integer and leaves it in the low bits of the sum.
