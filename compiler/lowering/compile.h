@@ -1,0 +1,20 @@
+#pragma once
+
+#include <optional>
+
+#include "compiler/lowering/program.h"
+#include "compiler/schema/catalog.h"
+#include "compiler/semantics/analyze.h"
+#include "compiler/source/diagnostic.h"
+#include "compiler/source/source_file.h"
+
+namespace bgw::lowering {
+
+/// Text to plan: parse, analyze, build. Everything wrong with the program is in the sink, together and in its order;
+/// nothing but the text is read and nothing is written.
+/// @param overrides  param -> text, as `-p T=250K` gives it
+/// @return nullopt when there was an error
+std::optional<Program> compile(const source::SourceFile& text, const schema::Catalog& catalog,
+                               const semantics::Overrides& overrides, source::DiagnosticSink& sink);
+
+}  // namespace bgw::lowering
