@@ -13,7 +13,7 @@ cmake_minimum_required(VERSION 3.25)
 set(doorways
   "nlohmann/json|^nlohmann/|compiler/schema|compiler/schema/value.h"
   "OpenSSL|^openssl/|compiler/plan|compiler/plan/sha256.h"
-  "ANTLR|^(antlr4-runtime|BgwLexer|BgwParser)|compiler/syntax|compiler/syntax/parse.h"
+  "ANTLR|(^antlr4-runtime|(^|/)Bgw(Lexer|Parser|BaseVisitor|BaseListener))|compiler/syntax|compiler/syntax/parse.h"
   "SQLite|^sqlite3|runtime/store|the headers of runtime/store"
   "HDF5|^(hdf5|H5[A-Z])|runtime/store|the headers of runtime/store"
   "oneTBB|^(tbb|oneapi)/|runtime/engine|the headers of runtime/engine"

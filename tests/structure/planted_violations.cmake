@@ -53,7 +53,7 @@ expect_offence(compiler/other/x.h "#pragma once\n" "compiler/other/x.h: is in no
 expect_offence(compiler/units/unit.h "#include <nlohmann/json.hpp>\n" "nlohmann/json is included in compiler/schema only")
 expect_offence(compiler/units/unit.h "#include <openssl/evp.h>\n" "OpenSSL is included in compiler/plan only")
 expect_offence(runtime/physics/box.h "#include <hdf5.h>\n" "HDF5 is included in runtime/store only")
-expect_offence(runtime/physics/box.h "  #  include \"BgwParser.h\"\n" "ANTLR is included in compiler/syntax only")
+expect_offence(runtime/physics/box.h "  #  include \"grammar/BgwParser.h\"\n" "ANTLR is included in compiler/syntax only")
 expect_offence(runtime/physics/box.h "#include <tbb/flow_graph.h>\n" "oneTBB is included in runtime/engine only")
 expect_offence(tests/runtime/store_test.h "#include <sqlite3.h>\n" "SQLite is included in runtime/store only")
 expect_offence(tests/runtime/store_test.h "#include <catch2/catch.hpp>\n" "Catch2 is included in tests/support only")
