@@ -14,6 +14,7 @@
 #include <mutex>
 #include <set>
 
+#include "runtime/engine/claim.h"
 #include "runtime/engine/dispatcher.h"
 #include "runtime/engine/explain.h"
 #include "runtime/engine/policy.h"
@@ -113,15 +114,29 @@ void check_all_resources(const plan::Plan& plan, const std::vector<TaskStatus>& 
   }
 }
 
+// A controller that was killed after its child had published left the work directory and may have left no rows.
+void finish_what_was_left(const plan::TaskSpec& spec, store::Cache& cache) {
+  const std::filesystem::path work = cache.layout().work(spec.key);
+  std::error_code ignored;
+  if (!std::filesystem::exists(work, ignored)) return;
+  const std::optional<Claim> claim = Claim::try_take(work);
+  if (!claim) return;  // its run is still at it
+  cache.records().put_object(cache.objects().manifest(spec.key));
+  std::filesystem::remove_all(work, ignored);
+}
+
 // Objects behind the wanted tasks are read once and compared with their checksums: a damaged one counts as absent.
-void set_damaged_aside(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache, Observer& observer) {
+void inspect_objects(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache, Observer& observer) {
   std::vector<bool> behind(plan.tasks.size());
   for (const std::size_t task : wanted) behind.at(task) = true;
   for (std::size_t task = plan.tasks.size(); task-- > 0;) {
     if (!behind[task]) continue;
     for (const plan::TaskInput& input : plan.tasks[task].inputs) behind[input.task] = true;
     const plan::TaskSpec& spec = plan.tasks[task];
-    if (spec.placement != plan::Placement::child || cache.objects().verify(spec.key) != store::ObjectState::damaged) continue;
+    if (spec.placement != plan::Placement::child) continue;
+    const store::ObjectState state = cache.objects().verify(spec.key);
+    if (state == store::ObjectState::sound) finish_what_was_left(spec, cache);
+    if (state != store::ObjectState::damaged) continue;
     const std::filesystem::path where = cache.objects().set_aside(spec.key);
     cache.records().forget_object(spec.key);
     observer.notice(fmt::format("the object of {} ({}) is damaged; it was moved to {} and is made again", spec.name,
@@ -191,7 +206,7 @@ std::size_t RunSummary::count(Outcome outcome) const {
 
 RunSummary run(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache, const RunOptions& options,
                Observer& observer) {
-  set_damaged_aside(plan, wanted, cache, observer);
+  inspect_objects(plan, wanted, cache, observer);
   const std::vector<TaskStatus> statuses = explain(plan, wanted, cache);
   check_all_resources(plan, statuses, {options.cpus, physical_memory_mb()});
   const std::int64_t run = record_plan(plan, statuses, cache.records(), options);

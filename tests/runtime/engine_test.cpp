@@ -20,6 +20,7 @@
 #include "runtime/engine/progress_file.h"
 #include "runtime/engine/schedule.h"
 #include "runtime/foundation/errors.h"
+#include "runtime/store/sqlite_database.h"
 #include "tests/support/scratch_directory.h"
 #include "tests/support/toy_plan.h"
 
@@ -368,6 +369,22 @@ TEST_CASE("a damaged object is moved aside and made again, bit by bit the same",
   CHECK(again.lines.at(0).find("the object of first") == 0);
   CHECK(results_in(scratch.path(), toy) == before);
   CHECK_FALSE(fs::is_empty(cache.layout().damaged()));
+}
+
+TEST_CASE("what a controller killed after the publishing left undone is done by the next run", "[engine]") {
+  const test::ScratchDirectory scratch;
+  const test::ToyPlan toy = test::chain(2, 0);
+  store::Cache cache = store::Cache::open(scratch.path());
+  const plan::TaskSpec& first = toy.plan.tasks[0];
+  store::make_directories(cache.layout().work(first.key));
+  artifacts::Artifact artifact = state_with(0.25);
+  artifact.results.push_back({"last", 0.25, std::nullopt, "", std::nullopt, ""});
+  cache.objects().publish(first, artifact, {});
+  Diary diary;
+  CHECK(engine::run(toy.plan, {0}, cache, options_with(), diary).exit_code == 0);
+  CHECK(diary.lines.empty());
+  CHECK_FALSE(fs::exists(cache.layout().work(first.key)));
+  CHECK(store::Database(cache.layout().database()).integer("SELECT count(*) FROM result") == 1);
 }
 
 TEST_CASE("a bad checkpoint gives way to the one before it and is kept", "[engine][checkpoint]") {
