@@ -103,33 +103,6 @@ void KernelEnergyModel::check(const Tensor& field, const char* name) const {
   if (field.scalar_type() != at::kDouble || !field.device().is_cpu()) throw ShapeError(std::string(name) + " must be float64 on the CPU");
 }
 
-// A pair outside the list can come inside the cutoff only if its relative displacement reaches the margin, and no
-// relative displacement exceeds the sum of the two largest deviations from the mean.
-bool KernelEnergyModel::fits(const double* u) const {
-  const std::int64_t n = particles();
-  double mean[3] = {0, 0, 0};
-  for (std::int64_t i = 0; i < n; ++i) {
-    for (int d = 0; d < 3; ++d) mean[d] += u[3 * i + d];
-  }
-  double largest = 0;
-  double second = 0;
-  for (std::int64_t i = 0; i < n; ++i) {
-    double square = 0;
-    for (int d = 0; d < 3; ++d) {
-      const double x = u[3 * i + d] - mean[d] / static_cast<double>(n);
-      square += x * x;
-    }
-    if (!(square <= std::numeric_limits<double>::max())) return false;
-    if (square > largest) {
-      second = largest;
-      largest = square;
-    } else if (square > second) {
-      second = square;
-    }
-  }
-  return std::sqrt(largest) + std::sqrt(second) < list_.margin();
-}
-
 NeighbourList KernelEnergyModel::list_at(const double* u) const {
   std::vector<crystal::Vector3> positions = sites_;
   for (std::size_t i = 0; i < positions.size(); ++i) {
@@ -159,7 +132,7 @@ void KernelEnergyModel::evaluate_block(std::int64_t block, std::int64_t batch, c
   space.clear_inputs();  // lanes that are not used stand at the sites
   for (int l = 0; l < lanes; ++l) {
     const double* row = u + (first + l) * width;
-    inside[l] = fits(row);
+    inside[l] = list_.serves(row);
     if (!inside[l]) continue;
     to_lane(row, width, l, space.displacement());
     if (v != nullptr) to_lane(v + (first + l) * width, width, l, space.tangent());
@@ -298,7 +271,7 @@ Tensor KernelEnergyModel::hessian_sum(const Tensor& displacements) const {
   const std::vector<double> at_rest(static_cast<std::size_t>(width), 0.0);
   for (std::int64_t b = 0; b < u.size(0); ++b) {
     const double* row = u.data_ptr<double>() + b * width;
-    if (fits(row)) {
+    if (list_.serves(row)) {
       inside.push_back(row);
     } else {
       ++outgrown_;

@@ -37,7 +37,6 @@ class KernelEnergyModel final : public EnergyModel {
   class Workspace;
 
   void check(const Tensor& field, const char* name) const;
-  bool fits(const double* displacements) const;
   void evaluate(const Tensor& displacements, const Tensor* vectors, const Outputs& outputs) const;
   void evaluate_block(std::int64_t block, std::int64_t batch, const double* u, const double* v, const Outputs& outputs, Workspace& space) const;
   void evaluate_alone(std::int64_t row, const double* u, const double* v, const Outputs& outputs) const;

@@ -119,7 +119,7 @@ void NeighbourList::close_row() {
 }
 
 NeighbourList NeighbourList::within(const std::vector<Vector3>& sites, const Cell& cell, double cutoff, double skin, ListKind kind) {
-  // With a skin the search goes on to the next shell, which decides how far atoms may move before one is missing.
+  // With a skin the search goes on to the next shells, which decide how far atoms may move before a pair is missing.
   const double reach = cutoff + skin;
   const double radius = reach + 2.0 * skin;
   NeighbourList list;
@@ -129,8 +129,12 @@ NeighbourList NeighbourList::within(const std::vector<Vector3>& sites, const Cel
   for (std::size_t i = 0; i < sites.size(); ++i) {
     row.clear();
     bins.around(i, [&](const Neighbour& n) {
-      if (n.distance < reach) row.push_back(n);
-      else excluded = std::min(excluded, n.distance);
+      if (n.distance < reach) {
+        row.push_back(n);
+        return;
+      }
+      excluded = std::min(excluded, n.distance);
+      if (owns(i, n)) list.watched_.push_back({static_cast<std::int32_t>(i), n.atom, n.offset});
     });
     std::sort(row.begin(), row.end(), [](const Neighbour& a, const Neighbour& b) { return a.atom != b.atom ? a.atom < b.atom : a.image < b.image; });
     for (const Neighbour& n : row) {
@@ -139,7 +143,9 @@ NeighbourList NeighbourList::within(const std::vector<Vector3>& sites, const Cel
     }
     list.close_row();
   }
-  list.margin_ = std::max(0.0, (excluded - cutoff) * (1.0 - 1e-9));
+  list.cutoff_ = cutoff;
+  list.margin_ = (excluded - cutoff) * (1.0 - 1e-9);
+  list.outer_margin_ = (radius - cutoff) * (1.0 - 1e-9);
   return list;
 }
 
@@ -149,6 +155,7 @@ NeighbourList NeighbourList::of_nearest_images(const std::vector<Vector3>& sites
   list.wraps_ = true;
   list.edges_ = {cell.vectors[0][0], cell.vectors[1][1], cell.vectors[2][2]};
   list.margin_ = std::numeric_limits<double>::infinity();
+  list.outer_margin_ = list.margin_;
   for (std::size_t i = 0; i < sites.size(); ++i) {
     for (std::size_t j = 0; j < sites.size(); ++j) {
       if (i == j || (kind == ListKind::half && j < i)) continue;
@@ -157,6 +164,39 @@ NeighbourList NeighbourList::of_nearest_images(const std::vector<Vector3>& sites
     list.close_row();
   }
   return list;
+}
+
+// No relative displacement exceeds the sum of the two largest deviations from the mean. Only where that bound is too
+// coarse the watched pairs are looked at one by one.
+bool NeighbourList::serves(const double* u) const {
+  const std::size_t n = begin_.size() - 1;
+  double mean[3] = {0, 0, 0};
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t d = 0; d < 3; ++d) mean[d] += u[3 * i + d] / static_cast<double>(n);
+  }
+  double largest = 0;
+  double second = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    double square = 0;
+    for (std::size_t d = 0; d < 3; ++d) square += (u[3 * i + d] - mean[d]) * (u[3 * i + d] - mean[d]);
+    if (!(square <= std::numeric_limits<double>::max())) return false;
+    second = std::max(second, std::min(square, largest));
+    largest = std::max(largest, square);
+  }
+  const double bound = std::sqrt(largest) + std::sqrt(second);
+  return bound < margin_ || (bound < outer_margin_ && watched_stay_out(u));
+}
+
+bool NeighbourList::watched_stay_out(const double* u) const {
+  const double limit = cutoff_ * cutoff_ * (1.0 + 1e-9);
+  return std::all_of(watched_.begin(), watched_.end(), [&](const Watched& w) {
+    double square = 0;
+    for (std::size_t d = 0; d < 3; ++d) {
+      const double x = w.offset[d] + u[3 * static_cast<std::size_t>(w.j) + d] - u[3 * static_cast<std::size_t>(w.i) + d];
+      square += x * x;
+    }
+    return square > limit;
+  });
 }
 
 kernels::NeighbourView NeighbourList::view() const {

@@ -11,8 +11,8 @@ namespace bgw::physics {
 /// full: each pair stands in the rows of both atoms; half: in one of them.
 enum class ListKind { full, half };
 
-/// Neighbours around fixed sites, periodic images included. Holds every pair whose site distance is below the reach;
-/// a displacement field whose relative displacements stay below `margin` brings no other pair inside the cutoff.
+/// Neighbours around fixed sites, periodic images included. Holds every pair whose site distance is below the reach.
+/// Pairs somewhat farther apart are watched: they decide whether a displacement field outgrows the list.
 class NeighbourList {
  public:
   /// All images within cutoff + skin.
@@ -27,12 +27,14 @@ class NeighbourList {
   std::int64_t widest_row() const { return widest_row_; }
   const std::vector<std::int64_t>& begin() const { return begin_; }
   const std::vector<std::int32_t>& index() const { return index_; }
-  /// Smallest relative displacement that could bring a pair that is not in the list inside the cutoff.
-  double margin() const { return margin_; }
+  /// Whether the list holds every pair that is inside the cutoff under these displacements (3 per atom, relative ones
+  /// count). False for displacements that are not finite.
+  bool serves(const double* displacements) const;
 
  private:
   void append(std::int32_t j, const crystal::Vector3& offset, bool owner);
   void close_row();
+  bool watched_stay_out(const double* displacements) const;
 
   std::vector<std::int64_t> begin_{0};
   std::vector<std::int32_t> index_;
@@ -40,7 +42,14 @@ class NeighbourList {
   std::vector<std::uint8_t> owner_;
   crystal::Vector3 edges_{};
   bool wraps_ = false;
-  double margin_ = 0;
+  double cutoff_ = 0;
+  double margin_ = 0;        // smallest relative displacement that could bring a watched pair inside the cutoff
+  double outer_margin_ = 0;  // the same for a pair that is not even watched
+  struct Watched {
+    std::int32_t i, j;
+    crystal::Vector3 offset;
+  };
+  std::vector<Watched> watched_;
   std::int64_t widest_row_ = 0;
 };
 

@@ -66,9 +66,7 @@ Tensor WhitenedTarget::work_from_energy(const Tensor& energy, const Tensor& y) c
   return beta_ * (energy - static_energy_) - 0.5 * y.square().sum(1);
 }
 
-Tensor WhitenedTarget::work(const Tensor& y) const {
-  return work_from_energy(model_.energy(displacements(y)), y);
-}
+Tensor WhitenedTarget::work(const Tensor& y) const { return work_from_energy(model_.energy(displacements(y)), y); }
 
 WhitenedValue WhitenedTarget::evaluate(const Tensor& y) const {
   const Tensor u = displacements(y);

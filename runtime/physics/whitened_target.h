@@ -35,11 +35,12 @@ class WhitenedTarget {
   /// M^T, [m, 3N], contiguous.
   const Tensor& transposed_modes() const { return transposed_modes_; }
 
-  Tensor displacements(const Tensor& y) const;     // [B, m] -> [B, N, 3]
-  /// Coordinates in the modes, the least-squares inverse of `displacements`; uniform shifts drop out. [B, N, 3] -> [B, m]
+  Tensor displacements(const Tensor& y) const;  // [B, m] -> [B, N, 3]
+  /// Coordinates in the modes, the least-squares inverse of `displacements`; uniform shifts drop out. [B, N, 3] -> [B,
+  /// m]
   Tensor whiten(const Tensor& displacements) const;
-  Tensor work(const Tensor& y) const;              // [B, m] -> [B]
-  WhitenedValue evaluate(const Tensor& y) const;   // one energy-and-gradient call a row
+  Tensor work(const Tensor& y) const;             // [B, m] -> [B]
+  WhitenedValue evaluate(const Tensor& y) const;  // one energy-and-gradient call a row
 
  private:
   Tensor work_from_energy(const Tensor& energy, const Tensor& y) const;

@@ -230,6 +230,20 @@ TEST_CASE("a configuration that outgrows the neighbour list is as exact as any o
   CHECK(largest(product - by_hessian) < 1e-11 * largest(product));
 }
 
+TEST_CASE("displacements beyond the coarse bound stay on the list while no watched pair comes inside the cutoff") {
+  const schema::Value system = lennard_jones(256);
+  const KernelEnergyModel model = kernel_model(system, kernels::Variant::plain);
+  Tensor u = random_displacements(16, 256, 0.06);
+  u[11][17][0] += 0.5;  // pushes one atom far enough that pairs enter
+  const Tensor energies = model.energy(u);
+  CHECK(model.outgrown() >= 1);
+  CHECK(model.outgrown() < 8);
+  const crystal::Cell cell = physics::make_crystal(system).cell;
+  for (const std::int64_t b : {0, 5, 11}) {
+    CHECK(energies[b].item<double>() == Approx(reference_lennard_jones(2.7, positions(system, u[b]), cell, true)).epsilon(1e-11));
+  }
+}
+
 TEST_CASE("in a triclinic cell all images count") {
   const Cell cell{{{{7.0, 0.0, 0.0}, {2.1, 6.5, 0.0}, {-1.3, 1.7, 7.4}}}};
   const std::vector<Vector3> x{{0.1, 0.2, 0.3}, {2.2, 1.9, 1.7}, {4.0, 4.4, 0.9}, {1.1, 4.8, 3.9}, {5.2, 2.0, 5.0}, {-3.0, 9.0, 1.0}};
