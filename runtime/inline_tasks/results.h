@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "runtime/artifacts/artifact.h"
+
+namespace bgw::inline_tasks {
+
+/// y over x, as an rdf task makes it.
+struct Curve {
+  std::vector<double> x, y;
+  std::string x_unit, y_unit;
+};
+
+/// The finished results an expression may read, by the role under which the task has them. Tests answer from a map.
+class Results {
+ public:
+  virtual ~Results() = default;
+  /// @throws InputError when the task makes no such number, StoreError when its result is not there
+  virtual artifacts::Result number(const std::string& role, const std::string& name) const = 0;
+  /// @throws StoreError when it is not there
+  virtual Curve curve(const std::string& role) const = 0;
+  /// The same text for the same task, whatever the role: its key.
+  virtual std::string identity(const std::string& role) const = 0;
+};
+
+}  // namespace bgw::inline_tasks

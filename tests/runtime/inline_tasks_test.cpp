@@ -1,0 +1,245 @@
+#include "tests/support/catch.h"
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <map>
+#include <utility>
+
+#include "runtime/foundation/errors.h"
+#include "runtime/inline_tasks/expression.h"
+#include "runtime/inline_tasks/figure.h"
+#include "runtime/inline_tasks/table.h"
+#include "runtime/inline_tasks/verdict.h"
+
+namespace {
+
+using namespace bgw;
+using namespace bgw::inline_tasks;
+using schema::List;
+using schema::Map;
+using schema::Value;
+
+// Answers from maps; the identity of a role is the role without its trailing digits after '@'.
+class FakeResults : public Results {
+ public:
+  std::map<std::string, artifacts::Result> numbers;  // "role.name"
+  std::map<std::string, Curve> curves;
+
+  artifacts::Result number(const std::string& role, const std::string& name) const override {
+    const auto found = numbers.find(identity(role) + "." + name);
+    if (found == numbers.end()) throw InputError(role + " has no result " + name);
+    return found->second;
+  }
+  Curve curve(const std::string& role) const override { return curves.at(role); }
+  std::string identity(const std::string& role) const override { return role.substr(0, role.find('@')); }
+};
+
+Value constant(double x) { return Map{{"op", "const"}, {"value", x}}; }
+Value text(const char* s) { return Map{{"op", "string"}, {"value", s}}; }
+Value attribute(const char* role, const char* name) { return Map{{"op", "attribute"}, {"task", role}, {"name", name}}; }
+Value op(const char* name, List args) { return Map{{"op", name}, {"args", std::move(args)}}; }
+Value call(const char* name, List args) { return Map{{"op", "call"}, {"name", name}, {"args", std::move(args)}}; }
+Value list(List items) { return Map{{"op", "list"}, {"items", std::move(items)}}; }
+
+FakeResults three_results() {
+  FakeResults results;
+  results.numbers["a.x"] = {"x", 4.0, 0.3, "kT", 100, "beta F / N"};
+  results.numbers["b.x"] = {"x", 2.0, 0.4, "kT", 100, ""};
+  results.numbers["c.e"] = {"e", 1.5, 0.1, "eV", std::nullopt, ""};
+  results.numbers["d.x"] = {"x", 3.0, std::nullopt, "", std::nullopt, ""};
+  return results;
+}
+
+Estimate number(const Value& expression) { return evaluate(expression, three_results()).estimate(); }
+bool truth(const Value& expression) { return evaluate(expression, three_results()).truth(); }
+
+plan::CheckSpec expect(Value value, Value reference, const char* criterion, double allowed) {
+  plan::CheckSpec check;
+  check.name = "published";
+  check.kind = "expect";
+  check.arguments = Map{{"value", std::move(value)}, {"reference", std::move(reference)}, {criterion, allowed}, {"source", "a paper"}};
+  return check;
+}
+
+}  // namespace
+
+TEST_CASE("a result minus itself is zero and exact, under whatever role it is read", "[inline_tasks]") {
+  const Estimate difference = number(op("subtract", {attribute("a", "x"), attribute("a@2", "x")}));
+  CHECK(difference.value() == 0);
+  CHECK(*difference.sigma() == 0);
+}
+
+TEST_CASE("errors of independent results add in squares, of the same result in line", "[inline_tasks]") {
+  CHECK(*number(op("add", {attribute("a", "x"), attribute("b", "x")})).sigma() == Approx(0.5));
+  CHECK(*number(op("subtract", {attribute("a", "x"), attribute("b", "x")})).sigma() == Approx(0.5));
+  CHECK(*number(op("add", {attribute("a", "x"), attribute("a", "x")})).sigma() == Approx(0.6));
+}
+
+TEST_CASE("every function propagates the error by its derivative", "[inline_tasks]") {
+  const double h = 1e-6;
+  const auto checks = [&](const std::function<double(double)>& f, const Value& expression) {
+    const double derivative = (f(4.0 + h) - f(4.0 - h)) / (2 * h);
+    CHECK(number(expression).value() == Approx(f(4.0)));
+    CHECK(*number(expression).sigma() == Approx(std::abs(derivative) * 0.3).epsilon(1e-6));
+  };
+  const Value a = attribute("a", "x");
+  checks([](double x) { return std::sqrt(x); }, call("sqrt", {a}));
+  checks([](double x) { return std::exp(x); }, call("exp", {a}));
+  checks([](double x) { return std::log(x); }, call("log", {a}));
+  checks([](double x) { return -x; }, op("negate", {a}));
+  checks([](double x) { return std::abs(x); }, call("abs", {a}));
+  checks([](double x) { return x * x * x; }, op("power", {a, constant(3)}));
+  checks([](double x) { return x * x; }, op("multiply", {a, a}));
+  checks([](double x) { return 7 / x; }, op("divide", {constant(7), a}));
+  checks([](double x) { return (x + 1) / x; }, op("divide", {op("add", {a, constant(1)}), a}));
+}
+
+TEST_CASE("a quotient of independent results has the relative errors added in squares", "[inline_tasks]") {
+  const Estimate ratio = number(op("divide", {attribute("a", "x"), attribute("b", "x")}));
+  CHECK(ratio.value() == Approx(2));
+  CHECK(*ratio.sigma() == Approx(2 * std::hypot(0.3 / 4, 0.4 / 2)));
+  CHECK(ratio.unit().empty());
+}
+
+TEST_CASE("the mean of independent results is sharper, the mean of one result with itself is not", "[inline_tasks]") {
+  CHECK(*number(call("mean", {list({attribute("a", "x"), attribute("b", "x")})})).sigma() == Approx(0.25));
+  CHECK(*number(call("mean", {attribute("a", "x"), attribute("a", "x")})).sigma() == Approx(0.3));
+  CHECK_THROWS_AS(number(call("mean", {list({})})), InputError);
+}
+
+TEST_CASE("min and max hand on the number with its own error", "[inline_tasks]") {
+  CHECK(*number(call("max", {attribute("a", "x"), attribute("b", "x")})).sigma() == Approx(0.3));
+  CHECK(*number(call("min", {attribute("a", "x"), attribute("b", "x")})).sigma() == Approx(0.4));
+}
+
+TEST_CASE("a number without an error bar has none, not zero", "[inline_tasks]") {
+  CHECK_FALSE(number(attribute("d", "x")).sigma());
+  CHECK_FALSE(number(op("add", {attribute("d", "x"), constant(1)})).sigma());
+  CHECK_FALSE(number(constant(1)).sigma());
+}
+
+TEST_CASE("kT and pure numbers mix; energies and pure numbers do not add", "[inline_tasks]") {
+  CHECK(number(op("subtract", {attribute("a", "x"), constant(1)})).unit() == "kT");
+  CHECK_THROWS_AS(number(op("add", {attribute("c", "e"), constant(1)})), InputError);
+  CHECK_THROWS_AS(truth(op("less", {attribute("c", "e"), attribute("a", "x")})), InputError);
+  CHECK(number(op("multiply", {attribute("c", "e"), constant(2)})).unit() == "eV");
+  CHECK(number(op("divide", {attribute("c", "e"), attribute("c", "e")})).unit().empty());
+  CHECK_THROWS_AS(number(call("exp", {attribute("c", "e")})), InputError);
+}
+
+TEST_CASE("numbers without a meaning are errors", "[inline_tasks]") {
+  CHECK_THROWS_AS(number(op("divide", {constant(1), constant(0)})), NumericalError);
+  CHECK_THROWS_AS(number(call("sqrt", {constant(-1)})), NumericalError);
+  CHECK_THROWS_AS(number(call("log", {constant(0)})), NumericalError);
+  CHECK_THROWS_AS(number(op("power", {constant(0), constant(-1)})), NumericalError);
+  CHECK_THROWS_AS(number(attribute("a", "nothing")), InputError);
+}
+
+TEST_CASE("conditions compare values and stop at what decides", "[inline_tasks]") {
+  CHECK(truth(op("greater", {attribute("a", "x"), attribute("b", "x")})));
+  CHECK_FALSE(truth(op("less_equal", {attribute("a", "x"), constant(3.9)})));
+  CHECK(truth(op("equal", {text("draft"), text("draft")})));
+  CHECK(truth(op("not_equal", {text("draft"), text("paper")})));
+  const Value broken = op("less", {op("divide", {constant(1), constant(0)}), constant(1)});
+  CHECK_FALSE(truth(op("and", {op("less", {constant(2), constant(1)}), broken})));
+  CHECK(truth(op("or", {op("less", {constant(1), constant(2)}), broken})));
+  CHECK(truth(op("not", {op("less", {constant(2), constant(1)})})));
+  CHECK(truth(op("equal", {call("len", {list({constant(1), constant(2)})}), constant(2)})));
+}
+
+TEST_CASE("expect in sigmas takes the error of the difference", "[inline_tasks]") {
+  const FakeResults results = three_results();
+  const Verdict far = judge(expect(attribute("a", "x"), attribute("b", "x"), "sigmas", 3), results);
+  CHECK_FALSE(far.holds);
+  CHECK(far.difference->value() == Approx(2));
+  CHECK(*far.difference->sigma() == Approx(0.5));
+  CHECK(*far.distance == Approx(4));
+  CHECK(judge(expect(attribute("a", "x"), attribute("b", "x"), "sigmas", 4.01), results).holds);
+}
+
+TEST_CASE("expect in sigmas between exact numbers holds only when they are equal", "[inline_tasks]") {
+  const FakeResults results = three_results();
+  const Verdict unequal = judge(expect(attribute("d", "x"), constant(2.999999), "sigmas", 3), results);
+  CHECK_FALSE(unequal.holds);
+  CHECK(unequal.message.find("error bar") != std::string::npos);
+  CHECK(judge(expect(attribute("d", "x"), constant(3), "sigmas", 3), results).holds);
+}
+
+TEST_CASE("expect by tolerance and by fraction looks at values alone", "[inline_tasks]") {
+  const FakeResults results = three_results();
+  CHECK(judge(expect(attribute("a", "x"), constant(4.04), "tolerance", 0.05), results).holds);
+  CHECK_FALSE(judge(expect(attribute("a", "x"), constant(4.06), "tolerance", 0.05), results).holds);
+  CHECK(judge(expect(attribute("a", "x"), constant(-4.1), "relative", 0.01), results).holds == false);
+  CHECK(judge(expect(op("negate", {attribute("a", "x")}), constant(-4.03), "relative", 0.01), results).holds);
+}
+
+TEST_CASE("no check holds for a difference that is not a number", "[inline_tasks]") {
+  FakeResults results = three_results();
+  results.numbers["a.x"].value = std::numeric_limits<double>::quiet_NaN();
+  for (const char* criterion : {"sigmas", "tolerance", "relative"}) {
+    CHECK_FALSE(judge(expect(attribute("a", "x"), constant(1), criterion, 1e9), results).holds);
+  }
+}
+
+TEST_CASE("a require that does not hold says what its author wrote", "[inline_tasks]") {
+  plan::CheckSpec check;
+  check.kind = "require";
+  check.arguments = Map{{"condition", op("greater", {attribute("a", "x"), constant(5)})}, {"message", "too small"}};
+  const Verdict verdict = judge(check, three_results());
+  CHECK_FALSE(verdict.holds);
+  CHECK(verdict.message == "too small");
+}
+
+TEST_CASE("a verdict is JSON that reads back", "[inline_tasks]") {
+  const Value value = to_value(judge(expect(attribute("a", "x"), attribute("b", "x"), "sigmas", 3), three_results()));
+  CHECK(schema::parse_json(schema::to_json(value)) == value);
+  CHECK(value.at("difference").at("sigma").as_double() == Approx(0.5));
+}
+
+TEST_CASE("a table keeps the order of rows and columns", "[inline_tasks]") {
+  const Value arguments = Map{{"indices", List{"n"}},
+                              {"columns", List{Map{{"name", "x"}, {"unit", nullptr}, {"digits", "auto"}}, Map{{"name", "y"}, {"unit", nullptr}, {"digits", 2}}}},
+                              {"rows", List{Map{{"index", Map{{"n", 216}}}, {"cells", List{attribute("a", "x"), constant(1)}}},
+                                            Map{{"index", Map{{"n", 64}}}, {"cells", List{attribute("b", "x"), constant(2)}}}}}};
+  const Value table = make_table(arguments, three_results());
+  CHECK(table.at("rows").as_list()[0].at("index").at("n") == Value(216));
+  CHECK(table.at("rows").as_list()[1].at("cells").as_list()[0].at("value").as_double() == 2.0);
+  CHECK(table.at("rows").as_list()[1].at("cells").as_list()[0].at("sigma").as_double() == 0.4);
+}
+
+TEST_CASE("a table names the cell that cannot be computed", "[inline_tasks]") {
+  const Value arguments = Map{{"indices", List{"n"}}, {"columns", List{Map{{"name", "ratio"}}}},
+                              {"rows", List{Map{{"index", Map{{"n", 64}}}, {"cells", List{op("divide", {constant(1), constant(0)})}}}}}};
+  CHECK_THROWS_WITH(make_table(arguments, three_results()), Catch::Contains("ratio") && Catch::Contains("64"));
+}
+
+TEST_CASE("a curve brings its own abscissa", "[inline_tasks]") {
+  FakeResults results = three_results();
+  results.curves["g"] = {{1, 2, 3}, {0, 5, 1}, "angstrom", ""};
+  const Value arguments = Map{{"title", "RDF"}, {"series", List{Map{{"name", "flow"}, {"label", nullptr}, {"style", nullptr}, {"y", Map{{"op", "curve"}, {"task", "g"}}}}}}};
+  const Value series = make_figure(arguments, results).at("series").as_list()[0];
+  CHECK(series.at("x") == Value(List{1.0, 2.0, 3.0}));
+  CHECK(series.at("y") == Value(List{0.0, 5.0, 1.0}));
+  CHECK(series.at("label").as_string() == "flow");
+  CHECK(series.at("style").as_string() == "line");
+}
+
+TEST_CASE("numbers of a family become one series with error bars, two indices two series", "[inline_tasks]") {
+  const auto point = [](const char* name, double x, const char* role) {
+    return Value(Map{{"name", name}, {"label", "BAR"}, {"style", nullptr}, {"x", constant(x)}, {"y", attribute(role, "x")}, {"yerr", "auto"}});
+  };
+  const Value arguments = Map{{"series", List{point("F[ic,64]", 64, "a"), point("F[ic,216]", 216, "b"), point("F[ih,64]", 64, "b"), point("F[ih,216]", 216, "d")}}};
+  const List series = make_figure(arguments, three_results()).at("series").as_list();
+  REQUIRE(series.size() == 2);
+  CHECK(series[0].at("label").as_string() == "BAR, ic");
+  CHECK(series[0].at("x") == Value(List{64.0, 216.0}));
+  CHECK(series[0].at("yerr") == Value(List{0.3, 0.4}));
+  CHECK(series[1].at("label").as_string() == "BAR, ih");
+  CHECK(series[1].at("yerr") == Value(List{0.4, nullptr}));
+}
+
+TEST_CASE("a series whose x and y differ in length is told by its name", "[inline_tasks]") {
+  const Value arguments = Map{{"series", List{Map{{"name", "odd"}, {"x", list({constant(1), constant(2)})}, {"y", list({constant(1)})}}}}};
+  CHECK_THROWS_WITH(make_figure(arguments, three_results()), Catch::Contains("odd"));
+}
