@@ -1,0 +1,440 @@
+// The doorway to ANTLR: tokens and parse trees end here, the tree of ast.h goes on.
+#include "compiler/syntax/parse.h"
+
+#include <antlr4-runtime.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+
+#include "compiler/syntax/token.h"
+#include "grammar/BgwLexer.h"
+#include "grammar/BgwParser.h"
+
+namespace bgw::syntax {
+namespace {
+
+using grammar::BgwLexer;
+using grammar::BgwParser;
+using source::Diagnostic;
+using source::DiagnosticSink;
+using source::SourceFile;
+
+/// An expression that nests without brackets (a + b + ... thousands of times) would overflow the stack of later stages.
+constexpr int kDeepestTree = 1000;
+struct TooDeep {
+  SourceRange range;
+};
+
+TokenKind kind_of(std::size_t type) {
+  switch (type) {
+    case BgwLexer::ID: return TokenKind::identifier;
+    case BgwLexer::NUMBER: return TokenKind::number;
+    case BgwLexer::STRING: return TokenKind::string;
+    case BgwLexer::LPAREN: case BgwLexer::LBRACK: case BgwLexer::LBRACE: return TokenKind::open;
+    case BgwLexer::RPAREN: case BgwLexer::RBRACK: case BgwLexer::RBRACE: return TokenKind::close;
+    case BgwLexer::COMMA: return TokenKind::comma;
+    case BgwLexer::ASSIGN: return TokenKind::assign;
+    case BgwLexer::COLON: return TokenKind::colon;
+    case BgwLexer::NL: return TokenKind::newline;
+    case BgwLexer::SEMI: return TokenKind::semicolon;
+    case BgwLexer::BGW: case BgwLexer::IMPORT: case BgwLexer::PARAM: case BgwLexer::FN: case BgwLexer::AXIS:
+    case BgwLexer::TARGET: return TokenKind::top_keyword;
+    case BgwLexer::MINUS: case BgwLexer::NOT: return TokenKind::prefix;
+    case BgwLexer::CARET: case BgwLexer::LT: case BgwLexer::IF: case BgwLexer::ELSE: return TokenKind::chained;
+    case BgwLexer::UNTERMINATED_STRING: return TokenKind::unterminated_string;
+    case BgwLexer::ERROR_CHAR: return TokenKind::meaningless;
+    case antlr4::Token::EOF: return TokenKind::end;
+    case BgwLexer::PLUS: case BgwLexer::STAR: case BgwLexer::SLASH: case BgwLexer::RANGE: case BgwLexer::LE:
+    case BgwLexer::GT: case BgwLexer::GE: case BgwLexer::EQ: case BgwLexer::NE: case BgwLexer::AND: case BgwLexer::OR:
+      return TokenKind::other_operator;
+    default: return TokenKind::keyword;
+  }
+}
+
+/// Byte offsets of code points: ANTLR counts code points, a SourceRange counts bytes.
+class ByteOffsets {
+ public:
+  explicit ByteOffsets(std::string_view text) : size_(text.size()) {
+    if (std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; })) return;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) begins_.push_back(i);
+    }
+  }
+  std::size_t of(std::size_t code_point) const {
+    if (begins_.empty()) return std::min(code_point, size_);
+    return code_point < begins_.size() ? begins_[code_point] : size_;
+  }
+
+ private:
+  std::size_t size_;
+  std::vector<std::size_t> begins_;  // empty for ASCII
+};
+
+/// Remembers where the parser stumbled first; the wording is not ANTLR's.
+class FirstStumble : public antlr4::BaseErrorListener {
+ public:
+  void syntaxError(antlr4::Recognizer*, antlr4::Token* token, size_t, size_t, const std::string&,
+                   std::exception_ptr) override {
+    if (token && !index) index = token->getTokenIndex();
+  }
+  std::optional<std::size_t> index;  // among the tokens of the statement
+};
+
+/// A doc comment line: where it stands and what it says.
+struct DocLine {
+  std::size_t line;
+  std::string text;
+};
+
+/// The whole token stream in both forms, index by index, without comments and blanks. Input and lexer stay alive
+/// with it: ANTLR asks each token for them when it conjures up a missing one.
+struct Tokens {
+  explicit Tokens(std::string text) : input(std::move(text)), lexer(&input) {}
+
+  antlr4::ANTLRInputStream input;
+  BgwLexer lexer;
+  std::vector<std::unique_ptr<antlr4::Token>> theirs;
+  std::vector<Token> ours;
+  std::vector<DocLine> docs;
+};
+
+std::unique_ptr<Tokens> lex(const SourceFile& file, const ByteOffsets& offsets) {
+  auto result = std::make_unique<Tokens>(std::string(file.text()));
+  Tokens& tokens = *result;
+  tokens.lexer.removeErrorListeners();
+  for (auto& token : tokens.lexer.getAllTokens()) {
+    const SourceRange range{offsets.of(token->getStartIndex()), offsets.of(token->getStopIndex() + 1)};
+    if (token->getType() == BgwLexer::DOC) {
+      std::string text(file.text(range).substr(2));
+      while (!text.empty() && (text.back() == '\r' || text.back() == ' ')) text.pop_back();
+      if (text.starts_with(' ')) text.erase(0, 1);
+      tokens.docs.push_back({token->getLine(), std::move(text)});
+    }
+    if (token->getChannel() != antlr4::Token::DEFAULT_CHANNEL) continue;
+    tokens.ours.push_back({kind_of(token->getType()), range, token->getLine(), token->getCharPositionInLine() + 1});
+    // From here on the token's place is in bytes.
+    auto in_bytes = std::make_unique<antlr4::CommonToken>(token.get());
+    in_bytes->setText(std::string(file.text(range)));
+    in_bytes->setStartIndex(range.begin);
+    in_bytes->setStopIndex(range.end);
+    tokens.theirs.push_back(std::move(in_bytes));
+  }
+  const std::size_t last_line = tokens.ours.empty() ? 1 : tokens.ours.back().line;
+  tokens.ours.push_back({TokenKind::end, {file.text().size(), file.text().size()}, last_line, 0});
+  return result;
+}
+
+// ---------------------------------------------------------------------------------------- parse tree to AST
+
+SourceRange range_of(const antlr4::Token* token) { return {token->getStartIndex(), token->getStopIndex()}; }
+SourceRange range_of(antlr4::ParserRuleContext* context) {
+  return {context->getStart()->getStartIndex(), context->getStop()->getStopIndex()};
+}
+Name name_of(antlr4::tree::TerminalNode* node) { return {node->getText(), range_of(node->getSymbol())}; }
+
+std::string unquoted(const std::string& text) {
+  std::string value;
+  for (std::size_t i = 1; i + 1 < text.size(); ++i) {
+    if (text[i] == '\\' && i + 2 < text.size()) {
+      const char c = text[++i];
+      value += c == 'n' ? '\n' : c == 't' ? '\t' : c;
+    } else {
+      value += text[i];
+    }
+  }
+  return value;
+}
+
+class Builder {
+ public:
+  explicit Builder(const std::vector<DocLine>& docs) : docs_(docs) {}
+
+  Item item(BgwParser::ItemContext* c) {
+    Item result{what(c), range_of(c), doc_above(c->getStart()->getLine())};
+    return result;
+  }
+
+ private:
+  std::variant<Import, Param, Let, Function, Axis, Require, Target, Block> what(BgwParser::ItemContext* c) {
+    if (auto* i = c->importDecl()) {
+      return Import{unquoted(i->STRING()->getText()), range_of(i->STRING()->getSymbol()), optional_name(i->ID())};
+    }
+    if (auto* p = c->paramDecl()) return param(p);
+    if (auto* l = c->letDecl()) return let(l);
+    if (auto* f = c->fnDecl()) return function(f);
+    if (auto* a = c->axisDecl()) return Axis{name_of(a->ID()), optional_type(a->type()), expression(a->expr())};
+    if (auto* r = c->requireDecl()) return require(r);
+    if (auto* t = c->targetDecl()) return Target{name_of(t->ID()), expression(t->expr())};
+    return block(c->blockDecl());
+  }
+
+  Param param(BgwParser::ParamDeclContext* c) {
+    Param result{name_of(c->ID()), type(c->type()), nullptr, nullptr};
+    std::size_t next = 0;
+    if (c->ASSIGN()) result.value = expression(c->expr(next++));
+    if (c->IN()) result.domain = expression(c->expr(next));
+    return result;
+  }
+  Let let(BgwParser::LetDeclContext* c) { return {name_of(c->ID()), optional_type(c->type()), expression(c->expr())}; }
+  Require require(BgwParser::RequireDeclContext* c) {
+    Require result{expression(c->expr()), {}};
+    if (c->STRING()) result.message = unquoted(c->STRING()->getText());
+    return result;
+  }
+  Function function(BgwParser::FnDeclContext* c) {
+    Function result{name_of(c->ID()), {}, type(c->type()), expression(c->expr())};
+    for (auto* argument : c->fnArg()) result.arguments.push_back({name_of(argument->ID()), type(argument->type())});
+    return result;
+  }
+  Block block(BgwParser::BlockDeclContext* c) {
+    Block result{name_of(c->ID(0)), name_of(c->ID(1)), indices(c->indexDecl()), nullptr, body(c->body())};
+    if (c->ref()) result.base = make(reference(c->ref()), range_of(c->ref()));
+    return result;
+  }
+  std::vector<IndexBinding> indices(BgwParser::IndexDeclContext* c) {
+    std::vector<IndexBinding> result;
+    if (!c) return result;
+    for (auto* binding : c->idxBind()) result.push_back({name_of(binding->ID(0)), name_of(binding->ID(1))});
+    return result;
+  }
+  Body body(BgwParser::BodyContext* c) {
+    Body result{{}, range_of(c)};
+    for (auto* m : c->member()) result.members.push_back(member(m));
+    return result;
+  }
+  Member member(BgwParser::MemberContext* c) {
+    Member result{Require{}, range_of(c), doc_above(c->getStart()->getLine())};
+    if (auto* a = c->attribute()) result.what = Attribute{name_of(a->ID()), expression(a->expr())};
+    if (auto* l = c->letDecl()) result.what = let(l);
+    if (auto* r = c->requireDecl()) result.what = require(r);
+    if (auto* n = c->nestedBlock()) {
+      NestedBlock nested{name_of(n->ID(0)), {}, indices(n->indexDecl()), std::make_shared<const Body>(body(n->body()))};
+      if (n->ID().size() > 1) nested.name = name_of(n->ID(1));
+      result.what = std::move(nested);
+    }
+    return result;
+  }
+
+  TypeName type(BgwParser::TypeContext* c) {
+    TypeName result{name_of(c->ID()), {}, c->LBRACK() != nullptr, range_of(c)};
+    for (auto* argument : c->type()) result.arguments.push_back(type(argument));
+    return result;
+  }
+  std::optional<TypeName> optional_type(BgwParser::TypeContext* c) {
+    if (!c) return std::nullopt;
+    return type(c);
+  }
+  static std::optional<Name> optional_name(antlr4::tree::TerminalNode* node) {
+    if (!node) return std::nullopt;
+    return name_of(node);
+  }
+
+  template <class T>
+  static ExpressionPtr make(T node, SourceRange range) {
+    return std::make_shared<const Expression>(Expression{std::move(node), range});
+  }
+
+  ExpressionPtr expression(BgwParser::ExprContext* c) {
+    const SourceRange range = range_of(c);
+    if (++depth_ > kDeepestTree) throw TooDeep{range};
+    ExpressionPtr result = expression_at(c, range);
+    --depth_;
+    return result;
+  }
+
+  ExpressionPtr binary(BinaryOperator op, BgwParser::ExprContext* left, BgwParser::ExprContext* right,
+                       const antlr4::Token* sign, SourceRange range) {
+    return make(Binary{op, expression(left), expression(right), range_of(sign)}, range);
+  }
+
+  static BinaryOperator operator_of(const antlr4::Token* sign) {
+    switch (sign->getType()) {
+      case BgwParser::STAR: return BinaryOperator::multiply;
+      case BgwParser::SLASH: return BinaryOperator::divide;
+      case BgwParser::PLUS: return BinaryOperator::add;
+      case BgwParser::MINUS: return BinaryOperator::subtract;
+      case BgwParser::LT: return BinaryOperator::less;
+      case BgwParser::LE: return BinaryOperator::less_equal;
+      case BgwParser::GT: return BinaryOperator::greater;
+      case BgwParser::GE: return BinaryOperator::greater_equal;
+      case BgwParser::EQ: return BinaryOperator::equal;
+      default: return BinaryOperator::not_equal;
+    }
+  }
+
+  ExpressionPtr expression_at(BgwParser::ExprContext* c, SourceRange range) {
+    if (auto* e = dynamic_cast<BgwParser::PowContext*>(c)) {
+      return binary(BinaryOperator::power, e->expr(0), e->expr(1), e->CARET()->getSymbol(), range);
+    }
+    if (auto* e = dynamic_cast<BgwParser::NegContext*>(c)) return make(Unary{UnaryOperator::negate, expression(e->expr())}, range);
+    if (auto* e = dynamic_cast<BgwParser::NotContext*>(c)) return make(Unary{UnaryOperator::logical_not, expression(e->expr())}, range);
+    if (auto* e = dynamic_cast<BgwParser::MulContext*>(c)) return binary(operator_of(e->op), e->expr(0), e->expr(1), e->op, range);
+    if (auto* e = dynamic_cast<BgwParser::AddContext*>(c)) return binary(operator_of(e->op), e->expr(0), e->expr(1), e->op, range);
+    if (auto* e = dynamic_cast<BgwParser::CmpContext*>(c)) return binary(operator_of(e->op), e->expr(0), e->expr(1), e->op, range);
+    if (auto* e = dynamic_cast<BgwParser::AndContext*>(c)) {
+      return binary(BinaryOperator::logical_and, e->expr(0), e->expr(1), e->AND()->getSymbol(), range);
+    }
+    if (auto* e = dynamic_cast<BgwParser::OrContext*>(c)) {
+      return binary(BinaryOperator::logical_or, e->expr(0), e->expr(1), e->OR()->getSymbol(), range);
+    }
+    if (auto* e = dynamic_cast<BgwParser::RangeContext*>(c)) {
+      return make(RangeExpression{expression(e->expr(0)), expression(e->expr(1)),
+                                  e->expr().size() > 2 ? expression(e->expr(2)) : nullptr}, range);
+    }
+    if (auto* e = dynamic_cast<BgwParser::CondContext*>(c)) {
+      return make(Conditional{expression(e->expr(0)), expression(e->expr(1)), expression(e->expr(2))}, range);
+    }
+    return primary(dynamic_cast<BgwParser::PrimContext&>(*c).primary(), range);
+  }
+
+  ExpressionPtr primary(BgwParser::PrimaryContext* c, SourceRange range) {
+    if (auto* q = c->quantity()) return make(number(q), range);
+    if (c->STRING()) return make(StringLiteral{unquoted(c->STRING()->getText())}, range);
+    if (c->TRUE()) return make(BoolLiteral{true}, range);
+    if (c->FALSE()) return make(BoolLiteral{false}, range);
+    if (c->NONE()) return make(NoneLiteral{}, range);
+    if (auto* l = c->listExpr()) return list(l, range);
+    if (auto* m = c->mapExpr()) return map(m, range);
+    if (auto* r = c->ref()) return make(reference(r), range);
+    return expression(c->expr());
+  }
+
+  static NumberLiteral number(BgwParser::QuantityContext* c) {
+    NumberLiteral result;
+    result.digits = c->NUMBER()->getText();
+    std::string plain = result.digits;
+    std::erase(plain, '_');
+    std::from_chars(plain.data(), plain.data() + plain.size(), result.value);
+    if (plain.find_first_of(".eE") == std::string::npos) {
+      std::int64_t integer = 0;
+      const auto [end, error] = std::from_chars(plain.data(), plain.data() + plain.size(), integer);
+      if (error == std::errc()) result.integer = integer;
+    }
+    result.unit = optional_name(c->ID());
+    return result;
+  }
+
+  ExpressionPtr list(BgwParser::ListExprContext* c, SourceRange range) {
+    if (c->FOR()) {
+      return make(Comprehension{expression(c->expr(0)), name_of(c->ID()), expression(c->expr(1)),
+                                c->IF() ? expression(c->expr(2)) : nullptr}, range);
+    }
+    ListExpression result;
+    for (auto* item : c->expr()) result.items.push_back(expression(item));
+    return make(std::move(result), range);
+  }
+
+  ExpressionPtr map(BgwParser::MapExprContext* c, SourceRange range) {
+    MapExpression result;
+    for (auto* entry : c->mapEntry()) result.entries.push_back({name_of(entry->ID()), expression(entry->expr())});
+    return make(std::move(result), range);
+  }
+
+  Reference reference(BgwParser::RefContext* c) {
+    Reference result{name_of(c->ID()), {}};
+    for (auto* t : c->trailer()) result.trailers.push_back(trailer(t));
+    return result;
+  }
+
+  Trailer trailer(BgwParser::TrailerContext* c) {
+    const SourceRange range = range_of(c);
+    if (auto* i = c->index()) {
+      IndexTrailer index;
+      for (auto* argument : i->indexArg()) {
+        IndexArgument a{argument->STAR() != nullptr, optional_name(argument->ID()), nullptr, range_of(argument)};
+        if (argument->expr()) a.value = expression(argument->expr());
+        index.arguments.push_back(std::move(a));
+      }
+      return {std::move(index), range};
+    }
+    if (c->DOT()) return {MemberTrailer{name_of(c->ID())}, range};
+    CallTrailer call;
+    for (auto* argument : c->arg()) {
+      call.arguments.push_back({optional_name(argument->ID()), expression(argument->expr()), range_of(argument)});
+    }
+    return {std::move(call), range};
+  }
+
+  /// The `##` lines that end on the line above.
+  std::string doc_above(std::size_t line) const {
+    auto after = std::lower_bound(docs_.begin(), docs_.end(), line, [](const DocLine& d, std::size_t l) { return d.line < l; });
+    auto first = after;
+    for (std::size_t expected = line - 1; first != docs_.begin() && (first - 1)->line == expected; --expected) --first;
+    std::string text;
+    for (; first != after; ++first) text += (text.empty() ? "" : "\n") + first->text;
+    return text;
+  }
+
+  const std::vector<DocLine>& docs_;
+  int depth_ = 0;
+};
+
+// ------------------------------------------------------------------------------------------- statements
+
+void read_edition(BgwParser::EditionDeclContext* c, bool first, File& file, DiagnosticSink& sink) {
+  const std::string number = c->NUMBER()->getText();
+  file.edition_range = range_of(c);
+  if (!first) {
+    sink.add({"E0109", source::Severity::error, file.edition_range, "the edition line stands before everything else", "", {}, {}, {}});
+  } else if (number != "1") {
+    sink.add({"E0109", source::Severity::error, file.edition_range, "this bgw reads edition 1 of the language, not " + number, "", {}, {},
+              {"write `bgw 1`"}});
+  }
+  file.edition = 1;
+}
+
+void parse_statement(Tokens& tokens, const Statement& statement, const SourceFile& source, bool first, File& file,
+                     DiagnosticSink& sink) {
+  std::vector<std::unique_ptr<antlr4::Token>> part;
+  for (std::size_t i = statement.begin; i < statement.end; ++i) part.push_back(std::move(tokens.theirs[i]));
+  antlr4::ListTokenSource list(std::move(part));
+  antlr4::CommonTokenStream stream(&list);
+  BgwParser parser(&stream);
+  FirstStumble stumble;
+  parser.removeErrorListeners();
+  parser.addErrorListener(&stumble);
+  parser.getInterpreter<antlr4::atn::ParserATNSimulator>()->setPredictionMode(antlr4::atn::PredictionMode::SLL);
+  auto* tree = parser.statement();
+  if (stumble.index) {
+    const std::size_t at = std::min(statement.begin + *stumble.index, tokens.ours.size() - 1);
+    if (statement.complete) sink.add(explain_stumble(tokens.ours, statement, at, source));
+    return;
+  }
+  if (!statement.complete) return;
+  if (tree->editionDecl()) {
+    read_edition(tree->editionDecl(), first, file, sink);
+    return;
+  }
+  try {
+    file.items.push_back(Builder(tokens.docs).item(tree->item()));
+  } catch (const TooDeep& deep) {
+    sink.add({"E0108", source::Severity::error, deep.range, "this expression chains too many operators", "", {}, {},
+              {"give parts of the expression names with `let`"}});
+  }
+}
+
+}  // namespace
+
+std::optional<File> parse(const SourceFile& source, DiagnosticSink& sink) {
+  const ByteOffsets offsets(source.text());
+  const std::unique_ptr<Tokens> tokens = lex(source, offsets);
+  const std::vector<Statement> statements = scan_statements(tokens->ours, source, sink);
+  if (statements.empty()) {
+    if (!sink.has_errors()) {
+      sink.add({"E0100", source::Severity::error, {0, 0}, "the program is empty", "", {}, {},
+                {"a program begins with `bgw 1`, then blocks such as `system water { ... }`"}});
+    }
+    return std::nullopt;
+  }
+  File file;
+  bool first = true;
+  for (const Statement& statement : statements) {
+    parse_statement(*tokens, statement, source, first, file, sink);
+    first = false;
+  }
+  return file;
+}
+
+}  // namespace bgw::syntax

@@ -1,0 +1,169 @@
+#include "tests/support/catch.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <sstream>
+
+#include "compiler/source/read_source.h"
+#include "compiler/syntax/parse.h"
+
+namespace {
+
+using namespace bgw;
+
+struct Parsed {
+  source::SourceFile file;
+  source::DiagnosticSink sink;
+  std::optional<syntax::File> tree;
+};
+
+Parsed parse(const std::string& text) {
+  Parsed parsed{source::SourceFile("program.bgw", text), {}, {}};
+  parsed.tree = syntax::parse(parsed.file, parsed.sink);
+  return parsed;
+}
+
+std::string told(const Parsed& parsed) { return source::render(parsed.sink.sorted(), parsed.file, {}); }
+
+std::string content_of(const std::filesystem::path& path) {
+  std::ifstream stream(path);
+  std::stringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+const std::filesystem::path kGolden = std::filesystem::path(BGW_SOURCE_DIR) / "tests/golden/syntax";
+
+}  // namespace
+
+TEST_CASE("a whole program parses without a word", "[syntax]") {
+  const Parsed parsed = parse(content_of(kGolden / "everything.bgw"));
+  CHECK(told(parsed) == "");
+  REQUIRE(parsed.tree);
+  CHECK(parsed.tree->edition == 1);
+  CHECK(parsed.tree->items.size() == 15);
+}
+
+TEST_CASE("every syntax diagnostic says what was written and what to write instead", "[syntax]") {
+  int cases = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(kGolden / "wrong")) {
+    if (entry.path().extension() != ".bgw") continue;
+    const Parsed parsed = parse(content_of(entry.path()));
+    auto expected = entry.path();
+    expected.replace_extension(".txt");
+    INFO(entry.path().filename().string());
+    if (std::getenv("BGW_UPDATE_GOLDEN")) std::ofstream(expected) << told(parsed);  // after reading the difference
+    CHECK(told(parsed) == content_of(expected));
+    ++cases;
+  }
+  CHECK(cases >= 14);
+}
+
+TEST_CASE("a mistake in one statement does not hide those in others", "[syntax]") {
+  const Parsed parsed = parse("bgw 1\nparam T temperature = 200 K\nlet a = \naxis size : int = [1, 2]\nlet b = 3 $ 4\n");
+  CHECK(parsed.sink.error_count() == 3);
+  REQUIRE(parsed.tree);
+  CHECK(parsed.tree->items.size() == 1);  // the axis is kept
+}
+
+TEST_CASE("ranges are bytes and columns are characters where text is not ASCII", "[syntax]") {
+  const Parsed parsed = parse("bgw 1\nlet größe = 2 # Länge\nlet β = größe $\n");
+  const auto diagnostics = parsed.sink.sorted();
+  REQUIRE(diagnostics.size() == 1);
+  CHECK(parsed.file.text(diagnostics[0].range) == "$");
+  CHECK(parsed.file.position(diagnostics[0].range.begin).line == 3);
+  CHECK(parsed.file.position(diagnostics[0].range.begin).column == 15);
+}
+
+TEST_CASE("numbers keep their digits, grouped and with exponents", "[syntax]") {
+  const Parsed parsed = parse("let a = 1_000_000\nlet b = 7e-5\nlet c = 200 K\n");
+  REQUIRE(parsed.tree);
+  const auto literal = [&](std::size_t i) {
+    return std::get<syntax::NumberLiteral>(std::get<syntax::Let>(parsed.tree->items[i].what).value->what);
+  };
+  CHECK(literal(0).integer == 1000000);
+  CHECK_FALSE(literal(1).integer);
+  CHECK(literal(1).value == 7e-5);
+  CHECK(literal(2).unit->text == "K");
+}
+
+TEST_CASE("comments with two signs document what follows", "[syntax]") {
+  const Parsed parsed = parse("## The temperature\n## of the ice\nparam T : temperature = 200 K\n");
+  REQUIRE(parsed.tree);
+  CHECK(parsed.tree->items[0].doc == "The temperature\nof the ice");
+}
+
+TEST_CASE("operators bind as in mathematics", "[syntax]") {
+  const Parsed parsed = parse("let a = 1 + 2 * 3 ^ 2 ^ 2\n");
+  REQUIRE(parsed.tree);
+  const auto& sum = std::get<syntax::Binary>(std::get<syntax::Let>(parsed.tree->items[0].what).value->what);
+  CHECK(sum.op == syntax::BinaryOperator::add);
+  const auto& product = std::get<syntax::Binary>(sum.right->what);
+  CHECK(product.op == syntax::BinaryOperator::multiply);
+  const auto& power = std::get<syntax::Binary>(product.right->what);
+  CHECK(power.op == syntax::BinaryOperator::power);
+  CHECK(std::holds_alternative<syntax::Binary>(power.right->what));
+}
+
+TEST_CASE("no input makes the parser crash", "[syntax]") {
+  const std::string hostile[] = {std::string(20000, '('), std::string(20000, '{') + "\n", std::string(20000, '-'),
+                                 "let a = " + std::string(20000, '['), std::string("let a = 1\0 2", 12),
+                                 "let a = \"abc", "}}}}", "a b {", "\r\n\r\n", "let a = " + [] {
+                                   std::string sum = "1";
+                                   for (int i = 0; i < 20000; ++i) sum += "+1";
+                                   return sum;
+                                 }()};
+  for (const std::string& text : hostile) {
+    const Parsed parsed = parse(text);
+    CHECK(parsed.sink.has_errors());
+    CHECK(!told(parsed).empty());
+  }
+  std::mt19937 random(7);
+  for (int round = 0; round < 300; ++round) {
+    std::string text(random() % 200, ' ');
+    for (char& c : text) c = static_cast<char>(1 + random() % 126);
+    const Parsed parsed = parse(text);
+    CHECK((parsed.tree || parsed.sink.has_errors()));
+  }
+}
+
+TEST_CASE("broken pieces of a program never crash the parser", "[syntax]") {
+  const std::string whole = content_of(kGolden / "everything.bgw");
+  std::mt19937 random(11);
+  for (int round = 0; round < 200; ++round) {
+    std::string text = whole;
+    for (int k = 0; k < 3; ++k) text.erase(random() % text.size(), random() % 20);
+    (void)told(parse(text));
+  }
+}
+
+TEST_CASE("line ends of either kind and a byte order mark are accepted", "[source]") {
+  const auto path = std::filesystem::temp_directory_path() / "bgw_bom_test.bgw";
+  std::ofstream(path) << "\xEF\xBB\xBF" "bgw 1\r\nlet a = 2\r\n";
+  source::ReadFailure failure;
+  const auto file = source::read_source(path.string(), failure);
+  REQUIRE(file);
+  source::DiagnosticSink sink;
+  CHECK(syntax::parse(*file, sink)->items.size() == 1);
+  CHECK_FALSE(sink.has_errors());
+  std::filesystem::remove(path);
+}
+
+TEST_CASE("bytes that are no text are refused with their place", "[source]") {
+  CHECK(source::first_invalid_utf8("abc") == std::nullopt);
+  CHECK(source::first_invalid_utf8("a\xC3\xA4") == std::nullopt);
+  CHECK(source::first_invalid_utf8("a\xFF" "b") == 1);
+  CHECK(source::first_invalid_utf8("\xED\xA0\x80") == 0);  // a surrogate
+  CHECK(source::first_invalid_utf8("ab\xC3") == 2);
+  const auto path = std::filesystem::temp_directory_path() / "bgw_binary_test.bgw";
+  std::ofstream(path) << std::string("bgw\0\1", 5);
+  source::ReadFailure failure;
+  CHECK_FALSE(source::read_source(path.string(), failure));
+  CHECK_FALSE(failure.unreadable);
+  CHECK(failure.message.find("byte 3 is 0x00") != std::string::npos);
+  std::filesystem::remove(path);
+  CHECK_FALSE(source::read_source("/no/such/program.bgw", failure));
+  CHECK(failure.unreadable);
+}
