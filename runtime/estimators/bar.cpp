@@ -22,8 +22,12 @@ struct ValueAndSlope {
 /// The two-sided equation: increasing in delta_f, from -n_R to n_F.
 class BarEquation {
  public:
-  BarEquation(const Numbers& forward, const Numbers& forward_counts, const Numbers& reverse, const Numbers& reverse_counts)
-      : forward_(forward), forward_counts_(forward_counts), reverse_(reverse), reverse_counts_(reverse_counts),
+  BarEquation(const Numbers& forward, const Numbers& forward_counts, const Numbers& reverse,
+              const Numbers& reverse_counts)
+      : forward_(forward),
+        forward_counts_(forward_counts),
+        reverse_(reverse),
+        reverse_counts_(reverse_counts),
         offset_(std::log(total(forward_counts) / total(reverse_counts))) {}
 
   ValueAndSlope at(double delta_f) const {
@@ -105,9 +109,11 @@ BarResult bar(const Tensor& forward, const Blocks& forward_blocks, const Tensor&
   result.delta_f.value = bar_root(f, Numbers(f.size(), 1.0), r, Numbers(r.size(), 1.0));
   result.overlap = overlap_of(f, r, result.delta_f.value);
   if (!(result.overlap >= options.least_overlap)) {
-    throw NumericalError(fmt::format(
-        "bar: model and target do not overlap: {:.2g}, below {:.2g}; train longer, take more splits, or use a reference "
-        "with more states", result.overlap, options.least_overlap));
+    throw NumericalError(
+        fmt::format("bar: model and target do not overlap: {:.2g}, below {:.2g}; train longer, take more splits, or "
+                    "use a reference "
+                    "with more states",
+                    result.overlap, options.least_overlap));
   }
   const tensor::RandomStream forward_stream(stream_key, "bar.forward");
   const tensor::RandomStream reverse_stream(stream_key, "bar.reverse");
@@ -116,8 +122,7 @@ BarResult bar(const Tensor& forward, const Blocks& forward_blocks, const Tensor&
     replicates.push_back(bar_root(f, resampled_counts(forward_blocks, forward_stream, i), r,
                                   resampled_counts(reverse_blocks, reverse_stream, i)));
   }
-  result.delta_f.sigma =
-      spread(replicates) * few_blocks_factor(std::min(forward_blocks.count, reverse_blocks.count));
+  result.delta_f.sigma = spread(replicates) * few_blocks_factor(std::min(forward_blocks.count, reverse_blocks.count));
   return result;
 }
 

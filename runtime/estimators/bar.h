@@ -22,8 +22,8 @@ double bar_root(const std::vector<double>& forward, const std::vector<double>& f
                 const std::vector<double>& reverse, const std::vector<double>& reverse_counts);
 
 /// Bennett's acceptance ratio: the free energy difference of two states from samples of both, with the standard error
-/// of a bootstrap over each side's blocks. For a flow, state 0 is the model and state 1 the target: forward = -log_weight
-/// of draws, reverse = log_weight of reference configurations.
+/// of a bootstrap over each side's blocks. For a flow, state 0 is the model and state 1 the target: forward =
+/// -log_weight of draws, reverse = log_weight of reference configurations.
 /// @throws NumericalError when a number is not finite, or when the states do not overlap
 /// @source Bennett, J. Comput. Phys. 22, 245 (1976); Shirts et al., Phys. Rev. Lett. 91, 140601 (2003)
 BarResult bar(const Tensor& forward, const Blocks& forward_blocks, const Tensor& reverse, const Blocks& reverse_blocks,

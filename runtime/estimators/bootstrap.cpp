@@ -52,7 +52,8 @@ Blocks chain_blocks(const Tensor& chain, std::int64_t least) {
 std::vector<double> resampled_counts(const Blocks& blocks, const tensor::RandomStream& stream, std::int64_t replicate) {
   const Tensor draws = stream.integers(replicate, blocks.count, blocks.count);
   std::vector<double> times(static_cast<std::size_t>(blocks.count), 0.0);
-  for (std::int64_t i = 0; i < blocks.count; ++i) times[static_cast<std::size_t>(draws.data_ptr<std::int64_t>()[i])] += 1.0;
+  for (std::int64_t i = 0; i < blocks.count; ++i)
+    times[static_cast<std::size_t>(draws.data_ptr<std::int64_t>()[i])] += 1.0;
   std::vector<double> counts;
   counts.reserve(blocks.of_sample.size());
   for (const std::int64_t block : blocks.of_sample) counts.push_back(times[static_cast<std::size_t>(block)]);

@@ -32,8 +32,8 @@ std::vector<std::int64_t> first_samples(const Tensor& counts, std::int64_t state
     first.push_back(first.back() + dense.data_ptr<std::int64_t>()[k]);
   }
   if (dense.numel() != states || first.back() != samples) {
-    throw ShapeError(fmt::format("mbar: energies for {} states and {} samples, but counts for {} and {}", states, samples,
-                                 dense.numel(), first.back()));
+    throw ShapeError(fmt::format("mbar: energies for {} states and {} samples, but counts for {} and {}", states,
+                                 samples, dense.numel(), first.back()));
   }
   return first;
 }
@@ -141,8 +141,8 @@ Numbers newton_step(const Sums& sums, const Numbers& in_state) {
   const Tensor step = at::mv(inverse, (n * (1.0 - s)).slice(0, 1, states));
   Numbers result(in_state.size(), 0.0);
   for (std::int64_t k = 1; k < states; ++k) {
-    result[static_cast<std::size_t>(k)] = singular.item<int>() == 0 ? step[k - 1].item<double>()
-                                                                    : std::numeric_limits<double>::quiet_NaN();
+    result[static_cast<std::size_t>(k)] =
+        singular.item<int>() == 0 ? step[k - 1].item<double>() : std::numeric_limits<double>::quiet_NaN();
   }
   return result;
 }
@@ -184,14 +184,16 @@ Solution solve(const Problem& p, const Numbers& counts, const Numbers& start, do
     now.sums = sums_at(p, counts, in_state, now.shift);
   }
   if (!(now.sums.residual <= tolerance)) {
-    throw NumericalError(fmt::format("mbar: no convergence: the residual is {:.2g} after {} iterations, {:.0e} is asked for",
-                                     now.sums.residual, now.iterations, tolerance));
+    throw NumericalError(
+        fmt::format("mbar: no convergence: the residual is {:.2g} after {} iterations, {:.0e} is asked for",
+                    now.sums.residual, now.iterations, tolerance));
   }
   return now;
 }
 
 void describe_overlap(const Problem& p, const Sums& sums, MbarResult& result) {
-  const Tensor n = at::tensor(at::ArrayRef<double>(state_counts(p, Numbers(static_cast<std::size_t>(p.samples), 1.0))), at::kDouble);
+  const Tensor n =
+      at::tensor(at::ArrayRef<double>(state_counts(p, Numbers(static_cast<std::size_t>(p.samples), 1.0))), at::kDouble);
   const Tensor product = at::tensor(at::ArrayRef<double>(sums.product), at::kDouble).view({p.states, p.states});
   result.overlap_matrix = product * n;
   const Tensor symmetric = product * n.sqrt() * n.sqrt().unsqueeze(1);
@@ -205,8 +207,8 @@ void refuse_gaps(const MbarResult& result, double least) {
   if (result.least_overlap >= least) return;
   const Tensor neighbours = at::minimum(result.overlap_matrix.diagonal(1), result.overlap_matrix.diagonal(-1));
   const std::int64_t k = neighbours.argmin().item<std::int64_t>();
-  throw NumericalError(fmt::format("mbar: states {} and {} do not overlap: {:.2g}, below {:.2g}; use more states", k, k + 1,
-                                   result.least_overlap, least));
+  throw NumericalError(fmt::format("mbar: states {} and {} do not overlap: {:.2g}, below {:.2g}; use more states", k,
+                                   k + 1, result.least_overlap, least));
 }
 
 /// Samples resampled block by block within each state.
@@ -238,7 +240,8 @@ class StateBootstrap {
   std::vector<tensor::RandomStream> streams_;
 };
 
-Tensor bootstrap_covariance(const Problem& p, const StateBootstrap& resample, const Numbers& start, const MbarOptions& options) {
+Tensor bootstrap_covariance(const Problem& p, const StateBootstrap& resample, const Numbers& start,
+                            const MbarOptions& options) {
   Tensor replicates = at::empty({options.bootstrap, p.states}, at::kDouble);
   for (std::int64_t r = 0; r < options.bootstrap; ++r) {
     const Solution s = solve(p, resample.counts(r), start, options.tolerance);
@@ -263,7 +266,8 @@ MbarResult mbar(const Tensor& reduced_energies, const Tensor& samples, const Ten
   const Problem p = make_problem(reduced_energies, samples);
   if (chain.dim() != 1 || chain.size(0) != p.samples) throw ShapeError("mbar: needs the chain of each sample");
   const auto states = static_cast<std::size_t>(p.states);
-  const Solution solution = solve(p, Numbers(static_cast<std::size_t>(p.samples), 1.0), Numbers(states, 0.0), options.tolerance);
+  const Solution solution =
+      solve(p, Numbers(static_cast<std::size_t>(p.samples), 1.0), Numbers(states, 0.0), options.tolerance);
 
   MbarResult result;
   const Numbers f = plus(p.guess, solution.shift);

@@ -12,9 +12,9 @@ struct MbarOptions {
 };
 
 struct MbarResult {
-  Tensor free_energies;    // [K], kT, the first is zero
-  Tensor covariance;       // [K, K], of the free energies, by bootstrap over blocks within each state
-  Tensor overlap_matrix;   // [K, K], N_j sum_n W_ni W_nj: rows sum to one
+  Tensor free_energies;       // [K], kT, the first is zero
+  Tensor covariance;          // [K, K], of the free energies, by bootstrap over blocks within each state
+  Tensor overlap_matrix;      // [K, K], N_j sum_n W_ni W_nj: rows sum to one
   double least_overlap = 0;   // smallest element between neighbours in the ladder
   double eigenvalue_gap = 0;  // 1 - second largest eigenvalue of the overlap matrix; 0: the ladder falls apart
   double residual = 0;        // largest |sum_n W_ni - 1|
@@ -32,7 +32,8 @@ struct MbarResult {
 /// @param chain             [n], int64, the chain of each sample; chains do not cross states
 /// @throws NumericalError when a number is not finite, the iteration does not converge (with the residual), or
 ///         neighbours do not overlap (naming them)
-/// @source Shirts and Chodera, J. Chem. Phys. 129, 124105 (2008); overlap: Klimovich, Shirts, Mobley, JCAMD 29, 397 (2015)
+/// @source Shirts and Chodera, J. Chem. Phys. 129, 124105 (2008); overlap: Klimovich, Shirts, Mobley, JCAMD 29, 397
+/// (2015)
 MbarResult mbar(const Tensor& reduced_energies, const Tensor& samples, const Tensor& chain, const plan::Key& stream_key,
                 const MbarOptions& options = {});
 

@@ -10,8 +10,8 @@ namespace bgw::estimators {
 
 std::vector<double> numbers_of(const Tensor& tensor, const char* name) {
   if (tensor.dim() != 1 || tensor.numel() == 0) {
-    throw ShapeError(fmt::format("{} must be one row of numbers and not empty; it has {} dimensions and {} numbers", name,
-                                 tensor.dim(), tensor.numel()));
+    throw ShapeError(fmt::format("{} must be one row of numbers and not empty; it has {} dimensions and {} numbers",
+                                 name, tensor.dim(), tensor.numel()));
   }
   const Tensor dense = tensor.detach().to(at::kDouble).contiguous();
   return {dense.data_ptr<double>(), dense.data_ptr<double>() + dense.numel()};

@@ -21,8 +21,6 @@ std::vector<double> numbers_of(const Tensor& tensor, const char* name);
 std::vector<double> finite_numbers_of(const Tensor& tensor, const char* name);
 
 /// 1 / (1 + e^x) without overflow.
-inline double fermi(double x) {
-  return x > 0 ? std::exp(-x) / (1.0 + std::exp(-x)) : 1.0 / (1.0 + std::exp(x));
-}
+inline double fermi(double x) { return x > 0 ? std::exp(-x) / (1.0 + std::exp(-x)) : 1.0 / (1.0 + std::exp(x)); }
 
 }  // namespace bgw::estimators

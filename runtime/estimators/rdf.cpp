@@ -37,7 +37,8 @@ double nearest(double s) { return s > 0.5 ? s - 1.0 : (s < -0.5 ? s + 1.0 : s); 
 
 /// Counts of pair distances of one configuration. Within the inscribed sphere, rounding the fractional coordinates
 /// finds the nearest image in any cell.
-void count_pairs(const double* fractional, std::int64_t atoms, const CellNumbers& cell, std::vector<std::int64_t>& counts) {
+void count_pairs(const double* fractional, std::int64_t atoms, const CellNumbers& cell,
+                 std::vector<std::int64_t>& counts) {
   const auto& v = cell.vectors;
   const double squared_radius = cell.radius * cell.radius;
   const double bins_per_length = static_cast<double>(counts.size()) / cell.radius;
@@ -83,7 +84,8 @@ Numbers weighted_counts(const Tensor& fractional, const CellNumbers& cell, const
   return sum;
 }
 
-void check(const Tensor& displacements, const Tensor& sites, const Tensor& cell, const Tensor& weights, std::int64_t bins) {
+void check(const Tensor& displacements, const Tensor& sites, const Tensor& cell, const Tensor& weights,
+           std::int64_t bins) {
   if (displacements.dim() != 3 || displacements.size(2) != 3 || sites.dim() != 2 || sites.size(1) != 3 ||
       sites.size(0) != displacements.size(1) || cell.dim() != 2 || cell.size(0) != 3 || cell.size(1) != 3) {
     throw ShapeError("radial distribution: needs displacements [n, N, 3], sites [N, 3] and a cell [3, 3]");
@@ -104,8 +106,8 @@ RadialDistribution radial_distribution(const Tensor& displacements, const Tensor
   const Tensor positions = displacements.to(at::kDouble) + sites.to(at::kDouble);
   const Tensor unwrapped = at::matmul(positions, at::linalg_inv(cell.to(at::kDouble)));
   const Tensor fractional = (unwrapped - unwrapped.floor()).contiguous();
-  const Tensor weight = weights.defined() ? weights.to(at::kDouble).contiguous()
-                                          : at::ones({displacements.size(0)}, at::kDouble);
+  const Tensor weight =
+      weights.defined() ? weights.to(at::kDouble).contiguous() : at::ones({displacements.size(0)}, at::kDouble);
   const Numbers counts = weighted_counts(fractional, numbers, weight, bins);
 
   const double atoms = static_cast<double>(sites.size(0));

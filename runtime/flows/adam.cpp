@@ -4,9 +4,7 @@
 
 namespace bgw::flows {
 
-AdamMoments no_moments(const Tensor& parameters) {
-  return {at::zeros_like(parameters), at::zeros_like(parameters), 0};
-}
+AdamMoments no_moments(const Tensor& parameters) { return {at::zeros_like(parameters), at::zeros_like(parameters), 0}; }
 
 Tensor adam_step(const Tensor& parameters, const Tensor& gradient, double learning_rate, AdamMoments& moments,
                  const AdamOptions& options) {

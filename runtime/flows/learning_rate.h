@@ -8,7 +8,8 @@ namespace bgw::flows {
 struct LearningRate {
   enum class Kind {
     constant,
-    one_cycle,  // up from peak/25 to the peak in the first 30 % of the steps, down to peak/2500 at the last; both by half a cosine
+    one_cycle,  // up from peak/25 to the peak in the first 30 % of the steps, down to peak/2500 at the last; both by
+                // half a cosine
     cosine      // from the peak down to zero after the last step, by half a cosine
   };
   Kind kind = Kind::constant;

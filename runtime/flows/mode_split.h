@@ -44,7 +44,7 @@ class ModeSplitFlow {
   ModeSplitFlow(const physics::WhitenedTarget& target, const ModeSplitSpec& spec);
 
   const physics::WhitenedTarget& target() const { return target_; }
-  std::int64_t dimension() const { return target_.dimension(); }  // m
+  std::int64_t dimension() const { return target_.dimension(); }         // m
   std::int64_t look_ahead_splits() const { return look_ahead_splits_; }  // n_look
 
   Tensor forward(const Tensor& z, const Tensor& parameters) const;  // [B, m] -> y [B, m]

@@ -34,9 +34,9 @@ class RationalQuadraticSpline {
 
   double lower_;
   double upper_;
-  Tensor x_knots_, y_knots_;   // [..., K + 1]
-  Tensor widths_, heights_;    // [..., K]
-  Tensor slopes_;              // [..., K + 1]
+  Tensor x_knots_, y_knots_;  // [..., K + 1]
+  Tensor widths_, heights_;   // [..., K]
+  Tensor slopes_;             // [..., K + 1]
 };
 
 }  // namespace bgw::flows

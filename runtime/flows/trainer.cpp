@@ -38,9 +38,9 @@ void refuse_not_finite(const char* what, const Tensor& numbers, const Stage& sta
   const Tensor bad = numbers.isfinite().logical_not();
   if (!bad.any().item<bool>()) return;
   const double value = numbers.masked_select(bad)[0].item<double>();
-  throw NumericalError(fmt::format(
-      "training: the {} is not finite in step {} of stage {}: {}; a smaller learning rate may help", what, step,
-      stage.name, value));
+  throw NumericalError(
+      fmt::format("training: the {} is not finite in step {} of stage {}: {}; a smaller learning rate may help", what,
+                  step, stage.name, value));
 }
 
 double effective_fraction(const Tensor& log_weights) {
@@ -51,7 +51,8 @@ double effective_fraction(const Tensor& log_weights) {
 void remember(TrainingState& state, const Tensor& log_weights) {
   const Tensor all = at::cat({state.latest_log_weights, log_weights});
   state.latest_log_weights = all.slice(0, std::max<std::int64_t>(0, all.size(0) - kLatest), all.size(0)).clone();
-  const double mean_log_weight = sum_in_order(log_weights.unsqueeze(1)).item<double>() / static_cast<double>(log_weights.size(0));
+  const double mean_log_weight =
+      sum_in_order(log_weights.unsqueeze(1)).item<double>() / static_cast<double>(log_weights.size(0));
   state.history.loss.push_back(-mean_log_weight);
   state.history.ess.push_back(effective_fraction(state.latest_log_weights));
 }
@@ -69,9 +70,7 @@ void take_step(const LossFunction& loss, const Stage& stage, const Tensor& laten
   state.total += 1;
 }
 
-Tensor as_tensor(const std::vector<double>& numbers) {
-  return at::tensor(at::ArrayRef<double>(numbers), at::kDouble);
-}
+Tensor as_tensor(const std::vector<double>& numbers) { return at::tensor(at::ArrayRef<double>(numbers), at::kDouble); }
 
 std::vector<double> as_vector(const Tensor& numbers) {
   const Tensor flat = numbers.to(at::kDouble).contiguous();

@@ -30,19 +30,19 @@ struct TrainingHistory {
 /// All that training is, between two steps: continuing from it gives the numbers that an uninterrupted run gives,
 /// bit by bit.
 struct TrainingState {
-  Tensor parameters;        // [P]
-  AdamMoments moments;      // carried through all stages
-  std::int64_t stage = 0;   // index of the stage of the next step; the number of stages when done
-  std::int64_t step = 0;    // of the next step, within its stage
-  std::int64_t total = 0;   // steps taken in all stages
+  Tensor parameters;          // [P]
+  AdamMoments moments;        // carried through all stages
+  std::int64_t stage = 0;     // index of the stage of the next step; the number of stages when done
+  std::int64_t step = 0;      // of the next step, within its stage
+  std::int64_t total = 0;     // steps taken in all stages
   Tensor latest_log_weights;  // [<= 256], for the running ESS
   TrainingHistory history;
 };
 
 TrainingState start_training(const Tensor& parameters);
 
-/// The state as named arrays, for a checkpoint: parameters, moments/first, moments/second, latest_log_weights (float64),
-/// counters (int64), history/loss, history/ess.
+/// The state as named arrays, for a checkpoint: parameters, moments/first, moments/second, latest_log_weights
+/// (float64), counters (int64), history/loss, history/ess.
 std::map<std::string, Tensor> to_named_tensors(const TrainingState& state);
 /// @throws std::out_of_range when a name is missing
 TrainingState training_state_from(const std::map<std::string, Tensor>& named);

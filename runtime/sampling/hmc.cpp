@@ -59,7 +59,10 @@ HmcState hmc_state_from(const std::map<std::string, Tensor>& named) {
           named.at("gradient").clone(),
           named.at("largest_displacement").clone(),
           named.at("angle").item<double>(),
-          c[0], c[1], c[2], c[3]};
+          c[0],
+          c[1],
+          c[2],
+          c[3]};
 }
 
 Hmc::Hmc(const physics::WhitenedTarget& target, double lambda, const HmcOptions& options, const plan::Key& stream_key,
@@ -100,15 +103,15 @@ void Hmc::advance(HmcState& state, bool adapt) const {
   const std::int64_t chains = state.positions.size(0);
   const Tensor momentum =
       tensor::RandomStream(stream_key_, purpose_ + ".momentum").normal(state.move, 0, chains, target_.dimension());
-  const Tensor draws = tensor::RandomStream(stream_key_, purpose_ + ".jitter_and_acceptance").uniform(state.move, 0, chains, 2);
+  const Tensor draws =
+      tensor::RandomStream(stream_key_, purpose_ + ".jitter_and_acceptance").uniform(state.move, 0, chains, 2);
   const Tensor angle = state.angle * (1.0 + options_.jitter * (2.0 * draws.slice(1, 0, 1) - 1.0));
   const auto energy = [&](const Tensor& y, const Tensor& work, const Tensor& p) {
     return 0.5 * (y.square().sum(1) + p.square().sum(1)) + lambda_ * work;
   };
 
   const Phase end = trajectory(state, momentum, angle);
-  const Tensor increase =
-      energy(end.position, end.work, end.momentum) - energy(state.positions, state.work, momentum);
+  const Tensor increase = energy(end.position, end.work, end.momentum) - energy(state.positions, state.work, momentum);
   const Tensor probability = acceptance_probability(increase);
   const Tensor accept = draws.select(1, 1) < probability;
 

@@ -15,27 +15,28 @@ namespace bgw::sampling {
 /// -l grad D, an exact rotation of (y, p) by the step angle, which is the motion of the harmonic part, and half a kick
 /// again: a harmonic crystal is sampled without rejection at any step, and only anharmonicity limits it.
 struct HmcOptions {
-  std::int64_t rotations = 4;     // steps of a move
-  double first_angle = 0.6;       // radians per step, before adaptation
+  std::int64_t rotations = 4;  // steps of a move
+  double first_angle = 0.6;    // radians per step, before adaptation
   double smallest_angle = 0.05;
   double largest_angle = 1.0;
-  double jitter = 0.2;            // each move and chain takes the angle times a uniform number in 1 -+ jitter
-  double acceptance_aim = 0.8;    // of the adaptation
+  double jitter = 0.2;          // each move and chain takes the angle times a uniform number in 1 -+ jitter
+  double acceptance_aim = 0.8;  // of the adaptation
 };
 
-/// What independent chains are between two moves. Continuing from it gives, bit by bit, what an uninterrupted run gives.
+/// What independent chains are between two moves. Continuing from it gives, bit by bit, what an uninterrupted run
+/// gives.
 struct HmcState {
-  Tensor positions;             // [C, m]
-  Tensor work;                  // [C], D there
-  Tensor gradient;              // [C, m], grad D there
-  Tensor largest_displacement;  // [C], largest |u_i| of an atom there
-  double angle = 0;             // radians per step
-  std::int64_t move = 0;        // moves made; numbers the randoms
-  std::int64_t adaptations = 0; // moves that adapted the angle
-  std::int64_t tried = 0;       // chain moves since the last reset of the statistics
-  std::int64_t accepted = 0;    // those of them that were accepted
+  Tensor positions;              // [C, m]
+  Tensor work;                   // [C], D there
+  Tensor gradient;               // [C, m], grad D there
+  Tensor largest_displacement;   // [C], largest |u_i| of an atom there
+  double angle = 0;              // radians per step
+  std::int64_t move = 0;         // moves made; numbers the randoms
+  std::int64_t adaptations = 0;  // moves that adapted the angle
+  std::int64_t tried = 0;        // chain moves since the last reset of the statistics
+  std::int64_t accepted = 0;     // those of them that were accepted
 
-  double acceptance() const;    // 0 before the first move
+  double acceptance() const;  // 0 before the first move
 };
 
 /// Named arrays for a checkpoint, and back (std::out_of_range when a name is missing).

@@ -59,7 +59,8 @@ void one_move(const physics::WhitenedTarget& target, const StagedOptions& option
     draw_gaussian(target, stream_key, options, state.chains);
     return record(options, state);
   }
-  const Hmc hmc(target, lambda_of(state.state, options), options.hmc, stream_key, fmt::format("staged.{}", state.state));
+  const Hmc hmc(target, lambda_of(state.state, options), options.hmc, stream_key,
+                fmt::format("staged.{}", state.state));
   if (!state.chains.positions.defined()) state.chains = hmc.start(options.chains);
   const std::int64_t discarded = options.steps / 4;
   if (state.chains.move < discarded) return hmc.move_and_adapt(state.chains);

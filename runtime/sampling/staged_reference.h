@@ -28,11 +28,11 @@ struct StateSummary {
 
 /// All that the sampling is, between two moves.
 struct StagedState {
-  std::int64_t state = 0;      // index of the state being sampled; `states` when done
-  std::int64_t recorded = 0;   // moves recorded in it
-  HmcState chains;             // of that state; without positions before its first move
-  Tensor work;                 // [states, chains, steps], D of the recorded moves, zero beyond
-  Tensor target_positions;     // [steps, chains, m], y of the state l = 1
+  std::int64_t state = 0;               // index of the state being sampled; `states` when done
+  std::int64_t recorded = 0;            // moves recorded in it
+  HmcState chains;                      // of that state; without positions before its first move
+  Tensor work;                          // [states, chains, steps], D of the recorded moves, zero beyond
+  Tensor target_positions;              // [steps, chains, m], y of the state l = 1
   std::vector<StateSummary> summaries;  // one per state
 };
 

@@ -76,7 +76,8 @@ struct Ladder {
 /// States between the two Gaussians, samples in chains of 25.
 Ladder ladder(const std::vector<Gaussian>& states, std::int64_t n, int seed) {
   std::vector<Tensor> x;
-  for (std::size_t k = 0; k < states.size(); ++k) x.push_back(states[k].draw(n, seed, ("state" + std::to_string(k)).c_str()));
+  for (std::size_t k = 0; k < states.size(); ++k)
+    x.push_back(states[k].draw(n, seed, ("state" + std::to_string(k)).c_str()));
   const Tensor all = at::cat(x);
   std::vector<Tensor> rows;
   for (const Gaussian& g : states) rows.push_back(g.energy(all));
@@ -107,7 +108,8 @@ TEST_CASE("Gaussian log weights have the effective fraction exp(-variance)", "[w
 }
 
 TEST_CASE("lfep finds the free energy of Gaussians with an honest error", "[lfep]") {
-  const double ratio = error_ratio(60, kExact, [](int seed) { return lfep(log_weights(1500, seed), stream(seed), 100); });
+  const double ratio =
+      error_ratio(60, kExact, [](int seed) { return lfep(log_weights(1500, seed), stream(seed), 100); });
   CHECK(ratio > 0.75);
   CHECK(ratio < 1.3);
 }
@@ -235,14 +237,16 @@ TEST_CASE("mbar solves its equations and does not mind an energy that all states
 
 TEST_CASE("mbar names the neighbours that do not overlap", "[mbar]") {
   const Ladder gap = ladder({{0, 1}, {1, 1}, {30, 1}, {31, 1}}, 100, 1);
-  CHECK_THROWS_WITH(mbar(gap.energies, gap.samples, gap.chain, key(1)), Catch::Contains("states 1 and 2 do not overlap"));
+  CHECK_THROWS_WITH(mbar(gap.energies, gap.samples, gap.chain, key(1)),
+                    Catch::Contains("states 1 and 2 do not overlap"));
 }
 
 TEST_CASE("mbar refuses energies that are not finite and states without samples", "[mbar]") {
   Ladder l = ladder({{0, 1}, {1, 1}}, 50, 1);
   CHECK_THROWS_AS(mbar(l.energies, at::tensor({100, 0}, at::kLong), l.chain, key(1)), ShapeError);
   l.energies[1][60] = std::numeric_limits<double>::infinity();
-  CHECK_THROWS_WITH(mbar(l.energies, l.samples, l.chain, key(1)), Catch::Contains("sample 60 in state 1 is not finite"));
+  CHECK_THROWS_WITH(mbar(l.energies, l.samples, l.chain, key(1)),
+                    Catch::Contains("sample 60 in state 1 is not finite"));
 }
 
 TEST_CASE("the statistical inefficiency of an autoregressive chain is (1 + a) / (1 - a)", "[chains]") {
@@ -275,7 +279,8 @@ TEST_CASE("the radial distribution of a crystal has its shells", "[rdf]") {
   }
   const Tensor cell = 4.0 * at::eye(3, at::kDouble);
   const Tensor simple_cubic = at::tensor(at::ArrayRef<double>(sites), at::kDouble).view({64, 3});
-  const RadialDistribution rdf = radial_distribution(at::zeros({2, 64, 3}, at::kDouble), simple_cubic, cell, Tensor(), 47);
+  const RadialDistribution rdf =
+      radial_distribution(at::zeros({2, 64, 3}, at::kDouble), simple_cubic, cell, Tensor(), 47);
   const Tensor shell = ((rdf.g > 0) * (rdf.r < 1.9)).nonzero().view({-1});
   REQUIRE(shell.numel() == 3);  // 1, sqrt 2, sqrt 3; the next, 2, is the radius
   // Neighbours back from the histogram: g times shell volume times (N - 1) / V, on the bin with the shell's distance.

@@ -3,8 +3,8 @@
 #include <ATen/Parallel.h>
 
 #include <cmath>
-#include <memory>
 #include <limits>
+#include <memory>
 #include <numbers>
 #include <tuple>
 
@@ -30,7 +30,8 @@ constexpr double kBeta = 1.3;
 /// A ring with noticeable cubic and quartic terms, seen from its harmonic modes.
 struct ToyCrystal {
   explicit ToyCrystal(std::int64_t particles)
-      : ring(particles, {1.0, 0.25, 0.05, 0.0}), target(ring, std::get<0>(tests::harmonic_modes(ring, kBeta)), kBeta, 0.0) {}
+      : ring(particles, {1.0, 0.25, 0.05, 0.0}),
+        target(ring, std::get<0>(tests::harmonic_modes(ring, kBeta)), kBeta, 0.0) {}
   tests::SpringRing ring;
   physics::WhitenedTarget target;
 };
@@ -84,7 +85,8 @@ TEST_CASE("the toy's gradient and Hessian product are its energy's derivatives",
   const Tensor slope = (ring.energy(u + h * v) - ring.energy(u - h * v)) / (2 * h);
   const auto both = ring.gradient_and_product(u, v);
   CHECK(largest(slope - (both.gradient * v).sum(2).sum(1)) < 1e-7);
-  const Tensor change = (ring.energy_and_gradient(u + h * v).gradient - ring.energy_and_gradient(u - h * v).gradient) / (2 * h);
+  const Tensor change =
+      (ring.energy_and_gradient(u + h * v).gradient - ring.energy_and_gradient(u - h * v).gradient) / (2 * h);
   CHECK(largest(change - both.product) < 1e-7);
 }
 
@@ -127,9 +129,12 @@ TEST_CASE("the spline has its golden values", "[spline]") {
   struct Golden {
     double x, y, log_derivative;
   };
-  const Golden table[] = {{-3.3, -5.4036881034, 0.3713815745},  {0.0, -0.6173494952, -3.1191609915},
-                          {0.05, -0.6151120251, -3.0907343952}, {1.234, -0.0798848140, -0.5179294471},
-                          {5.9, 5.2638420286, 1.0831693403},    {7.0, 7.0, 0.0},
+  const Golden table[] = {{-3.3, -5.4036881034, 0.3713815745},
+                          {0.0, -0.6173494952, -3.1191609915},
+                          {0.05, -0.6151120251, -3.0907343952},
+                          {1.234, -0.0798848140, -0.5179294471},
+                          {5.9, 5.2638420286, 1.0831693403},
+                          {7.0, 7.0, 0.0},
                           {-7.0, -7.0, 0.0}};
   const RationalQuadraticSpline spline(golden_raw(at::kDouble), -6.2, 6.2, SplineEnds::identity);
   for (const Golden& g : table) {
@@ -260,7 +265,8 @@ TEST_CASE("the flow's derivative in its parameters is that of finite differences
   const Tensor z = normal(4, flow.dimension());
   const Tensor weight = normal(4, flow.dimension(), 2);
   Tensor p = strong_parameters().requires_grad_(true);
-  const Tensor gradient = torch::autograd::grad({(weight * flow.inverse(flow.forward(z, p), p * 0.9)).sum()}, {p}).at(0);
+  const Tensor gradient =
+      torch::autograd::grad({(weight * flow.inverse(flow.forward(z, p), p * 0.9)).sum()}, {p}).at(0);
   const at::NoGradGuard no_grad;
   for (std::int64_t i = 0; i < 5; ++i) {
     Tensor step = at::zeros({5}, at::kDouble);
@@ -288,7 +294,8 @@ TEST_CASE("the total gradient is the derivative of the loss", "[flows]") {
     Tensor step = at::zeros({5}, at::kDouble);
     step[i] = 1e-5;
     const Tensor slope = (generate(flow, z, strong_parameters() - step).log_weight -
-                          generate(flow, z, strong_parameters() + step).log_weight) / 2e-5;
+                          generate(flow, z, strong_parameters() + step).log_weight) /
+                         2e-5;
     CHECK(largest(loss.gradient.select(1, i) - slope) < 1e-7);
   }
 }
@@ -356,12 +363,14 @@ TEST_CASE("a trained flow's weights give the free energy that the base's weights
   const ToyCrystal toy(3);
   const ModeSplitFlow flow(toy.target, {8, 4, 3});
   TrainingState state = start_training(mode_split_start());
-  train(reverse_kl_of(flow), flow.dimension(), {{"main", KlGradient::path, 40, 16, {LearningRate::Kind::one_cycle, 0.03}}},
-        key(4), 0, state, {});
+  train(reverse_kl_of(flow), flow.dimension(),
+        {{"main", KlGradient::path, 40, 16, {LearningRate::Kind::one_cycle, 0.03}}}, key(4), 0, state, {});
   const std::int64_t n = 40000;
   const Tensor flow_weight = generate(flow, normal(n, flow.dimension(), 5), state.parameters).log_weight;
   const Tensor base_weight = -toy.target.work(normal(n, flow.dimension(), 6));
-  const auto log_mean = [](const Tensor& w) { return w.logsumexp(0).item<double>() - std::log(static_cast<double>(w.size(0))); };
+  const auto log_mean = [](const Tensor& w) {
+    return w.logsumexp(0).item<double>() - std::log(static_cast<double>(w.size(0)));
+  };
   const auto error = [](const Tensor& w) {
     const Tensor weight = (w - w.max()).exp();
     return (weight.std() / weight.mean()).item<double>() / std::sqrt(static_cast<double>(w.size(0)));
@@ -420,8 +429,8 @@ TEST_CASE("training from poor values finds weights of small variance", "[trainin
   TrainingState state = start_training(at::tensor({0.2, 1.0, 0.0, 0.3, 0.0}, at::kDouble));
   const Tensor z = normal(2000, flow.dimension(), 9);
   const double before = generate(flow, z, state.parameters).log_weight.var().item<double>();
-  train(reverse_kl_of(flow), flow.dimension(), {{"main", KlGradient::path, 60, 16, {LearningRate::Kind::one_cycle, 0.03}}},
-        key(8), 0, state, {});
+  train(reverse_kl_of(flow), flow.dimension(),
+        {{"main", KlGradient::path, 60, 16, {LearningRate::Kind::one_cycle, 0.03}}}, key(8), 0, state, {});
   const double after = generate(flow, z, state.parameters).log_weight.var().item<double>();
   CHECK(after < 0.4 * before);
   CHECK(state.history.ess.back() > 0.8);
@@ -476,20 +485,22 @@ TEST_CASE("on ice, the loss's total gradient is its finite difference", "[flows]
     Tensor step = at::zeros({5}, at::kDouble);
     step[i] = 1e-5;
     const Tensor slope = (generate(flow, z, mode_split_start() - step).log_weight -
-                          generate(flow, z, mode_split_start() + step).log_weight) / 2e-5;
+                          generate(flow, z, mode_split_start() + step).log_weight) /
+                         2e-5;
     CHECK(largest(gradient.select(1, i) - slope) < 1e-4);
   }
 }
 
-// Published: beta F / N = -25.16311. Measured by a prototype: effective fraction 57.6 %, variance of the log weights 0.47.
-// On this base rare samples of large weight (one in ten thousand or so) take the fraction of a batch down to 30 %.
+// Published: beta F / N = -25.16311. Measured by a prototype: effective fraction 57.6 %, variance of the log weights
+// 0.47. On this base rare samples of large weight (one in ten thousand or so) take the fraction of a batch down to 30
+// %.
 TEST_CASE("on 64 atoms of ice, a minute of training on the harmonic base gives half of the samples", "[.crystal]") {
   const Ice ice(64);
   const physics::WhitenedTarget target = ice.target();
   const ModeSplitFlow flow(target, {16, 4, 1});
   TrainingState state = start_training(mode_split_start());
-  train(reverse_kl_of(flow), flow.dimension(), {{"main", KlGradient::path, 60, 16, {LearningRate::Kind::one_cycle, 0.02}}},
-        key(1), 0, state, {});
+  train(reverse_kl_of(flow), flow.dimension(),
+        {{"main", KlGradient::path, 60, 16, {LearningRate::Kind::one_cycle, 0.02}}}, key(1), 0, state, {});
   const std::int64_t n = 4096;
   const Tensor w = generate(flow, normal(n, flow.dimension(), 80), state.parameters).log_weight;
   const Tensor weight = (w - w.max()).exp();
@@ -517,8 +528,8 @@ TEST_CASE("on the self-consistent base, five numbers trained at 64 atoms of ice 
     const physics::WhitenedTarget target(*model, base.modes, base.beta, base.static_energy);
     const ModeSplitFlow flow(target, {16, 4, 1});
     if (particles == 64) {
-      train(reverse_kl_of(flow), flow.dimension(), {{"main", KlGradient::path, 60, 16, {LearningRate::Kind::one_cycle, 0.02}}},
-            key(1), 0, state, {});
+      train(reverse_kl_of(flow), flow.dimension(),
+            {{"main", KlGradient::path, 60, 16, {LearningRate::Kind::one_cycle, 0.02}}}, key(1), 0, state, {});
     }
     const Tensor w = generate(flow, normal(2048, flow.dimension(), 80), state.parameters).log_weight;
     const Tensor weight = (w - w.max()).exp();

@@ -138,7 +138,8 @@ TEST_CASE("an anharmonic well is sampled as quadrature says", "[hmc]") {
     };
     compare(first, exact_mean(lambda, cubic, quartic, [](double x) { return x; }));
     compare(second, exact_mean(lambda, cubic, quartic, [](double x) { return x * x; }));
-    compare(work, exact_mean(lambda, cubic, quartic, [&](double x) { return cubic * x * x * x + quartic * x * x * x * x; }));
+    compare(work,
+            exact_mean(lambda, cubic, quartic, [&](double x) { return cubic * x * x * x + quartic * x * x * x * x; }));
   }
 }
 
@@ -201,7 +202,9 @@ TEST_CASE("the ladder records the mean work of every state", "[staged]") {
   for (std::int64_t k = 0; k < 3; ++k) {
     const double lambda = 0.5 * static_cast<double>(k);
     const auto [mean, error] = mean_and_error(state.work[k].mean(1));
-    CHECK(std::abs(mean - exact_mean(lambda, cubic, quartic, [&](double x) { return cubic * x * x * x + quartic * x * x * x * x; })) < 4.0 * error);
+    CHECK(std::abs(mean - exact_mean(lambda, cubic, quartic, [&](double x) {
+                     return cubic * x * x * x + quartic * x * x * x * x;
+                   })) < 4.0 * error);
     CHECK(state.summaries[static_cast<std::size_t>(k)].lambda == lambda);
   }
   CHECK(state.summaries[0].acceptance == 1.0);
@@ -288,8 +291,8 @@ TEST_CASE("the ladder on ice gives the published free energies", "[.crystal]") {
     }
     UNSCOPED_INFO(particles << " atoms: " << value << " +- " << sigma << ", least overlap " << result.least_overlap
                             << ", inefficiency of the crystal's chains "
-                            << estimators::statistical_inefficiency(state.work[options.states - 1]) << ", gradient calls "
-                            << model->calls().gradient);
+                            << estimators::statistical_inefficiency(state.work[options.states - 1])
+                            << ", gradient calls " << model->calls().gradient);
     CHECK(std::abs(value - published) < 4.0 * sigma);
     CHECK(sigma < 1.5e-3);
   }

@@ -58,8 +58,8 @@ class SpringRing : public physics::EnergyModel {
   Tensor gradient_of(const Tensor& u) const {
     const Tensor d = at::roll(u, -1, 1) - u;
     const Tensor others = at::roll(d, -1, 2) * at::roll(d, -2, 2);
-    const Tensor bond = constants_.k * d + constants_.c * (others + 0.5 * d.square()) +
-                        constants_.q * d.square().sum(2, true) * d;
+    const Tensor bond =
+        constants_.k * d + constants_.c * (others + 0.5 * d.square()) + constants_.q * d.square().sum(2, true) * d;
     return at::roll(bond, 1, 1) - bond + constants_.p * u;
   }
 
