@@ -68,7 +68,7 @@ bool on_network(const std::filesystem::path& file) {
   constexpr std::array<unsigned, 5> kNetworks = {0x6969 /* nfs */, 0xff534d42 /* cifs */, 0xfe534d42 /* smb2 */,
                                                  0x0bd00bd0 /* lustre */, 0x47504653 /* gpfs */};
   struct statfs status{};
-  if (::statfs(file.c_str(), &status) != 0) return false;
+  if (::statfs(file.parent_path().c_str(), &status) != 0) return false;
   for (const unsigned kind : kNetworks) {
     if (static_cast<unsigned>(status.f_type) == kind) return true;
   }
@@ -77,7 +77,7 @@ bool on_network(const std::filesystem::path& file) {
 
 void set_journal(Database& database) {
   if (on_network(database.file())) {
-    database.execute("PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL;");
+    database.execute("PRAGMA journal_mode = TRUNCATE");
     return;
   }
   // Turning WAL on needs the file for oneself and does not wait by itself when two processes begin together.
@@ -147,6 +147,7 @@ void put_result_row(Database& database, const plan::Key& key, const artifacts::R
 
 Records::Records(const std::filesystem::path& file) : database_(std::make_unique<Database>(file)) {
   check_owner(*database_);
+  if (on_network(file)) database_->execute("PRAGMA synchronous = FULL");
   if (database_->integer("PRAGMA user_version") == kSchema) return;
   set_journal(*database_);
   make_tables(*database_);
