@@ -23,9 +23,7 @@ Matrix3 reciprocal(const Matrix3& h) {
 
 }  // namespace
 
-Cell Cell::orthorhombic(double a, double b, double c) {
-  return Cell{{{{a, 0.0, 0.0}, {0.0, b, 0.0}, {0.0, 0.0, c}}}};
-}
+Cell Cell::orthorhombic(double a, double b, double c) { return Cell{{{{a, 0.0, 0.0}, {0.0, b, 0.0}, {0.0, 0.0, c}}}}; }
 
 bool Cell::is_orthorhombic() const {
   for (std::size_t i = 0; i < 3; ++i) {

@@ -19,7 +19,8 @@ struct Cell {
   Vector3 cartesian(const Vector3& fractional) const;
   /// Distance between opposite faces, for each direction: the sphere that fits has half the smallest as its radius.
   Vector3 heights() const;
-  /// Shortest periodic image of a displacement (exact for orthorhombic cells and for vectors within the inscribed sphere).
+  /// Shortest periodic image of a displacement (exact for orthorhombic cells and for vectors within the inscribed
+  /// sphere).
   Vector3 minimum_image(const Vector3& displacement) const;
 };
 

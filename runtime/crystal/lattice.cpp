@@ -20,20 +20,30 @@ std::vector<Vector3> scaled(std::vector<Vector3> points, double divisor) {
 }
 
 LatticeKind diamond_cubic() {
-  return {"diamond_cubic", {1.0, 1.0, 1.0},
-          scaled({{0, 0, 0}, {0, 2, 2}, {2, 0, 2}, {2, 2, 0}, {3, 3, 3}, {3, 1, 1}, {1, 3, 1}, {1, 1, 3}}, 4.0), 2};
+  return {"diamond_cubic",
+          {1.0, 1.0, 1.0},
+          scaled({{0, 0, 0}, {0, 2, 2}, {2, 0, 2}, {2, 2, 0}, {3, 3, 3}, {3, 1, 1}, {1, 3, 1}, {1, 1, 3}}, 4.0),
+          2};
 }
 
 // In sixths; a = 3/8 puts the four bonds of an oxygen at equal length.
 LatticeKind ice_ih() {
   const double a = 0.375;
-  return {"ice_ih", {1.0, kSqrt3, kIdealCOverA},
-          scaled({{3, 5, 3 + a}, {0, 4, a}, {0, 2, 3 + a}, {3, 1, a}, {0, 2, 6 - a}, {3, 1, 3 - a}, {3, 5, 6 - a}, {0, 4, 3 - a}}, 6.0), 4};
+  return {"ice_ih",
+          {1.0, kSqrt3, kIdealCOverA},
+          scaled({{3, 5, 3 + a},
+                  {0, 4, a},
+                  {0, 2, 3 + a},
+                  {3, 1, a},
+                  {0, 2, 6 - a},
+                  {3, 1, 3 - a},
+                  {3, 5, 6 - a},
+                  {0, 4, 3 - a}},
+                 6.0),
+          4};
 }
 
-LatticeKind fcc() {
-  return {"fcc", {1.0, 1.0, 1.0}, scaled({{0, 0, 0}, {1, 1, 0}, {1, 0, 1}, {0, 1, 1}}, 2.0), 1};
-}
+LatticeKind fcc() { return {"fcc", {1.0, 1.0, 1.0}, scaled({{0, 0, 0}, {1, 1, 0}, {1, 0, 1}, {0, 1, 1}}, 2.0), 1}; }
 
 LatticeKind bcc() { return {"bcc", {1.0, 1.0, 1.0}, scaled({{0, 0, 0}, {1, 1, 1}}, 2.0), 1}; }
 
@@ -97,7 +107,8 @@ std::vector<std::int64_t> allowed_atoms(const LatticeKind& kind, std::int64_t at
   const std::int64_t centre = std::max<std::int64_t>(1, atoms / basis);
   const auto is_near_cubic = [&](std::int64_t cells) {
     const auto repeats = repeats_for(kind, cells * basis);
-    return repeats && (edge_ratio(kind, *repeats) <= kNearCubic || ((*repeats)[0] == (*repeats)[1] && (*repeats)[1] == (*repeats)[2]));
+    return repeats && (edge_ratio(kind, *repeats) <= kNearCubic ||
+                       ((*repeats)[0] == (*repeats)[1] && (*repeats)[1] == (*repeats)[2]));
   };
   std::vector<std::int64_t> found;
   for (std::int64_t cells = centre; cells > 0 && found.size() < 2; --cells) {
@@ -113,7 +124,8 @@ std::vector<std::int64_t> allowed_atoms(const LatticeKind& kind, std::int64_t at
 
 Crystal make_crystal(const LatticeKind& kind, const std::array<int, 3>& repeats, double density) {
   if (!(density > 0.0)) throw InputError("the density of a lattice must be positive");
-  if (*std::min_element(repeats.begin(), repeats.end()) < 1) throw InputError("the repeats of a lattice must be positive integers");
+  if (*std::min_element(repeats.begin(), repeats.end()) < 1)
+    throw InputError("the repeats of a lattice must be positive integers");
   const double cells = static_cast<double>(repeats[0]) * repeats[1] * repeats[2];
   const double cell_volume = static_cast<double>(kind.basis.size()) / density;
   const double unit = std::cbrt(cell_volume / (kind.aspect[0] * kind.aspect[1] * kind.aspect[2]));

@@ -12,10 +12,10 @@ namespace bgw::crystal {
 
 /// A lattice type: conventional orthorhombic cell and its basis (method table: design of the lattices in docs).
 struct LatticeKind {
-  std::string name;               // "diamond_cubic", "ice_ih", "fcc", "bcc"
-  Vector3 aspect;                 // edge ratios of the conventional cell
-  std::vector<Vector3> basis;     // fractional coordinates in the conventional cell
-  int atoms_per_primitive_cell;   // n_p
+  std::string name;              // "diamond_cubic", "ice_ih", "fcc", "bcc"
+  Vector3 aspect;                // edge ratios of the conventional cell
+  std::vector<Vector3> basis;    // fractional coordinates in the conventional cell
+  int atoms_per_primitive_cell;  // n_p
 };
 
 /// The lattice of that name, or nullptr.
@@ -31,10 +31,10 @@ std::vector<std::int64_t> allowed_atoms(const LatticeKind& kind, std::int64_t at
 
 /// A perfect crystal in its periodic box.
 struct Crystal {
-  std::vector<Vector3> sites;        // loops over x-, y-, z-cells, then basis; first site of the basis at its fraction
+  std::vector<Vector3> sites;  // loops over x-, y-, z-cells, then basis; first site of the basis at its fraction
   Cell cell;
   std::array<int, 3> repeats{1, 1, 1};
-  std::vector<int> basis_index;      // per site: which basis atom
+  std::vector<int> basis_index;  // per site: which basis atom
 };
 
 /// @param density atoms per volume

@@ -10,13 +10,15 @@
 namespace bgw::physics {
 
 Tensor displacements_from_latents(const GaussianBase& base, const Tensor& latents) {
-  if (latents.dim() != 2 || latents.size(1) != base.stiffness.size(0)) throw ShapeError("latents must have the shape [batch, modes]");
+  if (latents.dim() != 2 || latents.size(1) != base.stiffness.size(0))
+    throw ShapeError("latents must have the shape [batch, modes]");
   return at::matmul(latents, base.modes.t()).reshape({latents.size(0), base.sites.size(0), 3});
 }
 
 // Columns of M are orthogonal, not normal: kappa M^T is its left inverse. It is blind to translations.
 Tensor latents_from_displacements(const GaussianBase& base, const Tensor& displacements) {
-  if (displacements.dim() != 3 || displacements.size(1) != base.sites.size(0)) throw ShapeError("displacements must have the shape [batch, N, 3]");
+  if (displacements.dim() != 3 || displacements.size(1) != base.sites.size(0))
+    throw ShapeError("displacements must have the shape [batch, N, 3]");
   return at::matmul(displacements.reshape({displacements.size(0), -1}), base.modes) * base.stiffness;
 }
 
@@ -48,14 +50,18 @@ Modes modes_of(const Tensor& matrix) {
   return {vectors.slice(1, 0, width - 3).contiguous(), values.slice(0, 0, width - 3).contiguous()};
 }
 
-GaussianBase make_gaussian_base(const Modes& modes, const Tensor& sites, const crystal::Cell& cell, double static_energy, double beta) {
-  if (!(modes.stiffness.min().item<double>() > 0.0)) throw std::logic_error("a Gaussian needs positive stiffness in every mode");
+GaussianBase make_gaussian_base(const Modes& modes, const Tensor& sites, const crystal::Cell& cell,
+                                double static_energy, double beta) {
+  if (!(modes.stiffness.min().item<double>() > 0.0))
+    throw std::logic_error("a Gaussian needs positive stiffness in every mode");
   return {sites, cell, (modes.vectors * at::rsqrt(modes.stiffness)).contiguous(), modes.stiffness, static_energy, beta};
 }
 
 void add_to(artifacts::Artifact& artifact, const GaussianBase& base) {
   const auto& h = base.cell.vectors;
-  const Tensor cell = at::tensor({h[0][0], h[0][1], h[0][2], h[1][0], h[1][1], h[1][2], h[2][0], h[2][1], h[2][2]}, at::kDouble).reshape({3, 3});
+  const Tensor cell =
+      at::tensor({h[0][0], h[0][1], h[0][2], h[1][0], h[1][1], h[1][2], h[2][0], h[2][1], h[2][2]}, at::kDouble)
+          .reshape({3, 3});
   artifact.arrays["sites"] = tensor::to_array(base.sites);
   artifact.arrays["cell"] = tensor::to_array(cell);
   artifact.arrays["modes"] = tensor::to_array(base.modes);

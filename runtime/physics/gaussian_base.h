@@ -9,7 +9,7 @@ namespace bgw::physics {
 /// A Gaussian of displacements without centre-of-mass motion, exp(-u.K u / 2), in its own modes: u = M y with
 /// M = Q kappa^(-1/2) whitens it, y ~ N(0, 1) in m = 3N - 3 dimensions. Displacements count from `sites`.
 struct GaussianBase {
-  Tensor sites;              // [N, 3], float64
+  Tensor sites;  // [N, 3], float64
   crystal::Cell cell;
   Tensor modes;              // [3N, m], M
   Tensor stiffness;          // [m], kappa, ascending, 1/length^2 (beta is in it)
@@ -38,7 +38,8 @@ struct Modes {
 Modes modes_of(const Tensor& matrix);
 
 /// The Gaussian of positive modes.
-GaussianBase make_gaussian_base(const Modes& modes, const Tensor& sites, const crystal::Cell& cell, double static_energy, double beta);
+GaussianBase make_gaussian_base(const Modes& modes, const Tensor& sites, const crystal::Cell& cell,
+                                double static_energy, double beta);
 
 /// Arrays sites, cell, modes, stiffness, static_energy and the attribute beta.
 void add_to(artifacts::Artifact& artifact, const GaussianBase& base);

@@ -36,7 +36,8 @@ void from_lane(const double* block, std::int64_t width, int lane, double* row) {
   for (std::int64_t c = 0; c < width; ++c) row[c] = block[c * kLanes + lane];
 }
 
-void scatter_block(const double* b, std::int64_t centre, std::int64_t j, std::int64_t k, std::int64_t width, double* h) {
+void scatter_block(const double* b, std::int64_t centre, std::int64_t j, std::int64_t k, std::int64_t width,
+                   double* h) {
   for (std::int64_t c = 0; c < 3; ++c) {
     for (std::int64_t d = 0; d < 3; ++d) {
       const double x = b[3 * c + d];
@@ -48,7 +49,8 @@ void scatter_block(const double* b, std::int64_t centre, std::int64_t j, std::in
   }
 }
 
-void scatter_transposed(const double* b, std::int64_t centre, std::int64_t j, std::int64_t k, std::int64_t width, double* h) {
+void scatter_transposed(const double* b, std::int64_t centre, std::int64_t j, std::int64_t k, std::int64_t width,
+                        double* h) {
   const double t[9] = {b[0], b[3], b[6], b[1], b[4], b[7], b[2], b[5], b[8]};
   scatter_block(t, centre, k, j, width, h);
 }
@@ -68,7 +70,8 @@ struct KernelEnergyModel::Outputs {
 class KernelEnergyModel::Workspace {
  public:
   Workspace(std::int64_t atoms, std::int64_t widest_row)
-      : width_(3 * atoms), memory_(aligned_doubles(4 * width_ * kLanes + kLanes + kernels::scratch_doubles(widest_row))) {}
+      : width_(3 * atoms),
+        memory_(aligned_doubles(4 * width_ * kLanes + kLanes + kernels::scratch_doubles(widest_row))) {}
   double* displacement() { return memory_.get(); }
   double* tangent() { return memory_.get() + width_ * kLanes; }
   double* gradient() { return memory_.get() + 2 * width_ * kLanes; }
@@ -83,16 +86,21 @@ class KernelEnergyModel::Workspace {
   AlignedDoubles memory_;
 };
 
-KernelEnergyModel::KernelEnergyModel(const Potential& potential, std::vector<crystal::Vector3> sites, const crystal::Cell& cell, Images images,
-                                     const kernels::KernelTable& kernels)
-    : potential_(potential), sites_(std::move(sites)), cell_(cell), images_(images),
-      kind_(std::holds_alternative<kernels::LennardJones>(potential.kernel) ? ListKind::half : ListKind::full), kernels_(kernels),
+KernelEnergyModel::KernelEnergyModel(const Potential& potential, std::vector<crystal::Vector3> sites,
+                                     const crystal::Cell& cell, Images images, const kernels::KernelTable& kernels)
+    : potential_(potential),
+      sites_(std::move(sites)),
+      cell_(cell),
+      images_(images),
+      kind_(std::holds_alternative<kernels::LennardJones>(potential.kernel) ? ListKind::half : ListKind::full),
+      kernels_(kernels),
       constant_(0.0) {
   if (sites_.empty()) throw InputError("a system needs at least one atom");
   const auto n = static_cast<double>(sites_.size());
   list_ = images_ == Images::nearest
               ? NeighbourList::of_nearest_images(sites_, cell_, kind_)
-              : NeighbourList::within(sites_, cell_, potential_.cutoff, default_skin(cell_.volume() / n, potential_.cutoff), kind_);
+              : NeighbourList::within(sites_, cell_, potential_.cutoff,
+                                      default_skin(cell_.volume() / n, potential_.cutoff), kind_);
   constant_ = n * tail_energy_per_atom(potential_, n / cell_.volume());
 }
 
@@ -100,7 +108,8 @@ void KernelEnergyModel::check(const Tensor& field, const char* name) const {
   if (field.dim() != 3 || field.size(1) != particles() || field.size(2) != 3) {
     throw ShapeError(std::string(name) + " must have the shape [batch, " + std::to_string(particles()) + ", 3]");
   }
-  if (field.scalar_type() != at::kDouble || !field.device().is_cpu()) throw ShapeError(std::string(name) + " must be float64 on the CPU");
+  if (field.scalar_type() != at::kDouble || !field.device().is_cpu())
+    throw ShapeError(std::string(name) + " must be float64 on the CPU");
 }
 
 NeighbourList KernelEnergyModel::list_at(const double* u) const {
@@ -114,8 +123,9 @@ NeighbourList KernelEnergyModel::list_at(const double* u) const {
 
 void KernelEnergyModel::call(const NeighbourList& list, Workspace& space, const Outputs& outputs) const {
   space.clear_outputs();
-  const kernels::Block block{space.displacement(), outputs.with_product() ? space.tangent() : nullptr, space.energy(),
-                             outputs.with_gradient() ? space.gradient() : nullptr, space.product(), space.scratch()};
+  const kernels::Block block{space.displacement(), outputs.with_product() ? space.tangent() : nullptr,
+                             space.energy(),       outputs.with_gradient() ? space.gradient() : nullptr,
+                             space.product(),      space.scratch()};
   if (const auto* sw = std::get_if<kernels::StillingerWeber>(&potential_.kernel)) {
     kernels_.stillinger_weber(list.view(), *sw, block);
   } else {
@@ -123,8 +133,8 @@ void KernelEnergyModel::call(const NeighbourList& list, Workspace& space, const 
   }
 }
 
-void KernelEnergyModel::evaluate_block(std::int64_t block, std::int64_t batch, const double* u, const double* v, const Outputs& outputs,
-                                       Workspace& space) const {
+void KernelEnergyModel::evaluate_block(std::int64_t block, std::int64_t batch, const double* u, const double* v,
+                                       const Outputs& outputs, Workspace& space) const {
   const std::int64_t width = 3 * particles();
   const std::int64_t first = block * kLanes;
   const int lanes = static_cast<int>(std::min<std::int64_t>(kLanes, batch - first));
@@ -151,7 +161,8 @@ void KernelEnergyModel::evaluate_block(std::int64_t block, std::int64_t batch, c
 }
 
 // The configuration's own positions become the sites and its displacement zero, in lane 0.
-void KernelEnergyModel::evaluate_alone(std::int64_t row, const double* u, const double* v, const Outputs& outputs) const {
+void KernelEnergyModel::evaluate_alone(std::int64_t row, const double* u, const double* v,
+                                       const Outputs& outputs) const {
   const std::int64_t width = 3 * particles();
   ++outgrown_;
   const double far = 1e6 * (cell_.heights()[0] + cell_.heights()[1] + cell_.heights()[2]);
@@ -215,7 +226,8 @@ GradientAndProduct KernelEnergyModel::gradient_and_product(const Tensor& displac
 }
 
 // Centres are worked on in parallel, a chunk at a time, and their blocks are added in the order of the centres.
-void KernelEnergyModel::add_hessian(const NeighbourList& list, const std::vector<const double*>& configurations, double* hessian) const {
+void KernelEnergyModel::add_hessian(const NeighbourList& list, const std::vector<const double*>& configurations,
+                                    double* hessian) const {
   const std::int64_t n = particles();
   const std::int64_t width = 3 * n;
   const auto count = static_cast<std::int64_t>(configurations.size());
@@ -225,7 +237,9 @@ void KernelEnergyModel::add_hessian(const NeighbourList& list, const std::vector
   std::fill_n(transposed.get(), blocks * width * kLanes, 0.0);
   for (std::int64_t c = 0; c < blocks * kLanes; ++c) {
     weights[static_cast<std::size_t>(c)] = c < count ? 1.0 : 0.0;
-    if (c < count) to_lane(configurations[static_cast<std::size_t>(c)], width, static_cast<int>(c % kLanes), transposed.get() + c / kLanes * width * kLanes);
+    if (c < count)
+      to_lane(configurations[static_cast<std::size_t>(c)], width, static_cast<int>(c % kLanes),
+              transposed.get() + c / kLanes * width * kLanes);
   }
   const bool many_body = std::holds_alternative<kernels::StillingerWeber>(potential_.kernel);
   const std::int64_t widest = list.widest_row();
@@ -237,9 +251,12 @@ void KernelEnergyModel::add_hessian(const NeighbourList& list, const std::vector
     at::parallel_for(start, stop, 1, [&](std::int64_t begin, std::int64_t end) {
       const AlignedDoubles scratch = aligned_doubles(kernels::hessian_scratch_doubles(many_body ? widest : 1));
       for (std::int64_t i = begin; i < end; ++i) {
-        const kernels::CentreBlocks centre{i, blocks, transposed.get(), weights.get(), scratch.get(), results.data() + (i - start) * stride};
-        if (many_body) kernels_.stillinger_weber_hessian(list.view(), std::get<kernels::StillingerWeber>(potential_.kernel), centre);
-        else kernels_.lennard_jones_hessian(list.view(), std::get<kernels::LennardJones>(potential_.kernel), centre);
+        const kernels::CentreBlocks centre{
+            i, blocks, transposed.get(), weights.get(), scratch.get(), results.data() + (i - start) * stride};
+        if (many_body)
+          kernels_.stillinger_weber_hessian(list.view(), std::get<kernels::StillingerWeber>(potential_.kernel), centre);
+        else
+          kernels_.lennard_jones_hessian(list.view(), std::get<kernels::LennardJones>(potential_.kernel), centre);
       }
     });
     for (std::int64_t i = start; i < stop; ++i) {
@@ -275,7 +292,8 @@ Tensor KernelEnergyModel::hessian_sum(const Tensor& displacements) const {
       inside.push_back(row);
     } else {
       ++outgrown_;
-      if (!std::all_of(row, row + width, [](double x) { return std::isfinite(x); })) throw NumericalError("the Hessian was asked for displacements that are not finite");
+      if (!std::all_of(row, row + width, [](double x) { return std::isfinite(x); }))
+        throw NumericalError("the Hessian was asked for displacements that are not finite");
       add_hessian(list_at(row), {at_rest.data()}, result.data_ptr<double>());
     }
   }

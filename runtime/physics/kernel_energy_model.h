@@ -18,8 +18,8 @@ enum class Images { all, nearest };
 /// by the place in the batch and every lane is computed alone, so neither batch nor threads change a number.
 class KernelEnergyModel final : public EnergyModel {
  public:
-  KernelEnergyModel(const Potential& potential, std::vector<crystal::Vector3> sites, const crystal::Cell& cell, Images images,
-                    const kernels::KernelTable& kernels = kernels::kernels());
+  KernelEnergyModel(const Potential& potential, std::vector<crystal::Vector3> sites, const crystal::Cell& cell,
+                    Images images, const kernels::KernelTable& kernels = kernels::kernels());
 
   std::int64_t particles() const override { return static_cast<std::int64_t>(sites_.size()); }
   Tensor energy(const Tensor& displacements) const override;
@@ -38,7 +38,8 @@ class KernelEnergyModel final : public EnergyModel {
 
   void check(const Tensor& field, const char* name) const;
   void evaluate(const Tensor& displacements, const Tensor* vectors, const Outputs& outputs) const;
-  void evaluate_block(std::int64_t block, std::int64_t batch, const double* u, const double* v, const Outputs& outputs, Workspace& space) const;
+  void evaluate_block(std::int64_t block, std::int64_t batch, const double* u, const double* v, const Outputs& outputs,
+                      Workspace& space) const;
   void evaluate_alone(std::int64_t row, const double* u, const double* v, const Outputs& outputs) const;
   void call(const NeighbourList& list, Workspace& space, const Outputs& outputs) const;
   NeighbourList list_at(const double* displacements) const;

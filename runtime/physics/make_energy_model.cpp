@@ -29,10 +29,14 @@ crystal::Crystal make_crystal(const schema::Value& system) {
   const schema::Value& lattice = system.at("lattice");
   const std::string& name = lattice.at("kind").as_string();
   const crystal::LatticeKind* kind = crystal::find_lattice(name);
-  if (kind == nullptr) throw InputError(fmt::format("unknown lattice '{}'; known are {}", name, fmt::join(crystal::lattice_names(), ", ")));
+  if (kind == nullptr)
+    throw InputError(
+        fmt::format("unknown lattice '{}'; known are {}", name, fmt::join(crystal::lattice_names(), ", ")));
   const schema::List& repeats = lattice.at("repeats").as_list();
   if (repeats.size() != 3) throw InputError("repeats of a lattice are three integers");
-  return crystal::make_crystal(*kind, {static_cast<int>(repeats[0].as_int()), static_cast<int>(repeats[1].as_int()), static_cast<int>(repeats[2].as_int())},
+  return crystal::make_crystal(*kind,
+                               {static_cast<int>(repeats[0].as_int()), static_cast<int>(repeats[1].as_int()),
+                                static_cast<int>(repeats[2].as_int())},
                                lattice.at("density").as_double());
 }
 
@@ -41,13 +45,17 @@ std::unique_ptr<EnergyModel> make_energy_model(const schema::Value& system) {
   const Potential potential = make_potential(system.at("potential"));
   if (is_small(crystal.cell, potential.cutoff) && !is_compatible(system)) {
     const crystal::Vector3 h = crystal.cell.heights();
-    throw InputError(fmt::format("the cell {:.4g} x {:.4g} x {:.4g} is smaller than twice the cutoff {:.4g}; take more atoms, or write minimum_image = compatible",
-                                 h[0], h[1], h[2], potential.cutoff));
+    throw InputError(
+        fmt::format("the cell {:.4g} x {:.4g} x {:.4g} is smaller than twice the cutoff {:.4g}; take more atoms, or "
+                    "write minimum_image = compatible",
+                    h[0], h[1], h[2], potential.cutoff));
   }
-  return std::make_unique<KernelEnergyModel>(potential, crystal.sites, crystal.cell, images_for(system, crystal.cell, potential.cutoff));
+  return std::make_unique<KernelEnergyModel>(potential, crystal.sites, crystal.cell,
+                                             images_for(system, crystal.cell, potential.cutoff));
 }
 
-std::unique_ptr<EnergyModel> make_energy_model(const schema::Value& system, const std::vector<crystal::Vector3>& sites, const crystal::Cell& cell) {
+std::unique_ptr<EnergyModel> make_energy_model(const schema::Value& system, const std::vector<crystal::Vector3>& sites,
+                                               const crystal::Cell& cell) {
   const Potential potential = make_potential(system.at("potential"));
   return std::make_unique<KernelEnergyModel>(potential, sites, cell, images_for(system, cell, potential.cutoff));
 }

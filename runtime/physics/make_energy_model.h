@@ -18,6 +18,7 @@ std::unique_ptr<EnergyModel> make_energy_model(const schema::Value& system);
 
 /// The same potential around other sites: relaxed ones, or any structure (displacements zero). In a cell smaller than
 /// twice the cutoff all periodic images count, unless `minimum_image` is "compatible".
-std::unique_ptr<EnergyModel> make_energy_model(const schema::Value& system, const std::vector<crystal::Vector3>& sites, const crystal::Cell& cell);
+std::unique_ptr<EnergyModel> make_energy_model(const schema::Value& system, const std::vector<crystal::Vector3>& sites,
+                                               const crystal::Cell& cell);
 
 }  // namespace bgw::physics

@@ -26,7 +26,8 @@ struct Neighbour {
 /// Atoms sorted into bins at least as wide as the search radius, or one bin where the cell is narrower.
 class Bins {
  public:
-  Bins(const std::vector<Vector3>& sites, const Cell& cell, double radius) : sites_(sites), cell_(cell), radius_(radius) {
+  Bins(const std::vector<Vector3>& sites, const Cell& cell, double radius)
+      : sites_(sites), cell_(cell), radius_(radius) {
     const Vector3 heights = cell.heights();
     const int most = std::max(1, static_cast<int>(std::cbrt(static_cast<double>(sites.size()))) + 1);
     for (std::size_t k = 0; k < 3; ++k) {
@@ -105,7 +106,9 @@ bool owns(std::size_t i, const Neighbour& n) {
 
 }  // namespace
 
-double default_skin(double volume_per_atom, double cutoff) { return 0.3 * std::min(std::cbrt(volume_per_atom), cutoff); }
+double default_skin(double volume_per_atom, double cutoff) {
+  return 0.3 * std::min(std::cbrt(volume_per_atom), cutoff);
+}
 
 void NeighbourList::append(std::int32_t j, const Vector3& offset, bool owner) {
   index_.push_back(j);
@@ -118,7 +121,8 @@ void NeighbourList::close_row() {
   begin_.push_back(entries());
 }
 
-NeighbourList NeighbourList::within(const std::vector<Vector3>& sites, const Cell& cell, double cutoff, double skin, ListKind kind) {
+NeighbourList NeighbourList::within(const std::vector<Vector3>& sites, const Cell& cell, double cutoff, double skin,
+                                    ListKind kind) {
   // With a skin the search goes on to the next shells, which decide how far atoms may move before a pair is missing.
   const double reach = cutoff + skin;
   const double radius = reach + 2.0 * skin;
@@ -136,7 +140,9 @@ NeighbourList NeighbourList::within(const std::vector<Vector3>& sites, const Cel
       excluded = std::min(excluded, n.distance);
       if (owns(i, n)) list.watched_.push_back({static_cast<std::int32_t>(i), n.atom, n.offset});
     });
-    std::sort(row.begin(), row.end(), [](const Neighbour& a, const Neighbour& b) { return a.atom != b.atom ? a.atom < b.atom : a.image < b.image; });
+    std::sort(row.begin(), row.end(), [](const Neighbour& a, const Neighbour& b) {
+      return a.atom != b.atom ? a.atom < b.atom : a.image < b.image;
+    });
     for (const Neighbour& n : row) {
       const bool owner = owns(i, n);
       if (kind == ListKind::full || owner) list.append(n.atom, n.offset, owner);
@@ -192,7 +198,8 @@ bool NeighbourList::watched_stay_out(const double* u) const {
   return std::all_of(watched_.begin(), watched_.end(), [&](const Watched& w) {
     double square = 0;
     for (std::size_t d = 0; d < 3; ++d) {
-      const double x = w.offset[d] + u[3 * static_cast<std::size_t>(w.j) + d] - u[3 * static_cast<std::size_t>(w.i) + d];
+      const double x =
+          w.offset[d] + u[3 * static_cast<std::size_t>(w.j) + d] - u[3 * static_cast<std::size_t>(w.i) + d];
       square += x * x;
     }
     return square > limit;
@@ -200,7 +207,13 @@ bool NeighbourList::watched_stay_out(const double* u) const {
 }
 
 kernels::NeighbourView NeighbourList::view() const {
-  return {static_cast<std::int64_t>(begin_.size()) - 1, begin_.data(), index_.data(), offset_.data(), owner_.data(), wraps_ ? edges_.data() : nullptr, widest_row_};
+  return {static_cast<std::int64_t>(begin_.size()) - 1,
+          begin_.data(),
+          index_.data(),
+          offset_.data(),
+          owner_.data(),
+          wraps_ ? edges_.data() : nullptr,
+          widest_row_};
 }
 
 }  // namespace bgw::physics

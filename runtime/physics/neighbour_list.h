@@ -16,10 +16,12 @@ enum class ListKind { full, half };
 class NeighbourList {
  public:
   /// All images within cutoff + skin.
-  static NeighbourList within(const std::vector<crystal::Vector3>& sites, const crystal::Cell& cell, double cutoff, double skin, ListKind kind);
+  static NeighbourList within(const std::vector<crystal::Vector3>& sites, const crystal::Cell& cell, double cutoff,
+                              double skin, ListKind kind);
   /// All pairs of different atoms; the kernels take the nearest image of each (orthorhombic cells only). For cells
   /// smaller than twice the cutoff, where the literature defines energies in this way.
-  static NeighbourList of_nearest_images(const std::vector<crystal::Vector3>& sites, const crystal::Cell& cell, ListKind kind);
+  static NeighbourList of_nearest_images(const std::vector<crystal::Vector3>& sites, const crystal::Cell& cell,
+                                         ListKind kind);
 
   /// Valid as long as this list lives and is not moved.
   kernels::NeighbourView view() const;

@@ -14,9 +14,11 @@ void expect_real_modes(const Modes& modes, std::int64_t particles) {
   const double stiffest = modes.stiffness[-1].item<double>();
   if (softest > 1e-9 * stiffest) return;
   const auto imaginary = (modes.stiffness <= 1e-9 * stiffest).sum().item<std::int64_t>();
-  throw NumericalError(fmt::format("the lattice of {} atoms is not a minimum of its potential energy: {} imaginary or free modes, the lowest with beta k = {:.4g} "
-                                   "(the stiffest has {:.4g}); use base kind scha, or relax the sites",
-                                   particles, imaginary, softest, stiffest));
+  throw NumericalError(
+      fmt::format("the lattice of {} atoms is not a minimum of its potential energy: {} imaginary or free modes, the "
+                  "lowest with beta k = {:.4g} "
+                  "(the stiffest has {:.4g}); use base kind scha, or relax the sites",
+                  particles, imaginary, softest, stiffest));
 }
 
 }  // namespace

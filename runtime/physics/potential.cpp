@@ -9,18 +9,20 @@
 namespace bgw::physics {
 namespace {
 
-constexpr double kBoltzmann = 8.617333262145e-5;            // eV/K
-constexpr double kTetrahedral = -0.33331324756823727;       // cos(109.47 degrees), as in the published numbers
+constexpr double kBoltzmann = 8.617333262145e-5;       // eV/K
+constexpr double kTetrahedral = -0.33331324756823727;  // cos(109.47 degrees), as in the published numbers
 
 double positive(const schema::Value& potential, const char* name, double otherwise) {
   const double x = potential.number_or(name, otherwise);
-  if (!(x > 0.0) || !std::isfinite(x)) throw InputError(std::string("potential: ") + name + " must be a positive number");
+  if (!(x > 0.0) || !std::isfinite(x))
+    throw InputError(std::string("potential: ") + name + " must be a positive number");
   return x;
 }
 
 int power(const schema::Value& potential, const char* name, double otherwise) {
   const double x = potential.number_or(name, otherwise);
-  if (!(x >= 0.0 && x <= 64.0) || x != std::floor(x)) throw InputError(std::string("potential: ") + name + " must be a whole number between 0 and 64");
+  if (!(x >= 0.0 && x <= 64.0) || x != std::floor(x))
+    throw InputError(std::string("potential: ") + name + " must be a whole number between 0 and 64");
   return static_cast<int>(x);
 }
 
@@ -80,7 +82,9 @@ double tail_energy_per_atom(const Potential& potential, double density) {
   return 8.0 / 3.0 * std::numbers::pi * density * potential.epsilon * sigma3 * (s3 * s3 * s3 / 3.0 - s3);
 }
 
-double boltzmann_constant(const schema::Value& system) { return make_potential(system.at("potential")).reduced ? 1.0 : kBoltzmann; }
+double boltzmann_constant(const schema::Value& system) {
+  return make_potential(system.at("potential")).reduced ? 1.0 : kBoltzmann;
+}
 
 double length_scale(const schema::Value& system) { return make_potential(system.at("potential")).sigma; }
 

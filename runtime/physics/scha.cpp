@@ -29,7 +29,8 @@ Modes positive_modes(const Tensor& matrix) {
 double relative_size(const Modes& modes, const Tensor& difference) {
   const std::int64_t stride = std::max<std::int64_t>(1, modes.stiffness.size(0) / 100);
   const Tensor q = modes.vectors.slice(1, 0, modes.vectors.size(1), stride).contiguous();
-  const Tensor along = (q * at::matmul(difference, q)).sum(0) / modes.stiffness.slice(0, 0, modes.stiffness.size(0), stride);
+  const Tensor along =
+      (q * at::matmul(difference, q)).sum(0) / modes.stiffness.slice(0, 0, modes.stiffness.size(0), stride);
   return std::sqrt((along * along).mean().item<double>());
 }
 
@@ -60,9 +61,11 @@ bool is_significant(const Halves& halves) {
 
 }  // namespace
 
-Scha::Scha(const EnergyModel& model, const crystal::Crystal& crystal, double beta, const SchaOptions& options, const tensor::RandomStream& stream)
+Scha::Scha(const EnergyModel& model, const crystal::Crystal& crystal, double beta, const SchaOptions& options,
+           const tensor::RandomStream& stream)
     : model_(model), crystal_(crystal), beta_(beta), options_(options), stream_(stream) {
-  if (static_cast<std::int64_t>(crystal.sites.size()) != model.particles()) throw ShapeError("the crystal and the energy model have different numbers of atoms");
+  if (static_cast<std::int64_t>(crystal.sites.size()) != model.particles())
+    throw ShapeError("the crystal and the energy model have different numbers of atoms");
 }
 
 SchaState Scha::start() const {
@@ -78,7 +81,8 @@ SchaState Scha::start() const {
 Tensor Scha::fields(const Modes& modes, std::int64_t step, std::int64_t pairs) const {
   const std::int64_t n = model_.particles();
   const Tensor z = stream_.normal(step, 0, pairs, 3 * n);
-  const Tensor u = at::matmul(at::matmul(z, modes.vectors) * at::rsqrt(modes.stiffness), modes.vectors.t()).reshape({pairs, n, 3});
+  const Tensor u =
+      at::matmul(at::matmul(z, modes.vectors) * at::rsqrt(modes.stiffness), modes.vectors.t()).reshape({pairs, n, 3});
   const std::int64_t half = pairs / 2;
   const Tensor first = u.slice(0, 0, half);
   const Tensor second = u.slice(0, half, 2 * half);
@@ -92,7 +96,9 @@ void Scha::step(SchaState& state) const {
   const Halves halves = average(model_, crystal_, u);
   const Tensor difference = 0.5 * beta_ * (halves.hessian[0] + halves.hessian[1]) - state.stiffness_matrix;
   const double change = relative_size(modes, difference);
-  if (!std::isfinite(change)) throw NumericalError("the self-consistent phonons met energies that are not finite at iteration " + std::to_string(state.iteration + 1));
+  if (!std::isfinite(change))
+    throw NumericalError("the self-consistent phonons met energies that are not finite at iteration " +
+                         std::to_string(state.iteration + 1));
   state.noise = relative_size(modes, 0.5 * beta_ * (halves.hessian[0] - halves.hessian[1]));
   if (state.iteration > 0 && change > 0.7 * state.change) state.mixing = std::max(0.25, 0.7 * state.mixing);
   state.change = change;
@@ -109,14 +115,17 @@ void Scha::step(SchaState& state) const {
   state.converged = !moved && change < 0.2 * state.noise;
 }
 
-bool Scha::is_finished(const SchaState& state) const { return state.converged || state.iteration >= options_.iterations; }
+bool Scha::is_finished(const SchaState& state) const {
+  return state.converged || state.iteration >= options_.iterations;
+}
 
 // ln Zc >= (1/2) sum ln(2 pi / kappa) - beta U0 - <beta (U - U0) - |y|^2 / 2>, averaged over mirrored pairs.
 SchaResult Scha::finish(const SchaState& state) const {
   const Modes modes = positive_modes(state.stiffness_matrix);
   const Tensor shift = state.shift.unsqueeze(0);
   SchaResult result;
-  result.base = make_gaussian_base(modes, sites_tensor(crystal_) + state.shift, crystal_.cell, model_.energy(shift).item<double>(), beta_);
+  result.base = make_gaussian_base(modes, sites_tensor(crystal_) + state.shift, crystal_.cell,
+                                   model_.energy(shift).item<double>(), beta_);
   const std::int64_t pairs = std::max<std::int64_t>(4, options_.bound_samples / 4 * 2);
   const Tensor u = fields(modes, kBoundStep, pairs);
   const Tensor y = latents_from_displacements(result.base, u);
@@ -125,11 +134,13 @@ SchaResult Scha::finish(const SchaState& state) const {
   const double mean = of_pairs.mean().item<double>();
   result.log_zc_bound = log_partition(result.base) - mean;
   result.log_zc_sigma = (of_pairs.std() / std::sqrt(static_cast<double>(pairs))).item<double>();
-  if (!std::isfinite(result.log_zc_bound)) throw NumericalError("the variational bound of the self-consistent phonons is not finite");
+  if (!std::isfinite(result.log_zc_bound))
+    throw NumericalError("the variational bound of the self-consistent phonons is not finite");
   const Modes harmonic = modes_of(beta_ * model_.hessian_sum(at::zeros_like(shift)));
   if (harmonic.stiffness[0].item<double>() > 1e-9 * harmonic.stiffness[-1].item<double>()) {
     const double energy = model_.energy(at::zeros_like(shift)).item<double>();
-    result.log_zc_harmonic = log_partition(make_gaussian_base(harmonic, sites_tensor(crystal_), crystal_.cell, energy, beta_));
+    result.log_zc_harmonic =
+        log_partition(make_gaussian_base(harmonic, sites_tensor(crystal_), crystal_.cell, energy, beta_));
   }
   return result;
 }

@@ -12,19 +12,19 @@
 namespace bgw::physics {
 
 struct SchaOptions {
-  std::int64_t samples = 256;        // displacement fields per iteration, half of them mirrored
-  std::int64_t bound_samples = 1024; // fresh fields for the variational bound
-  std::int64_t iterations = 16;      // at most
+  std::int64_t samples = 256;         // displacement fields per iteration, half of them mirrored
+  std::int64_t bound_samples = 1024;  // fresh fields for the variational bound
+  std::int64_t iterations = 16;       // at most
   bool relax_sites = true;
 };
 
 /// Where the iteration stands; all there is to save between two iterations.
 struct SchaState {
-  Tensor stiffness_matrix;   // [3N, 3N], K, 1/length^2; need not be positive before the end
-  Tensor shift;              // [N, 3], mean sites minus lattice sites
+  Tensor stiffness_matrix;  // [3N, 3N], K, 1/length^2; need not be positive before the end
+  Tensor shift;             // [N, 3], mean sites minus lattice sites
   std::int64_t iteration = 0;
   double change = std::numeric_limits<double>::infinity();  // of the stiffness, relative, rms over the modes
-  double noise = 0;          // of the stiffness, relative, from the two halves of the samples
+  double noise = 0;  // of the stiffness, relative, from the two halves of the samples
   double mixing = 1;
   bool converged = false;
 };
@@ -32,8 +32,8 @@ struct SchaState {
 /// What the iteration leads to.
 struct SchaResult {
   GaussianBase base;
-  double log_zc_bound = 0;   // lower bound of ln Zc (Gibbs-Bogoliubov), from fresh samples
-  double log_zc_sigma = 0;   // its standard error
+  double log_zc_bound = 0;                // lower bound of ln Zc (Gibbs-Bogoliubov), from fresh samples
+  double log_zc_sigma = 0;                // its standard error
   std::optional<double> log_zc_harmonic;  // of the static lattice, where it has no imaginary mode
 };
 
@@ -47,7 +47,8 @@ struct SchaResult {
 class Scha {
  public:
   /// The model and the crystal must outlive this object; the model's sites are the crystal's.
-  Scha(const EnergyModel& model, const crystal::Crystal& crystal, double beta, const SchaOptions& options, const tensor::RandomStream& stream);
+  Scha(const EnergyModel& model, const crystal::Crystal& crystal, double beta, const SchaOptions& options,
+       const tensor::RandomStream& stream);
 
   /// The static Hessian; where it has imaginary modes they enter the first fields with the sign turned.
   SchaState start() const;

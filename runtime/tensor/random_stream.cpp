@@ -53,7 +53,8 @@ Tensor RandomStream::uniform(std::int64_t step, std::int64_t first_sample, std::
   for (std::int64_t s = 0; s < samples; ++s) {
     for (std::int64_t w = 0; w < width; w += 2) {
       const Words bits = philox({static_cast<std::uint32_t>(w / 2), static_cast<std::uint32_t>(first_sample + s),
-                                 static_cast<std::uint32_t>(step), purpose_[0]}, key_);
+                                 static_cast<std::uint32_t>(step), purpose_[0]},
+                                key_);
       *out++ = unit_interval(bits[0], bits[1]);
       if (w + 1 < width) *out++ = unit_interval(bits[2], bits[3]);
     }

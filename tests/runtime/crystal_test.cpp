@@ -81,7 +81,8 @@ TEST_CASE("atom counts offered instead of a wrong one are boxes near to a cube")
   const LatticeKind& dc = *find_lattice("diamond_cubic");
   CHECK(allowed_atoms(dc, 60) == std::vector<std::int64_t>{8, 64, 96});
   CHECK(allowed_atoms(dc, 100) == std::vector<std::int64_t>{64, 96, 144, 216});
-  for (const std::int64_t n : allowed_atoms(*find_lattice("ice_ih"), 500)) CHECK(repeats_for(*find_lattice("ice_ih"), n));
+  for (const std::int64_t n : allowed_atoms(*find_lattice("ice_ih"), 500))
+    CHECK(repeats_for(*find_lattice("ice_ih"), n));
 }
 
 TEST_CASE("an unknown lattice has no kind") { CHECK(find_lattice("graphite") == nullptr); }

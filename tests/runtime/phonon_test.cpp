@@ -22,11 +22,14 @@ using namespace bgw::testing;
 
 namespace {
 
-GaussianBase phonons(const schema::Value& system, double beta) { return phonon_base(*make_energy_model(system), physics::make_crystal(system), beta, false); }
+GaussianBase phonons(const schema::Value& system, double beta) {
+  return phonon_base(*make_energy_model(system), physics::make_crystal(system), beta, false);
+}
 
 constexpr double kElectronvolt = 8.617333262145e-5;  // eV/K
 
-/// The silicon of the harmonic table: epsilon in eV and cos0 = -1/3. (50.003 kcal/mol would be 2.5e-3 kT lower at 300 K.)
+/// The silicon of the harmonic table: epsilon in eV and cos0 = -1/3. (50.003 kcal/mol would be 2.5e-3 kT lower at 300
+/// K.)
 schema::Value silicon_in_ev(double edge) {
   schema::Map system = silicon(216, edge).as_map();
   schema::Map potential = stillinger_weber_value(2.1683, 2.0951, 21.0).as_map();
@@ -49,7 +52,10 @@ Fit fit(const schema::Value& system, double beta, const SchaOptions& options) {
   while (!scha.is_finished(state)) scha.step(state);
   const SchaResult result = scha.finish(state);
   const auto n = static_cast<double>(model->particles());
-  return {state, result, free_energy_per_particle(result.log_zc_bound, model->particles(), crystal.cell.volume(), length_scale(system)), result.log_zc_sigma / n};
+  return {
+      state, result,
+      free_energy_per_particle(result.log_zc_bound, model->particles(), crystal.cell.volume(), length_scale(system)),
+      result.log_zc_sigma / n};
 }
 
 }  // namespace
@@ -69,13 +75,16 @@ TEST_CASE("harmonic free energies are the exact ones of the tables") {
                               {"Lennard-Jones 256", lennard_jones(256), 0.5, 2.98481}};
   for (const Row& row : rows) {
     INFO(row.name);
-    CHECK(free_energy_per_particle(phonons(row.system, row.beta), length_scale(row.system)) == Approx(row.expected).margin(6e-6).epsilon(0));
+    CHECK(free_energy_per_particle(phonons(row.system, row.beta), length_scale(row.system)) ==
+          Approx(row.expected).margin(6e-6).epsilon(0));
   }
 }
 
 TEST_CASE("harmonic free energies of the large boxes", "[.][long]") {
-  CHECK(free_energy_per_particle(phonons(water("diamond_cubic", 512), kWaterBeta), 2.3925) == Approx(-24.98404).margin(6e-6).epsilon(0));
-  CHECK(free_energy_per_particle(phonons(water("ice_ih", 512), kWaterBeta), 2.3925) == Approx(-24.98575).margin(6e-6).epsilon(0));
+  CHECK(free_energy_per_particle(phonons(water("diamond_cubic", 512), kWaterBeta), 2.3925) ==
+        Approx(-24.98404).margin(6e-6).epsilon(0));
+  CHECK(free_energy_per_particle(phonons(water("ice_ih", 512), kWaterBeta), 2.3925) ==
+        Approx(-24.98575).margin(6e-6).epsilon(0));
   CHECK(free_energy_per_particle(phonons(lennard_jones(500), 0.5), 1.0) == Approx(2.99968).margin(6e-6).epsilon(0));
 }
 
@@ -83,7 +92,8 @@ TEST_CASE("the free energy of independent oscillators is analytic") {
   // N = 2, all three modes of stiffness k: Zc = (2 pi / k)^(3/2) exp(-beta U0)
   const double k = 7.0;
   const double log_zc = 1.5 * std::log(2 * M_PI / k) + 0.25;
-  CHECK(free_energy_per_particle(log_zc, 2, 11.0, 1.3) == Approx(-(log_zc + std::log(11.0) + 0.5 * std::log(2.0)) / 2 + 3 * std::log(1.3)));
+  CHECK(free_energy_per_particle(log_zc, 2, 11.0, 1.3) ==
+        Approx(-(log_zc + std::log(11.0) + 0.5 * std::log(2.0)) / 2 + 3 * std::log(1.3)));
 }
 
 TEST_CASE("an Einstein crystal has the free energy of the published closed form") {
@@ -135,7 +145,8 @@ TEST_CASE("relaxing finds the perfect lattice again") {
   crystal::Crystal crooked = perfect;
   const Tensor u = 0.05 * tensor::RandomStream(plan::Key{}, "crooked").normal(0, 0, 64, 3);
   for (std::int64_t i = 0; i < 64; ++i) {
-    for (std::int64_t d = 0; d < 3; ++d) crooked.sites[static_cast<std::size_t>(i)][static_cast<std::size_t>(d)] += u[i][d].item<double>();
+    for (std::int64_t d = 0; d < 3; ++d)
+      crooked.sites[static_cast<std::size_t>(i)][static_cast<std::size_t>(d)] += u[i][d].item<double>();
   }
   const auto model = make_energy_model(system, crooked.sites, crooked.cell);
   const GaussianBase relaxed = phonon_base(*model, crooked, kWaterBeta, true);
@@ -146,7 +157,8 @@ TEST_CASE("relaxing finds the perfect lattice again") {
 
 TEST_CASE("imaginary modes end the harmonic base with their number and a way out") {
   // mW on a bcc lattice of ice density is no minimum.
-  const schema::Value system = schema::Map{{"potential", stillinger_weber_value(6.189, 2.3925, 23.15)}, {"lattice", lattice_value("bcc", 128, kWaterDensity)}};
+  const schema::Value system = schema::Map{{"potential", stillinger_weber_value(6.189, 2.3925, 23.15)},
+                                           {"lattice", lattice_value("bcc", 128, kWaterDensity)}};
   try {
     phonons(system, kWaterBeta);
     FAIL("the lattice was taken for stable");
@@ -176,7 +188,8 @@ TEST_CASE("self-consistent phonons reach the variational bound of the tables") {
   CHECK(std::abs(ice.bound - -25.14502) < 3 * ice.sigma + 2e-5);
   CHECK(rms_displacement(ice.result.base) == Approx(0.160).margin(6e-4));
   CHECK(ice.result.base.static_energy == Approx(-792.19104691).epsilon(1e-9));
-  CHECK(free_energy_per_particle(ice.result.log_zc_harmonic.value(), 64, 64 / kWaterDensity, 2.3925) == Approx(-25.08874).margin(6e-6).epsilon(0));
+  CHECK(free_energy_per_particle(ice.result.log_zc_harmonic.value(), 64, 64 / kWaterDensity, 2.3925) ==
+        Approx(-25.08874).margin(6e-6).epsilon(0));
 
   const Fit solid = fit(lennard_jones(256), 0.5, {64, 512, 16, true});
   CHECK(solid.state.converged);
@@ -207,7 +220,8 @@ TEST_CASE("self-consistent phonons go on from a saved state as if nothing had ha
 
 TEST_CASE("self-consistent phonons take a lattice that has imaginary modes") {
   // bcc at this density is held up by heat alone, if at all: what matters is a proper Gaussian and an honest bound.
-  const schema::Value system = schema::Map{{"potential", stillinger_weber_value(6.189, 2.3925, 18.0)}, {"lattice", lattice_value("bcc", 128, 0.042263)}};
+  const schema::Value system = schema::Map{{"potential", stillinger_weber_value(6.189, 2.3925, 18.0)},
+                                           {"lattice", lattice_value("bcc", 128, 0.042263)}};
   const Fit found = fit(system, kWaterBeta, {32, 64, 4, true});
   CHECK(found.result.base.stiffness.min().item<double>() > 0.0);
   CHECK(std::isfinite(found.bound));
@@ -215,16 +229,22 @@ TEST_CASE("self-consistent phonons take a lattice that has imaginary modes") {
 
 TEST_CASE("scha times", "[.][bench]") {
   at::set_num_threads(1);
-  for (const auto& [name, system, beta] : {std::tuple{"mW 64", water("diamond_cubic", 64), kWaterBeta}, std::tuple{"mW hex 64", water("ice_ih", 64), kWaterBeta},
-                                           std::tuple{"mW 216", water("diamond_cubic", 216), kWaterBeta}, std::tuple{"LJ 256", lennard_jones(256), 0.5}}) {
+  for (const auto& [name, system, beta] :
+       {std::tuple{"mW 64", water("diamond_cubic", 64), kWaterBeta},
+        std::tuple{"mW hex 64", water("ice_ih", 64), kWaterBeta},
+        std::tuple{"mW 216", water("diamond_cubic", 216), kWaterBeta}, std::tuple{"LJ 256", lennard_jones(256), 0.5}}) {
     auto start = std::chrono::steady_clock::now();
-    const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+    const auto seconds = [&] {
+      return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    };
     const GaussianBase harmonic = phonons(system, beta);
     std::cout << name << " phonon " << seconds() << " s, rms " << rms_displacement(harmonic) << "\n";
     start = std::chrono::steady_clock::now();
     const Fit found = fit(system, beta, {});
-    std::cout << name << " scha " << seconds() << " s, iterations " << found.state.iteration << " change " << found.state.change << " noise " << found.state.noise << " mixing "
-              << found.state.mixing << "; bound " << found.bound << " +- " << found.sigma << ", rms " << rms_displacement(found.result.base) << ", lowest "
-              << found.result.base.stiffness[0].item<double>() << ", shift " << found.state.shift.abs().max().item<double>() << "\n";
+    std::cout << name << " scha " << seconds() << " s, iterations " << found.state.iteration << " change "
+              << found.state.change << " noise " << found.state.noise << " mixing " << found.state.mixing << "; bound "
+              << found.bound << " +- " << found.sigma << ", rms " << rms_displacement(found.result.base) << ", lowest "
+              << found.result.base.stiffness[0].item<double>() << ", shift "
+              << found.state.shift.abs().max().item<double>() << "\n";
   }
 }

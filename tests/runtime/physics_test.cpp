@@ -43,11 +43,14 @@ std::vector<Vector3> positions(const schema::Value& system, const Tensor& u) {
 
 KernelEnergyModel kernel_model(const schema::Value& system, kernels::Variant variant, Images images = Images::all) {
   const crystal::Crystal crystal = physics::make_crystal(system);
-  return KernelEnergyModel(make_potential(system.at("potential")), crystal.sites, crystal.cell, images, kernels::kernels(variant));
+  return KernelEnergyModel(make_potential(system.at("potential")), crystal.sites, crystal.cell, images,
+                           kernels::kernels(variant));
 }
 
 schema::Value dense_bcc() {
-  return schema::Map{{"potential", stillinger_weber_value(6.189, 2.3925, 21.0)}, {"lattice", lattice_value("bcc", 54, 0.042263)}, {"minimum_image", "strict"}};
+  return schema::Map{{"potential", stillinger_weber_value(6.189, 2.3925, 21.0)},
+                     {"lattice", lattice_value("bcc", 54, 0.042263)},
+                     {"minimum_image", "strict"}};
 }
 
 double largest(const Tensor& x) { return x.abs().max().item<double>(); }
@@ -69,27 +72,35 @@ struct Golden {
 
 TEST_CASE("energies and gradients are those of the published comparison with an independent code") {
   const std::vector<Golden> table{
-      {"mW cubic 64", water("diamond_cubic", 64), .1, -792.19104691, -770.71084815, 0.1488225, 1.3179213, 0.1574172, 2698.108359},
-      {"mW hexagonal 64", water("ice_ih", 64), .1, -792.19104691, -774.09625177, 4.1297136, 0.6357783, -2.8448992, 1980.692002},
-      {"mW cubic 216", water("diamond_cubic", 216), .1, -2673.64478334, -2606.43634754, 4.3357218, 3.2932442, -4.6141005, 8262.070120},
-      {"LJ fcc 256", lennard_jones(256), .03, -1613.62597012, -1407.07864186, 17.5123598, 21.2386428, -2.2210960, 670793.172840},
-      {"silicon 64", silicon(64, std::cbrt(8.0 / 0.0499)), .1, -6400.37749506, -6177.82559938, 1.2543171, 13.4473787, 2.4449842, 298186.896768},
+      {"mW cubic 64", water("diamond_cubic", 64), .1, -792.19104691, -770.71084815, 0.1488225, 1.3179213, 0.1574172,
+       2698.108359},
+      {"mW hexagonal 64", water("ice_ih", 64), .1, -792.19104691, -774.09625177, 4.1297136, 0.6357783, -2.8448992,
+       1980.692002},
+      {"mW cubic 216", water("diamond_cubic", 216), .1, -2673.64478334, -2606.43634754, 4.3357218, 3.2932442,
+       -4.6141005, 8262.070120},
+      {"LJ fcc 256", lennard_jones(256), .03, -1613.62597012, -1407.07864186, 17.5123598, 21.2386428, -2.2210960,
+       670793.172840},
+      {"silicon 64", silicon(64, std::cbrt(8.0 / 0.0499)), .1, -6400.37749506, -6177.82559938, 1.2543171, 13.4473787,
+       2.4449842, 298186.896768},
       {"bcc 54", dense_bcc(), .1, -589.61996373, -572.61906894, -0.8496742, 1.0911263, -5.3224644, 2682.393903}};
   for (const Golden& golden : table) {
     INFO(golden.name);
     const auto model = make_energy_model(golden.system);
     const std::int64_t n = model->particles();
-    CHECK(model->energy(at::zeros({1, n, 3}, at::kDouble)).item<double>() == Approx(golden.at_rest).margin(6e-9).epsilon(0));
+    CHECK(model->energy(at::zeros({1, n, 3}, at::kDouble)).item<double>() ==
+          Approx(golden.at_rest).margin(6e-9).epsilon(0));
     const EnergyAndGradient found = model->energy_and_gradient(golden_displacements(n, golden.amplitude));
     CHECK(found.energy.item<double>() == Approx(golden.displaced).margin(6e-9).epsilon(0));
     const double* g = found.gradient.data_ptr<double>();
     CHECK(g[0] == Approx(golden.g0).margin(6e-8).epsilon(0));
     CHECK(g[1] == Approx(golden.g1).margin(6e-8).epsilon(0));
     CHECK(g[2] == Approx(golden.g2).margin(6e-8).epsilon(0));
-    CHECK((found.gradient * found.gradient).sum().item<double>() == Approx(golden.sum_of_squares).margin(6e-7).epsilon(0));
+    CHECK((found.gradient * found.gradient).sum().item<double>() ==
+          Approx(golden.sum_of_squares).margin(6e-7).epsilon(0));
   }
   const auto large = make_energy_model(lennard_jones(500));
-  CHECK(large->energy(at::zeros({1, 500, 3}, at::kDouble)).item<double>() == Approx(-3151.61322289).margin(6e-9).epsilon(0));
+  CHECK(large->energy(at::zeros({1, 500, 3}, at::kDouble)).item<double>() ==
+        Approx(-3151.61322289).margin(6e-9).epsilon(0));
 }
 
 TEST_CASE("forces are minus the slope of the energy") {
@@ -114,12 +125,14 @@ TEST_CASE("the Hessian-vector product is the slope of the gradient and the Hessi
     const Tensor v = random_displacements(11, n, 1.0, "vector");
     const GradientAndProduct found = model->gradient_and_product(u, v);
     const double h = 1e-4 * width;
-    const Tensor slope = (model->energy_and_gradient(u + h * v).gradient - model->energy_and_gradient(u - h * v).gradient) / (2 * h);
+    const Tensor slope =
+        (model->energy_and_gradient(u + h * v).gradient - model->energy_and_gradient(u - h * v).gradient) / (2 * h);
     INFO(system.at("lattice").at("kind").as_string());
     CHECK(largest(found.product - slope) < 1e-6 * largest(slope));
     CHECK(largest(found.gradient - model->energy_and_gradient(u).gradient) < 1e-12 * largest(found.gradient));
     Tensor by_hessian = at::zeros_like(v);
-    for (std::int64_t b = 0; b < 11; ++b) by_hessian[b] = at::mv(model->hessian_sum(u.slice(0, b, b + 1)), v[b].reshape({-1})).reshape({n, 3});
+    for (std::int64_t b = 0; b < 11; ++b)
+      by_hessian[b] = at::mv(model->hessian_sum(u.slice(0, b, b + 1)), v[b].reshape({-1})).reshape({n, 3});
     CHECK(largest(found.product - by_hessian) < 1e-11 * largest(by_hessian));
   }
 }
@@ -156,7 +169,8 @@ TEST_CASE("a configuration's numbers do not depend on the batch around it") {
       CHECK(at::equal(one.energy[0], all.energy[b]));
       CHECK(at::equal(one.gradient[0], all.gradient[b]));
       CHECK(at::equal(model->energy(u.slice(0, b, b + 1))[0], all.energy[b]));
-      CHECK(at::equal(model->gradient_and_product(u.slice(0, b, b + 1), v.slice(0, b, b + 1)).product[0], products.product[b]));
+      CHECK(at::equal(model->gradient_and_product(u.slice(0, b, b + 1), v.slice(0, b, b + 1)).product[0],
+                      products.product[b]));
     }
   }
 }
@@ -199,7 +213,8 @@ TEST_CASE("the kernels' exponential is that of the standard library to an ulp or
     for (int l = 0; l < kernels::kLanes; ++l) worst = std::max(worst, std::abs(y[l] / std::exp(x[l]) - 1.0));
   }
   CHECK(worst < 1.2 * std::numeric_limits<double>::epsilon());
-  alignas(64) double x[kernels::kLanes] = {0.0, -0.0, -1e-300, -709.0, -1e6, -1e300, -std::numeric_limits<double>::infinity(), std::nan("")};
+  alignas(64) double x[kernels::kLanes] = {
+      0.0, -0.0, -1e-300, -709.0, -1e6, -1e300, -std::numeric_limits<double>::infinity(), std::nan("")};
   alignas(64) double y[kernels::kLanes];
   kernels::kernels().exponential(x, y);
   CHECK((y[0] == 1.0 && y[1] == 1.0 && y[2] == 1.0));
@@ -212,7 +227,7 @@ TEST_CASE("a configuration that outgrows the neighbour list is as exact as any o
   const crystal::Cell cell = physics::make_crystal(system).cell;
   const KernelEnergyModel model = kernel_model(system, kernels::Variant::plain);
   Tensor u = random_displacements(10, 64, 0.1);
-  u[3] = random_displacements(1, 64, 1.5, "wild")[0];  // nothing of the lattice is left
+  u[3] = random_displacements(1, 64, 1.5, "wild")[0];      // nothing of the lattice is left
   u[7][5] += at::tensor({25.0, -3.0, 40.0}, at::kDouble);  // one molecule several cells away
   const Tensor v = random_displacements(10, 64, 1.0, "vector");
   const EnergyAndGradient found = model.energy_and_gradient(u);
@@ -240,15 +255,19 @@ TEST_CASE("displacements beyond the coarse bound stay on the list while no watch
   CHECK(model.outgrown() < 8);
   const crystal::Cell cell = physics::make_crystal(system).cell;
   for (const std::int64_t b : {0, 5, 11}) {
-    CHECK(energies[b].item<double>() == Approx(reference_lennard_jones(2.7, positions(system, u[b]), cell, true)).epsilon(1e-11));
+    CHECK(energies[b].item<double>() ==
+          Approx(reference_lennard_jones(2.7, positions(system, u[b]), cell, true)).epsilon(1e-11));
   }
 }
 
 TEST_CASE("in a triclinic cell all images count") {
   const Cell cell{{{{7.0, 0.0, 0.0}, {2.1, 6.5, 0.0}, {-1.3, 1.7, 7.4}}}};
-  const std::vector<Vector3> x{{0.1, 0.2, 0.3}, {2.2, 1.9, 1.7}, {4.0, 4.4, 0.9}, {1.1, 4.8, 3.9}, {5.2, 2.0, 5.0}, {-3.0, 9.0, 1.0}};
-  const auto model = make_energy_model(schema::Map{{"potential", stillinger_weber_value(6.189, 2.3925, 23.15)}}, x, cell);
-  CHECK(model->energy(at::zeros({1, 6, 3}, at::kDouble)).item<double>() == Approx(reference_energy({}, x, cell, false)).epsilon(1e-12));
+  const std::vector<Vector3> x{{0.1, 0.2, 0.3}, {2.2, 1.9, 1.7}, {4.0, 4.4, 0.9},
+                               {1.1, 4.8, 3.9}, {5.2, 2.0, 5.0}, {-3.0, 9.0, 1.0}};
+  const auto model =
+      make_energy_model(schema::Map{{"potential", stillinger_weber_value(6.189, 2.3925, 23.15)}}, x, cell);
+  CHECK(model->energy(at::zeros({1, 6, 3}, at::kDouble)).item<double>() ==
+        Approx(reference_energy({}, x, cell, false)).epsilon(1e-12));
 }
 
 TEST_CASE("cells smaller than twice the cutoff take the nearest image of each pair when asked to") {
@@ -259,13 +278,17 @@ TEST_CASE("cells smaller than twice the cutoff take the nearest image of each pa
   const Tensor u = random_displacements(6, 8, 0.25);
   const Tensor energies = model->energy(u);
   for (std::int64_t b = 0; b < 6; ++b) {
-    CHECK(energies[b].item<double>() == Approx(reference_energy({}, positions(eight, u[b]), cell, true)).epsilon(1e-12));
+    CHECK(energies[b].item<double>() ==
+          Approx(reference_energy({}, positions(eight, u[b]), cell, true)).epsilon(1e-12));
   }
-  CHECK(largest(difference_gradient(*model, u.slice(0, 0, 1), 1e-6) - model->energy_and_gradient(u).gradient[0]) < 1e-6);
+  CHECK(largest(difference_gradient(*model, u.slice(0, 0, 1), 1e-6) - model->energy_and_gradient(u).gradient[0]) <
+        1e-6);
 
   const schema::Value small = lennard_jones(32);
   const Tensor w = random_displacements(1, 32, 0.03);
-  CHECK(make_energy_model(small)->energy(w).item<double>() == Approx(reference_lennard_jones(2.7, positions(small, w), physics::make_crystal(small).cell, true)).epsilon(1e-12));
+  CHECK(make_energy_model(small)->energy(w).item<double>() ==
+        Approx(reference_lennard_jones(2.7, positions(small, w), physics::make_crystal(small).cell, true))
+            .epsilon(1e-12));
 }
 
 TEST_CASE("a strict cell smaller than twice the cutoff is refused with the way out") {
@@ -280,7 +303,8 @@ TEST_CASE("overlapping atoms and displacements that are not numbers give no fini
     const std::int64_t n = model->particles();
     const std::vector<Vector3> sites = physics::make_crystal(system).sites;
     Tensor u = random_displacements(3, n, 0.01);
-    for (std::size_t d = 0; d < 3; ++d) u[0][1][static_cast<std::int64_t>(d)] = u[0][0][static_cast<std::int64_t>(d)] + sites[0][d] - sites[1][d];
+    for (std::size_t d = 0; d < 3; ++d)
+      u[0][1][static_cast<std::int64_t>(d)] = u[0][0][static_cast<std::int64_t>(d)] + sites[0][d] - sites[1][d];
     u[1][2][0] = std::numeric_limits<double>::quiet_NaN();
     const EnergyAndGradient found = model->energy_and_gradient(u);
     const double overlap = found.energy[0].item<double>();
@@ -313,7 +337,8 @@ TEST_CASE("lambda scales the three-body part alone and the tail adds its integra
   with_tail["potential"] = potential;
   // 2 pi rho integral of 4 (r^-12 - r^-6) r^2 beyond 2.7
   const double expected = 256 * 2 * M_PI * 1.28 * 4 * (std::pow(2.7, -9) / 9 - std::pow(2.7, -3) / 3);
-  CHECK(make_energy_model(schema::Value(with_tail))->energy(u).item<double>() - truncated == Approx(expected).epsilon(1e-9));
+  CHECK(make_energy_model(schema::Value(with_tail))->energy(u).item<double>() - truncated ==
+        Approx(expected).epsilon(1e-9));
 }
 
 TEST_CASE("mW ice at ordinary temperatures lives on 28 neighbours") {
@@ -337,7 +362,8 @@ TEST_CASE("wrong shapes are refused at the door") {
   const auto model = make_energy_model(water("diamond_cubic", 8));
   CHECK_THROWS_AS(model->energy(at::zeros({8, 3}, at::kDouble)), ShapeError);
   CHECK_THROWS_AS(model->energy(at::zeros({1, 8, 3}, at::kFloat)), ShapeError);
-  CHECK_THROWS_AS(model->gradient_and_product(at::zeros({1, 8, 3}, at::kDouble), at::zeros({2, 8, 3}, at::kDouble)), ShapeError);
+  CHECK_THROWS_AS(model->gradient_and_product(at::zeros({1, 8, 3}, at::kDouble), at::zeros({2, 8, 3}, at::kDouble)),
+                  ShapeError);
 }
 
 TEST_CASE("Boltzmann's constant is CODATA's in eV, and one in reduced units") {

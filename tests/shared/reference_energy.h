@@ -17,7 +17,8 @@ struct ReferenceStillingerWeber {
 };
 
 /// Separations from atom i to all others inside the cutoff: the nearest image only, or all images.
-inline std::vector<Vector3> separations(const std::vector<Vector3>& x, const Cell& cell, std::size_t i, double cutoff, bool nearest) {
+inline std::vector<Vector3> separations(const std::vector<Vector3>& x, const Cell& cell, std::size_t i, double cutoff,
+                                        bool nearest) {
   std::vector<Vector3> found;
   const int reach = nearest ? 0 : 2;
   for (std::size_t j = 0; j < x.size(); ++j) {
@@ -36,7 +37,8 @@ inline std::vector<Vector3> separations(const std::vector<Vector3>& x, const Cel
   return found;
 }
 
-inline double reference_energy(const ReferenceStillingerWeber& k, const std::vector<Vector3>& x, const Cell& cell, bool nearest) {
+inline double reference_energy(const ReferenceStillingerWeber& k, const std::vector<Vector3>& x, const Cell& cell,
+                               bool nearest) {
   const double rc = k.a * k.sigma;
   double pairs = 0;
   double triplets = 0;
@@ -47,8 +49,10 @@ inline double reference_energy(const ReferenceStillingerWeber& k, const std::vec
     for (std::size_t a = 0; a < bonds.size(); ++a) {
       pairs += 0.5 * k.A * k.epsilon * (k.B * std::pow(k.sigma / r[a], 4) - 1.0) * std::exp(k.sigma / (r[a] - rc));
       for (std::size_t b = a + 1; b < bonds.size(); ++b) {
-        const double cosine = (bonds[a][0] * bonds[b][0] + bonds[a][1] * bonds[b][1] + bonds[a][2] * bonds[b][2]) / (r[a] * r[b]);
-        triplets += k.lambda * k.epsilon * (cosine - k.cos0) * (cosine - k.cos0) * std::exp(k.gamma * k.sigma / (r[a] - rc)) * std::exp(k.gamma * k.sigma / (r[b] - rc));
+        const double cosine =
+            (bonds[a][0] * bonds[b][0] + bonds[a][1] * bonds[b][1] + bonds[a][2] * bonds[b][2]) / (r[a] * r[b]);
+        triplets += k.lambda * k.epsilon * (cosine - k.cos0) * (cosine - k.cos0) *
+                    std::exp(k.gamma * k.sigma / (r[a] - rc)) * std::exp(k.gamma * k.sigma / (r[b] - rc));
       }
     }
   }
@@ -60,7 +64,8 @@ inline double reference_lennard_jones(double cutoff, const std::vector<Vector3>&
   const auto u = [](double r) { return 4.0 * (std::pow(r, -12) - std::pow(r, -6)); };
   double sum = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
-    for (const Vector3& d : separations(x, cell, i, cutoff, nearest)) sum += 0.5 * (u(std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2])) - u(cutoff));
+    for (const Vector3& d : separations(x, cell, i, cutoff, nearest))
+      sum += 0.5 * (u(std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2])) - u(cutoff));
   }
   return sum;
 }

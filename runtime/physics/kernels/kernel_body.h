@@ -22,7 +22,9 @@ struct Vector {
 };
 
 template <class S>
-BGW_INLINE S dot(const Vector<S>& a, const Vector<S>& b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
+BGW_INLINE S dot(const Vector<S>& a, const Vector<S>& b) {
+  return a.x * b.x + a.y * b.y + a.z * b.z;
+}
 
 /// Reads displacement (and tangent) of one atom.
 template <class S>
@@ -45,7 +47,9 @@ BGW_INLINE Reader<Lanes> reader(const Block& b, Lanes*) { return {b.displacement
 BGW_INLINE Reader<Dual> reader(const Block& b, Dual*) { return {b.displacement, b.tangent}; }
 
 template <class S>
-BGW_INLINE Vector<S> atom(const Reader<S>& u, std::int64_t i) { return {u.at(3 * i), u.at(3 * i + 1), u.at(3 * i + 2)}; }
+BGW_INLINE Vector<S> atom(const Reader<S>& u, std::int64_t i) {
+  return {u.at(3 * i), u.at(3 * i + 1), u.at(3 * i + 2)};
+}
 
 BGW_INLINE void add(double* p, Lanes x) { store(p, load(p) + x); }
 
@@ -71,7 +75,8 @@ template <class S>
 BGW_INLINE Vector<S> separation(const NeighbourView& list, const Reader<S>& u, const Vector<S>& ui, std::int64_t e) {
   const std::int64_t j = list.index[e];
   const double* o = list.offset + 3 * e;
-  Vector<S> d{u.at(3 * j) - ui.x + splat(o[0]), u.at(3 * j + 1) - ui.y + splat(o[1]), u.at(3 * j + 2) - ui.z + splat(o[2])};
+  Vector<S> d{u.at(3 * j) - ui.x + splat(o[0]), u.at(3 * j + 1) - ui.y + splat(o[1]),
+              u.at(3 * j + 2) - ui.z + splat(o[2])};
   if (list.wrap != nullptr) d = {nearest(d.x, list.wrap[0]), nearest(d.y, list.wrap[1]), nearest(d.z, list.wrap[2])};
   return d;
 }
@@ -81,10 +86,10 @@ BGW_INLINE Vector<S> separation(const NeighbourView& list, const Reader<S>& u, c
 /// One bond of a centre that is inside the cutoff in at least one lane; zero strength in the other lanes.
 template <class S>
 struct Bond {
-  Vector<S> n;       // unit vector
-  S inverse;         // 1 / r
-  S h, dh;           // exp(gamma sigma / (r - a sigma)) and its derivative
-  S dpair;           // derivative of the pair energy, where this entry owns the pair
+  Vector<S> n;  // unit vector
+  S inverse;    // 1 / r
+  S h, dh;      // exp(gamma sigma / (r - a sigma)) and its derivative
+  S dpair;      // derivative of the pair energy, where this entry owns the pair
 };
 
 /// T = sum h n n, v = sum h n, s = sum h, hh = sum h^2.
@@ -126,7 +131,8 @@ BGW_INLINE bool make_bond(const StillingerWeber& k, const Vector<S>& d, bool own
     const S attraction = integer_power(x, k.q);
     const S phi = (repulsion - attraction) * decay;
     pair_energy = pair_energy + phi;
-    bond.dpair = (attraction * splat(static_cast<double>(k.q)) - repulsion * splat(static_cast<double>(k.p))) * bond.inverse * decay -
+    bond.dpair = (attraction * splat(static_cast<double>(k.q)) - repulsion * splat(static_cast<double>(k.p))) *
+                     bond.inverse * decay -
                  phi * w2 * splat(k.sigma);
   }
   return true;
@@ -152,7 +158,8 @@ BGW_INLINE void add_moments(Moments<S>& m, const Bond<S>& b) {
 template <class S>
 BGW_INLINE S triplet_energy(const StillingerWeber& k, const Moments<S>& m) {
   const S tt = m.xx * m.xx + m.yy * m.yy + m.zz * m.zz + (m.xy * m.xy + m.xz * m.xz + m.yz * m.yz) * splat(2.0);
-  const S sum = tt - dot(m.v, m.v) * splat(2.0 * k.cos0) + m.s * m.s * splat(k.cos0 * k.cos0) - m.hh * splat((1.0 - k.cos0) * (1.0 - k.cos0));
+  const S sum = tt - dot(m.v, m.v) * splat(2.0 * k.cos0) + m.s * m.s * splat(k.cos0 * k.cos0) -
+                m.hh * splat((1.0 - k.cos0) * (1.0 - k.cos0));
   return sum * splat(0.5 * k.triplet_strength);
 }
 
@@ -160,10 +167,12 @@ BGW_INLINE S triplet_energy(const StillingerWeber& k, const Moments<S>& m) {
 template <class S>
 BGW_INLINE Vector<S> bond_gradient(const StillingerWeber& k, const Moments<S>& m, const Bond<S>& b) {
   const Lanes c0 = splat(k.cos0);
-  const Vector<S> a{m.xx * b.n.x + m.xy * b.n.y + m.xz * b.n.z - m.v.x * c0, m.xy * b.n.x + m.yy * b.n.y + m.yz * b.n.z - m.v.y * c0,
+  const Vector<S> a{m.xx * b.n.x + m.xy * b.n.y + m.xz * b.n.z - m.v.x * c0,
+                    m.xy * b.n.x + m.yy * b.n.y + m.yz * b.n.z - m.v.y * c0,
                     m.xz * b.n.x + m.yz * b.n.y + m.zz * b.n.z - m.v.z * c0};
   const S an = dot(a, b.n);
-  const S bracket = an - dot(m.v, b.n) * c0 + m.s * splat(k.cos0 * k.cos0) - b.h * splat((1.0 - k.cos0) * (1.0 - k.cos0));
+  const S bracket =
+      an - dot(m.v, b.n) * c0 + m.s * splat(k.cos0 * k.cos0) - b.h * splat((1.0 - k.cos0) * (1.0 - k.cos0));
   const S across = b.h * b.inverse * splat(2.0 * k.triplet_strength);
   const S along = b.dh * bracket * splat(k.triplet_strength) + b.dpair - across * an;
   return {b.n.x * along + a.x * across, b.n.y * along + a.y * across, b.n.z * along + a.z * across};
@@ -232,11 +241,13 @@ BGW_INLINE void moment_jacobian(const Bond<Lanes>& b, Lanes (&rows)[10][3]) {
 }
 
 /// Derivative of bond_gradient with the moments held fixed, weighted and added to a 3x3 block.
-BGW_INLINE void add_bond_curvature(const StillingerWeber& k, const Moments<Lanes>& m, const Vector<Lanes>& d, bool owner, Lanes weight,
-                                   double* block) {
+BGW_INLINE void add_bond_curvature(const StillingerWeber& k, const Moments<Lanes>& m, const Vector<Lanes>& d,
+                                   bool owner, Lanes weight, double* block) {
   const Lanes o = splat(0.0);
   const Lanes l = splat(1.0);
-  const Moments<Dual> fixed{{m.xx, o}, {m.yy, o}, {m.zz, o}, {m.xy, o}, {m.xz, o}, {m.yz, o}, {{m.v.x, o}, {m.v.y, o}, {m.v.z, o}}, {m.s, o}, {m.hh, o}};
+  const Moments<Dual> fixed{
+      {m.xx, o}, {m.yy, o}, {m.zz, o}, {m.xy, o}, {m.xz, o}, {m.yz, o}, {{m.v.x, o}, {m.v.y, o}, {m.v.z, o}},
+      {m.s, o},  {m.hh, o}};
   for (int direction = 0; direction < 3; ++direction) {
     const Vector<Dual> dd{{d.x, direction == 0 ? l : o}, {d.y, direction == 1 ? l : o}, {d.z, direction == 2 ? l : o}};
     Bond<Dual> bond;
@@ -286,7 +297,8 @@ void stillinger_weber_hessian(const NeighbourView& list, const StillingerWeber& 
       HessianBond& kept = bonds[count++];
       moment_jacobian(bond, kept.jacobian);
       for (int q = 0; q < 10; ++q) {
-        for (int c = 0; c < 3; ++c) kept.weighted[q][c] = kept.jacobian[q][c] * (weight * splat(metric[q] * k.triplet_strength));
+        for (int c = 0; c < 3; ++c)
+          kept.weighted[q][c] = kept.jacobian[q][c] * (weight * splat(metric[q] * k.triplet_strength));
       }
       kept.separation = d;
       kept.slot = slot;
@@ -303,7 +315,8 @@ void stillinger_weber_hessian(const NeighbourView& list, const StillingerWeber& 
         }
       }
       const std::int64_t slot = bonds[a].slot;
-      add_bond_curvature(k, m, bonds[a].separation, list.owner[first + slot] != 0, weight, sums + (slot * row + slot) * 9 * kLanes);
+      add_bond_curvature(k, m, bonds[a].separation, list.owner[first + slot] != 0, weight,
+                         sums + (slot * row + slot) * 9 * kLanes);
     }
   }
   for (std::int64_t x = 0; x < row * row * 9; ++x) centre.result[x] = sum_of_lanes(sums + x * kLanes);

@@ -14,23 +14,23 @@ inline constexpr int kLanes = 8;
 /// both atoms, and `owner` marks one of the two; a half list has it once.
 struct NeighbourView {
   std::int64_t atoms;
-  const std::int64_t* begin;    // [atoms + 1]
-  const std::int32_t* index;    // [entries]
-  const double* offset;         // [entries][3]
-  const std::uint8_t* owner;    // [entries]
-  const double* wrap;           // edges of an orthorhombic cell: nearest image of each pair only; or nullptr
-  std::int64_t widest_row;      // most entries in one row
+  const std::int64_t* begin;  // [atoms + 1]
+  const std::int32_t* index;  // [entries]
+  const double* offset;       // [entries][3]
+  const std::uint8_t* owner;  // [entries]
+  const double* wrap;         // edges of an orthorhombic cell: nearest image of each pair only; or nullptr
+  std::int64_t widest_row;    // most entries in one row
 };
 
 /// Stillinger-Weber constants, as they enter the formulas of method.md 1.4.
 struct StillingerWeber {
-  double pair_strength;      // A epsilon
+  double pair_strength;  // A epsilon
   double B;
   int p, q;
   double sigma;
-  double cutoff;             // a sigma
+  double cutoff;  // a sigma
   double gamma_sigma;
-  double triplet_strength;   // lambda epsilon
+  double triplet_strength;  // lambda epsilon
   double cos0;
 };
 
@@ -59,11 +59,11 @@ inline std::int64_t scratch_doubles(std::int64_t widest_row) { return (widest_ro
 /// Hessian blocks of one centre, summed over all lanes of all blocks with lane weights.
 struct CentreBlocks {
   std::int64_t centre;
-  std::int64_t blocks;          // number of blocks
-  const double* displacement;   // [blocks][3 atoms][kLanes]
-  const double* lane_weight;    // [blocks][kLanes], 0 or 1
-  double* scratch;              // [hessian_scratch_doubles]
-  double* result;               // many-body: [row][row][9] for slots a <= b; pair: [row][9] for slot a with itself
+  std::int64_t blocks;         // number of blocks
+  const double* displacement;  // [blocks][3 atoms][kLanes]
+  const double* lane_weight;   // [blocks][kLanes], 0 or 1
+  double* scratch;             // [hessian_scratch_doubles]
+  double* result;              // many-body: [row][row][9] for slots a <= b; pair: [row][9] for slot a with itself
 };
 
 inline std::int64_t hessian_scratch_doubles(std::int64_t row) { return ((row + 1) * 80 + row * row * 9) * kLanes; }

@@ -3,7 +3,7 @@
 
 namespace bgw::physics::kernels {
 
-const KernelTable avx512_kernels{&avx512::stillinger_weber, &avx512::lennard_jones, &avx512::stillinger_weber_hessian, &avx512::lennard_jones_hessian,
-                               &avx512::exponential_of_block};
+const KernelTable avx512_kernels{&avx512::stillinger_weber, &avx512::lennard_jones, &avx512::stillinger_weber_hessian,
+                                 &avx512::lennard_jones_hessian, &avx512::exponential_of_block};
 
 }  // namespace bgw::physics::kernels

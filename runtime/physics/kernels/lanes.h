@@ -13,8 +13,12 @@ typedef long long Mask __attribute__((vector_size(64)));
 BGW_INLINE Lanes splat(double x) { return Lanes{x, x, x, x, x, x, x, x}; }
 BGW_INLINE Lanes load(const double* p) { return *reinterpret_cast<const Lanes*>(p); }
 BGW_INLINE void store(double* p, Lanes x) { *reinterpret_cast<Lanes*>(p) = x; }
-BGW_INLINE Lanes square_root(Lanes x) { return reinterpret_cast<Lanes>(_mm512_maskz_sqrt_pd(0xff, reinterpret_cast<__m512d>(x))); }
-BGW_INLINE bool any(Mask m) { return _mm512_test_epi64_mask(reinterpret_cast<__m512i>(m), reinterpret_cast<__m512i>(m)) != 0; }
+BGW_INLINE Lanes square_root(Lanes x) {
+  return reinterpret_cast<Lanes>(_mm512_maskz_sqrt_pd(0xff, reinterpret_cast<__m512d>(x)));
+}
+BGW_INLINE bool any(Mask m) {
+  return _mm512_test_epi64_mask(reinterpret_cast<__m512i>(m), reinterpret_cast<__m512i>(m)) != 0;
+}
 BGW_INLINE Mask below(Lanes a, Lanes b) { return a < b; }
 BGW_INLINE Mask inverse(Mask m) { return ~m; }
 BGW_INLINE Lanes select(Mask m, Lanes yes, Lanes no) {
@@ -74,7 +78,7 @@ BGW_INLINE Lanes load(const double* from) {
   BGW_PARTS y.part[p] = *reinterpret_cast<const Part*>(from + p * kWidth);
   return y;
 }
-BGW_INLINE void store(double* to, Lanes x) { BGW_PARTS *reinterpret_cast<Part*>(to + p * kWidth) = x.part[p]; }
+BGW_INLINE void store(double* to, Lanes x) { BGW_PARTS* reinterpret_cast<Part*>(to + p * kWidth) = x.part[p]; }
 BGW_INLINE Lanes operator+(Lanes a, Lanes b) {
   BGW_PARTS a.part[p] = a.part[p] + b.part[p];
   return a;
@@ -195,7 +199,9 @@ BGW_INLINE Dual select(Mask m, Dual yes, Lanes no) {
 BGW_INLINE Lanes zero_of(Lanes*) { return splat(0.0); }
 BGW_INLINE Dual zero_of(Dual*) { return {splat(0.0), splat(0.0)}; }
 template <class S>
-BGW_INLINE S zero() { return zero_of(static_cast<S*>(nullptr)); }
+BGW_INLINE S zero() {
+  return zero_of(static_cast<S*>(nullptr));
+}
 
 /// x^n for n >= 0.
 template <class S>
