@@ -336,7 +336,7 @@ void Elaborator::resolve_table(Family& family, Instance& instance) {
 
 void Elaborator::run_domain_check(Instance& instance, const std::map<std::string, SourceRange>& places) {
   if (!instance.kind->complete || !instance.good) return;
-  const std::string title = fmt::format("{} `{}`", instance.kind->noun, instance.name);
+  const std::string title = fmt::format("{} `{}`", instance.kind->noun, instance.block);
   schema::CheckContext context;
   context.block = title;
   context.complain = [&](schema::Complaint complaint) {

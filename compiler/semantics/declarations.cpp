@@ -34,8 +34,9 @@ std::string without_underscores(std::string text) {
 }  // namespace
 
 bool Elaborator::claim_name(const syntax::Name& name, const char* what, const std::string& noun) {
-  if (unit_named(name.text)) {
-    error("E0213", name.range, fmt::format("`{}` is a unit, a {} cannot have its name", name.text, what), {"take another name"});
+  // `lj` never stands without its number, so a potential may have this name.
+  if (unit_named(name.text) && !(name.text == "lj" && !noun.empty())) {
+    error("E0213", name.range, fmt::format("`{}` is a unit, no {} can have its name", name.text, what), {"take another name"});
     return false;
   }
   const auto declared = declarations_.find(name.text);
@@ -56,16 +57,13 @@ bool Elaborator::claim_name(const syntax::Name& name, const char* what, const st
 }
 
 void Elaborator::collect() {
-  if (file_.edition && *file_.edition != 1) {
-    error("E0219", file_.edition_range, fmt::format("this bgw reads edition 1, not {}", *file_.edition), {"begin the program with `bgw 1`"});
-  }
   for (const syntax::Item& item : file_.items) {
     std::visit([&](const auto& what) {
       using T = std::decay_t<decltype(what)>;
       if constexpr (std::is_same_v<T, syntax::Import>) {
         error("E0203", item.range, "`import` is not available in this version", {"copy the blocks you need into this program"});
       } else if constexpr (std::is_same_v<T, syntax::Param> || std::is_same_v<T, syntax::Let> || std::is_same_v<T, syntax::Function> || std::is_same_v<T, syntax::Axis>) {
-        if (claim_name(what.name, "name", {})) declarations_[what.name.text].item = &item;
+        if (claim_name(what.name, "param, let, fn or axis", {})) declarations_[what.name.text].item = &item;
       } else if constexpr (std::is_same_v<T, syntax::Block>) {
         collect_block(what);
       }
@@ -446,7 +444,7 @@ void Elaborator::resolve_targets() {
 void Elaborator::warn_unused() {
   for (const auto& [name, declaration] : declarations_) {
     const auto* param = std::get_if<syntax::Param>(&declaration.item->what);
-    if (param && !declaration.used) {
+    if (param && !declaration.used && !declaration.value.is_poison()) {
       warn("W0501", param->name.range, fmt::format("param `{}` is not used", name), {"leave it out, or use it"});
     }
   }

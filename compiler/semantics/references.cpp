@@ -250,7 +250,7 @@ Evaluated Elaborator::member(const Evaluated& of, const syntax::Name& name, Sour
   if (!result) {
     std::vector<std::string> known;
     for (const auto& r : kind.results) known.push_back(r.name);
-    return error("E0215", name.range, fmt::format("a {} has no result `{}`", kind.noun, name.text), did_you_mean(name.text, known),
+    return error("E0215", name.range, fmt::format("{} `{}` has no result `{}`", kind.noun, instance->instance->block, name.text), did_you_mean(name.text, known),
                  known.empty() ? std::vector<std::string>{} : std::vector<std::string>{fmt::format("it has {}", fmt::join(known, ", "))});
   }
   if (name.text == "absolute" && kind.noun == "estimate") {

@@ -144,7 +144,7 @@ void check_minimum_image(Map& system, CheckContext& context) {
   const double cutoff = cutoff_of(system.at("potential"));
   if (edge >= 2.0 * cutoff * (1.0 - 1e-12)) return;
   context.complain({"E0402", "lattice", fmt::format("the box of {} is smaller than twice the cutoff", context.block),
-                    {fmt::format("shortest edge {:.3f} angstrom, twice the cutoff {:.3f} angstrom", edge, 2.0 * cutoff)},
+                    {fmt::format("with {} atoms the shortest edge is {:.3f} angstrom, twice the cutoff {:.3f} angstrom", system.at("lattice").at("atoms").as_int(), edge, 2.0 * cutoff)},
                     {"take more atoms, or write `minimum_image = compatible` to use the nearest image all the same"}});
 }
 

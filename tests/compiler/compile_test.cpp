@@ -1,0 +1,295 @@
+#include "compiler/lowering/compile.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "compiler/plan/sha256.h"
+#include "runtime/catalog/builtin_catalog.h"
+#include "tests/support/catch.h"
+
+using namespace bgw;
+using lowering::Program;
+
+namespace {
+
+const std::filesystem::path kSource = BGW_SOURCE_DIR;
+
+std::string read(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+const schema::Catalog& catalog() {
+  static const schema::Catalog all = catalog::builtin_catalog();
+  return all;
+}
+
+std::string quickstart() { return read(kSource / "workflows" / "quickstart.bgw"); }
+
+/// The program with every diagnostic as text in `said`.
+std::optional<Program> compile(const std::string& text, std::string* said = nullptr, const semantics::Overrides& overrides = {}, const std::string& name = "program.bgw") {
+  const source::SourceFile file(name, text);
+  source::DiagnosticSink sink;
+  auto program = lowering::compile(file, catalog(), overrides, sink);
+  const std::string rendered = source::render(sink.sorted(), file, {});
+  if (said) *said = rendered;
+  else if (!program) FAIL(rendered);
+  return program;
+}
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  const auto at = text.find(from);
+  if (at == std::string::npos) FAIL("the program has no `" << from << "`");
+  return text.replace(at, from.size(), to);
+}
+
+std::set<std::string> keys(const Program& program) {
+  std::set<std::string> all;
+  for (const auto& task : program.plan.tasks) all.insert(task.key.hex());
+  return all;
+}
+
+/// Names of the tasks of `changed` whose keys `before` does not have.
+std::set<std::string> new_tasks(const Program& before, const Program& changed) {
+  const auto known = keys(before);
+  std::set<std::string> names;
+  for (const auto& task : changed.plan.tasks) {
+    if (!known.count(task.key.hex())) names.insert(task.name);
+  }
+  return names;
+}
+
+const plan::TaskSpec& task(const Program& program, const std::string& name) {
+  for (const auto& each : program.plan.tasks) {
+    if (each.name == name) return each;
+  }
+  FAIL("no task " << name);
+  std::abort();
+}
+
+/// Compares with a file under tests/golden; BGW_UPDATE_GOLDEN=1 writes it anew.
+void check_golden(const std::string& text, const std::filesystem::path& file) {
+  if (std::getenv("BGW_UPDATE_GOLDEN")) std::ofstream(file, std::ios::binary) << text;
+  INFO(file.filename().string());
+  CHECK(text == read(file));
+}
+
+std::string printed(const Program& program) {
+  std::ostringstream out;
+  for (const auto& each : program.plan.tasks) {
+    out << each.kind << " " << each.name << (each.placement == plan::Placement::inline_ ? " (inline)" : "") << "\n";
+    for (const auto& input : each.inputs) out << "  " << input.role << " <- " << program.plan.tasks[input.task].name << "\n";
+    if (each.placement == plan::Placement::child) out << "  " << schema::to_json(each.arguments) << "\n";
+    out << "  policy " << schema::to_json(each.policy) << "\n";
+  }
+  for (const auto& check : program.plan.checks) {
+    out << check.kind << " " << check.name << " " << schema::to_json(check.arguments) << "\n";
+    for (const auto& input : check.inputs) out << "  " << input.role << " <- " << program.plan.tasks[input.task].name << "\n";
+  }
+  for (const std::string name : {"default"}) {
+    out << "target " << name << ":";
+    for (const std::size_t i : program.plan.targets.at(name)) out << " " << program.plan.tasks[i].name;
+    for (const std::size_t i : program.plan.target_checks.at(name)) out << " " << program.plan.checks[i].name;
+    out << "\n";
+  }
+  return out.str();
+}
+
+}  // namespace
+
+TEST_CASE("the quickstart compiles to the plan written down", "[compile]") {
+  const auto program = compile(quickstart());
+  CHECK(program->plan.tasks.size() == 13);
+  CHECK(program->plan.checks.size() == 2);
+  check_golden(printed(*program), kSource / "tests/golden/programs/quickstart.plan");
+}
+
+TEST_CASE("every task follows its inputs, and a role is the place where its task stands", "[compile]") {
+  const auto program = compile(quickstart());
+  for (std::size_t i = 0; i < program->plan.tasks.size(); ++i) {
+    for (const auto& input : program->plan.tasks[i].inputs) {
+      CHECK(input.task < i);
+      CHECK(input.key == program->plan.tasks[input.task].key);
+      const schema::Value* place = &program->plan.tasks[i].arguments;
+      std::istringstream path(input.role);
+      for (std::string part; std::getline(path, part, '.');) {
+        place = place->is_list() ? &place->as_list().at(std::stoul(part)) : &place->at(part);
+      }
+      CHECK(place->at("task").as_string() == input.role);
+    }
+    CHECK(program->plan.tasks[i].key == plan::sha256(program->plan.tasks[i].preimage));
+  }
+}
+
+TEST_CASE("cosmetic edits leave every key", "[compile]") {
+  const std::string text = quickstart();
+  const auto before = keys(*compile(text));
+  CHECK(keys(*compile("# a comment\n" + text)) == before);
+  CHECK(keys(*compile(replaced(text, "200 K in", "200.0 K in"))) == before);
+  CHECK(keys(*compile(replaced(text, "lambda  = 23.15", "lambda = 23.150"))) == before);
+  CHECK(keys(*compile(replaced(text, "every = 10 s; keep = 2", "every = 3 min; keep = 7"))) == before);
+  CHECK(keys(*compile(replaced(text, "method = bar", "method = lbar"))) == before);
+  CHECK(keys(*compile(replaced(text, "  look_ahead = 4\n", ""))) == before);  // the default written out or not
+  CHECK(keys(*compile(replaced(text, "reverse_kl(gradient = path)", "reverse_kl"))) == before);
+
+  std::string renamed = text;
+  for (std::size_t at = 0; (at = renamed.find("phonons", at)) != std::string::npos;) renamed.replace(at, 7, "modes");
+  CHECK(keys(*compile(renamed)) == before);
+
+  const std::string machine = replaced(text, "checkpoint { every", "uses = small\n  checkpoint { every") +
+                              "\nresources small { cpus = 2; memory = 4 GB; walltime = 2 h }\n";
+  const auto with_resources = compile(machine);
+  CHECK(keys(*with_resources) == before);
+  CHECK(task(*with_resources, "bg").policy.at("cpus").as_int() == 2);
+  CHECK(task(*with_resources, "bg").policy.at("memory").as_int() == 4'000'000'000);
+  CHECK(task(*with_resources, "bg").policy.at("walltime").as_double() == Approx(7200.0));
+  CHECK(task(*with_resources, "bg").policy.at("checkpoint").at("every_s").as_double() == Approx(10.0));
+}
+
+TEST_CASE("the order of blocks leaves every key", "[compile]") {
+  const std::string text = quickstart();
+  const std::string flow = "flow ours {\n  type       = mode_split\n  splits     = 16\n  look_ahead = 4\n}\n";
+  CHECK(keys(*compile(replaced(text, flow, "") + flow)) == keys(*compile(text)));
+}
+
+TEST_CASE("another number of steps reruns the training and what it feeds", "[compile]") {
+  const auto before = compile(quickstart());
+  const auto after = compile(quickstart(), nullptr, {{"steps", "120"}});
+  CHECK(new_tasks(*before, *after) == std::set<std::string>{"bg", "draws[64]", "draws[216]", "F[64]", "F[216]", "rdf(draws[64])", "rdf", "free_energy"});
+  // Going on draws the same random numbers first.
+  CHECK(task(*before, "bg").stream_key == task(*after, "bg").stream_key);
+  CHECK(task(*before, "draws[64]").stream_key == task(*after, "draws[64]").stream_key);
+  CHECK(after->plan.overridden.at("steps") == schema::Value(schema::Map{{"old", "60"}, {"new", "120"}}));
+}
+
+TEST_CASE("another temperature reruns everything, another estimator only estimates", "[compile]") {
+  const auto before = compile(quickstart());
+  CHECK(new_tasks(*before, *compile(quickstart(), nullptr, {{"T", "210 K"}})).size() == before->plan.tasks.size());
+  const auto estimates = compile(replaced(quickstart(), "data = ref[n].samples }", "data = ref[n].samples; bootstrap = 100 }"));
+  CHECK(new_tasks(*before, *estimates) == std::set<std::string>{"F[64]", "F[216]", "free_energy"});
+}
+
+TEST_CASE("one more size adds tasks and changes none but the table", "[compile]") {
+  const auto before = compile(quickstart());
+  const auto after = compile(replaced(quickstart(), "[64, 216]", "[64, 216, 512]"));
+  CHECK(new_tasks(*before, *after) == std::set<std::string>{"phonons[512]", "draws[512]", "ref[512]", "F[512]", "free_energy"});
+}
+
+TEST_CASE("equal work under two names is one task", "[compile]") {
+  const std::string twice = quickstart() + "\nestimate again[n in size] { method = lbar; samples = draws[n].samples; data = ref[n] }\n";
+  const auto program = compile(twice);
+  CHECK(program->plan.tasks.size() == 13);
+  CHECK(task(*program, "F[64]").also_named == std::vector<std::string>{"again[64]"});
+  CHECK(program->plan.targets.at("again[64]") == program->plan.targets.at("F[64]"));
+}
+
+TEST_CASE("names of the command line find their tasks", "[compile]") {
+  const auto program = compile(quickstart());
+  CHECK(lowering::find_instances(*program, "F").tasks.size() == 2);
+  CHECK(lowering::find_instances(*program, "F[64]").tasks.size() == 1);
+  CHECK(lowering::find_instances(*program, "F[*]").tasks == lowering::find_instances(*program, "F").tasks);
+  CHECK(lowering::find_instances(*program, "sample.draws[size=64]").tasks == lowering::find_instances(*program, "draws[64]").tasks);
+  CHECK(lowering::find_instances(*program, "rdf(draws[64])").tasks.size() == 1);
+  CHECK(lowering::find_instances(*program, "published[216]").checks.size() == 1);
+  CHECK(lowering::find_instances(*program, "water[64]").values == std::vector<std::string>{"system.water[64]"});
+  CHECK(lowering::find_instances(*program, "F[100]").problem == "100 is not in axis `size` (64, 216)");
+  CHECK(lowering::find_instances(*program, "F[64,1]").problem == "`F` has 1 index, got 2");
+  CHECK(lowering::find_instances(*program, "drwas[64]").problem == "nothing in program.bgw is named `drwas[64]`; did you mean `draws`?");
+}
+
+TEST_CASE("a system is kept for the energy command, with the units its author wrote", "[compile]") {
+  const auto program = compile(quickstart());
+  const schema::Value& water = program->values.at("water[64]");
+  CHECK(water.at("potential").at("sigma").as_double() == 2.3925);
+  CHECK(water.at("potential").at("epsilon").as_double() == Approx(6.189 * 0.0433641153087705));
+  CHECK(water.at("lattice").at("repeats") == schema::Value(schema::List{2, 2, 2}));
+  CHECK(program->presentations.at("water[64]").at("energy_unit").as_string() == "kcal/mol");
+  CHECK(program->presentations.at("water[64]").at("length_unit").as_string() == "angstrom");
+  CHECK(task(*program, "F[64]").presentation.at("energy_unit").as_string() == "kcal/mol");
+}
+
+TEST_CASE("a reduced program runs with epsilon, sigma and mass equal to one", "[compile]") {
+  const auto program = compile(
+      "bgw 1\npotential lj { style = lennard_jones; cutoff = 2.1 lj }\nlattice xtal { kind = fcc; atoms = 108; density = 1.28 lj }\n"
+      "system crystal { potential = lj; lattice = xtal }\nensemble cold { kind = nvt; temperature = 2 lj }\n"
+      "base phonons { kind = scha; system = crystal; ensemble = cold }\n");
+  const auto& base = task(*program, "phonons");
+  CHECK(base.arguments.at("system").at("potential").at("epsilon").as_double() == 1.0);
+  CHECK(base.arguments.at("ensemble").at("temperature").as_double() * 8.617333262e-5 == Approx(2.0));
+  CHECK(base.presentation.at("energy_unit").as_string() == "lj");
+  CHECK(program->plan.targets.at("default").size() == 1);
+}
+
+TEST_CASE("params given from outside are typed and checked", "[compile]") {
+  std::string said;
+  CHECK(compile(quickstart(), &said, {{"T", "190K"}}));
+  CHECK_FALSE(compile(quickstart(), &said, {{"T", "300K"}}));
+  CHECK(said.find("-p T=300K is outside 50 K .. 260 K for param `T`") != std::string::npos);
+  CHECK_FALSE(compile(quickstart(), &said, {{"T", "190"}}));
+  CHECK(said.find("-p T=190: the unit is missing, did you mean 190 K") != std::string::npos);
+  CHECK_FALSE(compile(quickstart(), &said, {{"stepz", "3"}}));
+  CHECK(said.find("there is no param `stepz`") != std::string::npos);
+  CHECK(said.find("did you mean `steps`?") != std::string::npos);
+  CHECK_FALSE(compile(quickstart(), &said, {{"steps", "3.5"}}));
+  CHECK(said.find("-p steps=3.5: an int is needed") != std::string::npos);
+  CHECK_FALSE(compile(quickstart(), &said, {{"steps", "0"}}));
+}
+
+TEST_CASE("values are computed where they are written", "[compile]") {
+  const auto program = compile(
+      "bgw 1\naxis size : int = 1 .. 2\nlet t = { one: 100 K, two: 200 K }\nfn twice(x: temperature) -> temperature = 2 * x\n"
+      "let grid = [twice(x) for x in linspace(100 K, 300 K, 3) if x < 250 K]\n"
+      "ensemble a[n in size] { kind = nvt; temperature = if first(n) then t.one else grid[2] + prev(n) * 1 K }\n"
+      "ensemble b { kind = nvt; temperature = kB * 300 K / kB + sqrt(4) * 1 K + len(grid) * 1 mK }\n"
+      "ensemble c { kind = nvt; temperature = max(10 K, sum([1 K, 2 K])) + abs(-3) * 1 K ^ 1 }\n");
+  CHECK(program->values.at("a[1]").at("temperature").as_double() == 100.0);
+  CHECK(program->values.at("a[2]").at("temperature").as_double() == 401.0);
+  CHECK(program->values.at("b").at("temperature").as_double() == Approx(302.002));
+  CHECK(program->values.at("c").at("temperature").as_double() == 13.0);
+}
+
+TEST_CASE("derive gives a seed to each use, and the same one each time", "[compile]") {
+  const auto program = compile(quickstart());
+  const auto seed = [&](const char* name) { return task(*program, name).arguments.at("seed").as_int(); };
+  CHECK(seed("draws[64]") != seed("draws[216]"));
+  const std::string digits = plan::sha256("[42,64]").hex().substr(0, 16);
+  CHECK(seed("draws[64]") == static_cast<std::int64_t>(std::stoull(digits, nullptr, 16) >> 1));
+}
+
+TEST_CASE("a program with a piece missing still compiles or is told why", "[compile]") {
+  const std::string text = quickstart();
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    for (const std::string& damaged : {text.substr(0, begin) + text.substr(end), text.substr(0, (begin + end) / 2),
+                                       text.substr(0, begin) + text.substr((begin + end) / 2)}) {
+      std::string said;
+      const bool compiled = compile(damaged, &said).has_value();
+      INFO(damaged);
+      CHECK((compiled || said.find("error[") != std::string::npos));
+    }
+    begin = end + 1;
+  }
+}
+
+TEST_CASE("wrong programs are told what is wrong, where, and what to write", "[compile]") {
+  std::vector<std::filesystem::path> programs;
+  for (const auto& entry : std::filesystem::directory_iterator(kSource / "tests/golden/diagnostics")) {
+    if (entry.path().extension() == ".bgw") programs.push_back(entry.path());
+  }
+  std::sort(programs.begin(), programs.end());
+  CHECK(programs.size() >= 40);
+  for (const auto& path : programs) {
+    std::string said;
+    const bool compiled = compile(read(path), &said, {}, path.filename().string()).has_value();
+    INFO(path.filename().string());
+    CHECK(compiled == (path.filename().string()[0] == 'W'));
+    CHECK_FALSE(said.empty());
+    check_golden(said, std::filesystem::path(path).replace_extension(".expected"));
+  }
+}
