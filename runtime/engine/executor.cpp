@@ -208,7 +208,7 @@ RunSummary run(const plan::Plan& plan, const std::vector<std::size_t>& wanted, s
                Observer& observer) {
   inspect_objects(plan, wanted, cache, observer);
   const std::vector<TaskStatus> statuses = explain(plan, wanted, cache);
-  check_all_resources(plan, statuses, {options.cpus, physical_memory_mb()});
+  check_all_resources(plan, statuses, {options.cpus, physical_memory()});
   const std::int64_t run = record_plan(plan, statuses, cache.records(), options);
   const auto is_cached = [](const TaskStatus& status) { return status.needed && status.cached; };
   const auto cached = static_cast<std::size_t>(std::count_if(statuses.begin(), statuses.end(), is_cached));

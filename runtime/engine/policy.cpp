@@ -22,8 +22,8 @@ Policy policy_of(const plan::TaskSpec& spec) {
   Policy policy;
   policy.cpus = static_cast<int>(spec.policy.int_or("cpus", 0));
   policy.gpus = static_cast<int>(spec.policy.int_or("gpus", 0));
-  policy.walltime = spec.policy.number_or("walltime_s", 0);
-  policy.memory_mb = spec.policy.number_or("memory_mb", 0);
+  policy.walltime = spec.policy.number_or("walltime", 0);
+  policy.memory = spec.policy.number_or("memory", 0);
   const schema::Value& checkpoint = nested(spec.policy, "checkpoint");
   policy.checkpoint_every = checkpoint.number_or("every_s", policy.checkpoint_every);
   policy.checkpoints_kept = static_cast<std::size_t>(std::max<std::int64_t>(1, checkpoint.int_or("keep", 2)));
@@ -43,15 +43,15 @@ void check_resources(const plan::TaskSpec& spec, const Machine& machine) {
   };
   if (policy.cpus > machine.cpus) refuse(fmt::format("{} cpus", policy.cpus), fmt::format("{}", machine.cpus));
   if (policy.gpus > 0) refuse(fmt::format("{} gpus", policy.gpus), "none");
-  if (machine.memory_mb > 0 && policy.memory_mb > machine.memory_mb) {
-    refuse(fmt::format("{:.0f} MB of memory", policy.memory_mb), fmt::format("{:.0f} MB", machine.memory_mb));
+  if (machine.memory > 0 && policy.memory > machine.memory) {
+    refuse(fmt::format("{:.1f} GB of memory", policy.memory / 1e9), fmt::format("{:.1f} GB", machine.memory / 1e9));
   }
 }
 
-double physical_memory_mb() {
+double physical_memory() {
   const long pages = ::sysconf(_SC_PHYS_PAGES);
   const long page_size = ::sysconf(_SC_PAGE_SIZE);
-  return pages > 0 && page_size > 0 ? static_cast<double>(pages) * static_cast<double>(page_size) / 1e6 : 0;
+  return pages > 0 && page_size > 0 ? static_cast<double>(pages) * static_cast<double>(page_size) : 0;
 }
 
 }  // namespace bgw::engine

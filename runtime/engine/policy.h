@@ -11,14 +11,14 @@ namespace bgw::engine {
 /// How a task wants to be run: TaskSpec::policy, read once. Nothing of it enters the key.
 ///
 ///     cpus       int, absent: a share of what is free        gpus        int
-///     walltime_s seconds, absent: no limit                   memory_mb   megabytes, absent: not said
+///     walltime   seconds, absent: no limit                   memory      bytes, absent: not said
 ///     checkpoint {every_s: seconds (300), keep: int (2)}
 ///     retry      {attempts: int (1), on: [causes]}
 struct Policy {
   int cpus = 0;
   int gpus = 0;
   double walltime = 0;   // seconds; 0: no limit
-  double memory_mb = 0;
+  double memory = 0;     // bytes; 0: not said
   double checkpoint_every = 300;  // seconds
   std::size_t checkpoints_kept = 2;
   int attempts = 1;
@@ -30,13 +30,13 @@ Policy policy_of(const plan::TaskSpec& spec);
 /// What this machine can give to one task.
 struct Machine {
   int cpus = 1;
-  double memory_mb = 0;  // 0: not known
+  double memory = 0;  // bytes; 0: not known
 };
 
 /// @throws InputError when the task asks for more than that, naming what and how much there is
 void check_resources(const plan::TaskSpec& spec, const Machine& machine);
 
-/// Physical memory in megabytes, 0 when the system does not tell.
-double physical_memory_mb();
+/// Physical memory in bytes, 0 when the system does not tell.
+double physical_memory();
 
 }  // namespace bgw::engine

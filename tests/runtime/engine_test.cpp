@@ -305,8 +305,8 @@ TEST_CASE("an inline task that throws fails alone, and a missing task program is
 TEST_CASE("more than the machine has is refused before anything runs", "[engine]") {
   const test::ScratchDirectory scratch;
   test::ToyPlan toy;
-  const auto [resource, amount] = GENERATE(std::pair{"cpus", 3}, std::pair{"gpus", 1}, std::pair{"memory_mb", 2000000000});
-  toy.add("wide", "count", {{"steps", 2}}, {}, {plan::Placement::child, {{resource, amount}}});
+  const auto [resource, amount] = GENERATE(std::pair{"cpus", 3.0}, std::pair{"gpus", 1.0}, std::pair{"memory", 1e18});
+  toy.add("wide", "count", {{"steps", 2}}, {}, {plan::Placement::child, {{resource, amount < 10 ? schema::Value(static_cast<int>(amount)) : schema::Value(amount)}}});
   store::Cache cache = store::Cache::open(scratch.path());
   Diary diary;
   CHECK_THROWS_AS(run_all(toy, cache, diary), InputError);
@@ -341,7 +341,7 @@ TEST_CASE("a task is tried again for the causes it names, as often as it says", 
 TEST_CASE("a task whose walltime is over saves its state and fails with cause timeout", "[engine]") {
   const test::ScratchDirectory scratch;
   test::ToyPlan toy;
-  toy.add("slow", "count", {{"steps", 1000}, {"sleep_ms", 10}}, {}, {plan::Placement::child, {{"walltime_s", 0.3}}});
+  toy.add("slow", "count", {{"steps", 1000}, {"sleep_ms", 10}}, {}, {plan::Placement::child, {{"walltime", 0.3}}});
   store::Cache cache = store::Cache::open(scratch.path());
   Diary diary;
   CHECK(run_all(toy, cache, diary).exit_code == 4);
