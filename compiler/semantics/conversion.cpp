@@ -229,7 +229,7 @@ void Elaborator::mismatch(const Evaluated& value, const Type& type, const Site& 
   }
   std::vector<std::string> helps;
   if (value.as<Interval>()) helps.push_back("intervals condition a flow on a variable: not available in this version");
-  if (site.attribute && !site.attribute->example.empty()) helps.push_back(fmt::format("write for instance `{} = {}`", site.attribute->name, site.attribute->example));
+  else if (site.attribute && !site.attribute->example.empty()) helps.push_back(fmt::format("write for instance `{} = {}`", site.attribute->name, site.attribute->example));
   error("E0303", origin, fmt::format("`{}` is {}, got {}", site.path, type.describe(), describe(value)), helps, {}, {}, used);
 }
 
