@@ -6,6 +6,7 @@
 #include "runtime/foundation/errors.h"
 #include "runtime/physics/phonon.h"
 #include "runtime/physics/translations.h"
+#include "runtime/tensor/array.h"
 
 namespace bgw::physics {
 namespace {
@@ -60,6 +61,28 @@ bool is_significant(const Halves& halves) {
 }
 
 }  // namespace
+
+void add_to(artifacts::Artifact& checkpoint, const SchaState& state) {
+  const Tensor progress = at::tensor(
+      {static_cast<double>(state.iteration), state.change, state.noise, state.mixing, state.converged ? 1.0 : 0.0},
+      at::kDouble);
+  checkpoint.arrays["scha/stiffness_matrix"] = tensor::to_array(state.stiffness_matrix);
+  checkpoint.arrays["scha/shift"] = tensor::to_array(state.shift);
+  checkpoint.arrays["scha/progress"] = tensor::to_array(progress);
+}
+
+SchaState scha_state_from(const artifacts::Artifact& checkpoint) {
+  const std::vector<double>& progress = checkpoint.array("scha/progress").doubles;
+  SchaState state;
+  state.stiffness_matrix = tensor::to_tensor(checkpoint.array("scha/stiffness_matrix"));
+  state.shift = tensor::to_tensor(checkpoint.array("scha/shift"));
+  state.iteration = static_cast<std::int64_t>(progress.at(0));
+  state.change = progress.at(1);
+  state.noise = progress.at(2);
+  state.mixing = progress.at(3);
+  state.converged = progress.at(4) != 0.0;
+  return state;
+}
 
 Scha::Scha(const EnergyModel& model, const crystal::Crystal& crystal, double beta, const SchaOptions& options,
            const tensor::RandomStream& stream)

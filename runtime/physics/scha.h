@@ -29,6 +29,10 @@ struct SchaState {
   bool converged = false;
 };
 
+/// The state as the arrays `scha/stiffness_matrix`, `scha/shift` and `scha/progress` of a checkpoint, and back.
+void add_to(artifacts::Artifact& checkpoint, const SchaState& state);
+SchaState scha_state_from(const artifacts::Artifact& checkpoint);
+
 /// What the iteration leads to.
 struct SchaResult {
   GaussianBase base;
