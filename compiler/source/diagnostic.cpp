@@ -31,7 +31,9 @@ std::size_t characters(std::string_view text) {
 
 /// A source line as shown: tabs become one space, so that carets stand where they should.
 std::string shown(std::string_view line) {
-  std::string text(line.substr(0, 400));
+  std::size_t end = std::min<std::size_t>(line.size(), 400);
+  while (end < line.size() && end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80) --end;  // whole characters
+  std::string text(line.substr(0, end));
   std::replace(text.begin(), text.end(), '\t', ' ');
   return text;
 }

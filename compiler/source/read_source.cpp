@@ -70,12 +70,13 @@ std::optional<SourceFile> read_source(const std::string& path, ReadFailure& fail
     failure = {true, fmt::format("cannot read {}: {}", path, std::strerror(errno))};
     return std::nullopt;
   }
-  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
+  const std::size_t mark = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
+  text.erase(0, mark);
   const std::size_t nul = text.find('\0');
   const auto invalid = first_invalid_utf8(text);
   if (nul != std::string::npos || invalid) {
     const std::size_t offset = std::min(nul, invalid.value_or(std::string::npos));
-    failure = {false, fmt::format("{} is no text: byte {} is 0x{:02x}; a program is a UTF-8 text file", path, offset,
+    failure = {false, fmt::format("{} is no text: byte {} is 0x{:02x}; a program is a UTF-8 text file", path, mark + offset,
                                   static_cast<unsigned char>(text[offset]))};
     return std::nullopt;
   }
