@@ -8,6 +8,7 @@
 
 #include "compiler/source/read_source.h"
 #include "compiler/syntax/parse.h"
+#include "compiler/syntax/print_ast.h"
 
 namespace {
 
@@ -166,4 +167,26 @@ TEST_CASE("bytes that are no text are refused with their place", "[source]") {
   std::filesystem::remove(path);
   CHECK_FALSE(source::read_source("/no/such/program.bgw", failure));
   CHECK(failure.unreadable);
+}
+
+TEST_CASE("a printed tree is a program that prints as itself", "[syntax]") {
+  const Parsed first = parse(content_of(kGolden / "everything.bgw"));
+  REQUIRE(first.tree);
+  const std::string text = syntax::print_ast(*first.tree);
+  const Parsed second = parse(text);
+  CHECK(told(second) == "");
+  REQUIRE(second.tree);
+  CHECK(second.tree->items.size() == first.tree->items.size());
+  CHECK(syntax::print_ast(*second.tree) == text);
+}
+
+TEST_CASE("a printed tree shows how operators bind", "[syntax]") {
+  const Parsed parsed = parse("bgw 1\nlet a = 1 + 2*x^-n[*, size = 3].m(k = 5 K)\nblock b { c = [i for i in d if not e] }\n");
+  REQUIRE(parsed.tree);
+  CHECK(syntax::print_ast(*parsed.tree) ==
+        "bgw 1\n"
+        "let a = (1 + (2 * (x ^ (-n[*, size = 3].m(k = 5 K)))))\n"
+        "block b {\n"
+        "  c = [i for i in d if (not e)]\n"
+        "}\n");
 }
