@@ -1,0 +1,99 @@
+#include "runtime/estimators/bar.h"
+#include "runtime/estimators/lfep.h"
+#include "runtime/flows/generate.h"
+#include "runtime/foundation/errors.h"
+#include "runtime/tasks/free_energy_results.h"
+#include "runtime/tasks/ledger.h"
+#include "runtime/tasks/tasks.h"
+#include "runtime/tensor/array.h"
+
+namespace bgw::tasks {
+namespace {
+
+constexpr std::int64_t kChunk = 64;  // configurations pushed through the inverse flow between two checkpoints
+
+/// Configurations as displacements from the sites of the flow's base, whatever sites they were recorded from.
+Tensor displacements_on(const Ground& ground, const artifacts::Artifact& data) {
+  const Tensor sites = tensor::to_tensor(data.array("sites"));
+  if (sites.sizes() != ground.base.sites.sizes()) {
+    throw InputError("the data has " + std::to_string(sites.size(0)) + " atoms, the model " + std::to_string(ground.particles()));
+  }
+  return tensor::to_tensor(data.array("displacements")) + (sites - ground.base.sites);
+}
+
+/// Log weights of the data under the flow, chunk by chunk.
+Tensor log_weights_of_data(engine::TaskContext& context, const TrainedFlow& trained, const Tensor& data) {
+  std::vector<Tensor> done;
+  physics::CallCount before;
+  std::int64_t count = 0;
+  if (const auto checkpoint = context.load_checkpoint()) {
+    done.push_back(tensor::to_tensor(checkpoint->array("log_weight")));
+    before = calls_of(checkpoint->cost);
+    count = done.front().size(0);
+  }
+  while (count < data.size(0)) {
+    const std::int64_t end = std::min(count + kChunk, data.size(0));
+    done.push_back(flows::log_weight_of(*trained.flow, data.slice(0, count, end), trained.parameters));
+    count = end;
+    context.report({"inverse of the data", count, data.size(0), {}});
+    context.step_done([&] {
+      artifacts::Artifact state;
+      state.arrays["log_weight"] = tensor::to_array(at::cat(done));
+      state.cost = cost_of(before + trained.ground.model->calls());
+      return state;
+    });
+  }
+  return at::cat(done);
+}
+
+void add_one_sided(artifacts::Artifact& artifact, const Ground& ground, const char* name, const estimators::Estimate& f, std::int64_t n) {
+  artifact.results.push_back({name, ground.free_energy(-f.value), f.sigma / static_cast<double>(ground.particles()), "kT", n, kConvention});
+}
+
+artifacts::Artifact two_sided(engine::TaskContext& context, const TrainedFlow& trained, const Tensor& log_weight) {
+  const auto data = context.input("data");
+  const Tensor data_weight = log_weights_of_data(context, trained, displacements_on(trained.ground, *data));
+  const Tensor chain = tensor::to_tensor(data->array("chain"));
+
+  estimators::BarOptions options;
+  options.bootstrap = context.arguments().at("bootstrap").as_int();
+  const estimators::BarResult bar =
+      estimators::bar(-log_weight, estimators::single_samples(log_weight.size(0)), data_weight,
+                      estimators::chain_blocks(chain), context.spec().stream_key, options);
+  const tensor::RandomStream stream(context.spec().stream_key, "one-sided");
+  artifacts::Artifact artifact;
+  const std::int64_t n = log_weight.numel() + data_weight.numel();
+  add_free_energy(artifact, trained.ground, {-bar.delta_f.value, bar.delta_f.sigma}, n);
+  artifact.results.push_back({"overlap", bar.overlap, {}, "", {}, "of model and data, 0 none, 1 the same distribution"});
+  add_one_sided(artifact, trained.ground, "forward", estimators::lfep(log_weight, stream, options.bootstrap), log_weight.numel());
+  const estimators::Estimate reverse = estimators::lfep(-data_weight, stream, options.bootstrap);
+  add_one_sided(artifact, trained.ground, "reverse", {-reverse.value, reverse.sigma}, data_weight.numel());
+  artifact.arrays["work_reverse"] = tensor::to_array(data_weight, "kT");
+  return artifact;
+}
+
+artifacts::Artifact one_sided(engine::TaskContext& context, const TrainedFlow& trained, const Tensor& log_weight) {
+  const tensor::RandomStream stream(context.spec().stream_key, "one-sided");
+  const std::int64_t bootstrap = context.arguments().at("bootstrap").as_int();
+  const estimators::Estimate f = estimators::lfep(log_weight, stream, bootstrap);
+  artifacts::Artifact artifact;
+  add_free_energy(artifact, trained.ground, {-f.value, f.sigma}, log_weight.numel());
+  add_one_sided(artifact, trained.ground, "second_cumulant", estimators::second_cumulant(log_weight, stream, bootstrap), log_weight.numel());
+  return artifact;
+}
+
+}  // namespace
+
+artifacts::Artifact estimate(engine::TaskContext& context) {
+  const auto trained = load_flow(context, context.input_spec("samples"));
+  const Tensor log_weight = tensor::to_tensor(context.input("samples")->array("log_weight"));
+  const std::string& method = context.arguments().at("method").as_string();
+  if (method != "bar" && method != "lfep") throw InputError("no estimate by '" + method + "'; this version has bar and lfep");
+  artifacts::Artifact artifact = method == "bar" ? two_sided(context, *trained, log_weight) : one_sided(context, *trained, log_weight);
+  artifact.results.push_back({"ess", estimators::ess_fraction(log_weight), {}, "", log_weight.numel(), "fraction, of the samples"});
+  artifact.arrays["work_forward"] = tensor::to_array(-log_weight, "kT");
+  artifact.cost = cost_of(trained->ground.model->calls());
+  return artifact;
+}
+
+}  // namespace bgw::tasks

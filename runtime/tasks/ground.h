@@ -1,0 +1,52 @@
+#pragma once
+
+#include <memory>
+
+#include "compiler/plan/plan.h"
+#include "runtime/artifacts/artifact.h"
+#include "runtime/engine/task.h"
+#include "runtime/flows/mode_split.h"
+#include "runtime/physics/energy_model.h"
+#include "runtime/physics/gaussian_base.h"
+#include "runtime/physics/whitened_target.h"
+
+namespace bgw::tasks {
+
+/// A crystal on its Gaussian base, ready to be sampled: what every heavy task after `base` starts from.
+struct Ground {
+  schema::Value system;
+  schema::Value ensemble;
+  physics::GaussianBase base;
+  std::unique_ptr<physics::EnergyModel> model;  // around the sites of the base
+  std::unique_ptr<physics::WhitenedTarget> target;
+
+  std::int64_t particles() const { return model->particles(); }
+  /// beta F / N (convention of physics/free_energy.h) of the ensemble whose ln(Z / Z_Gaussian) is `log_ratio`.
+  double free_energy(double log_ratio) const;
+};
+
+/// @param base_spec  specification of the base task, for its system and ensemble
+Ground make_ground(const plan::TaskSpec& base_spec, const artifacts::Artifact& base);
+
+/// A trained flow on a ground. Not movable: the flow refers to the ground's target.
+struct TrainedFlow {
+  Ground ground;
+  std::unique_ptr<flows::ModeSplitFlow> flow;
+  Tensor parameters;
+};
+
+/// The flow a sample task draws from: that of its `model`, on the base it was trained on or, after `transfer`, on
+/// another. Also finds the flow behind finished samples.
+/// @param sample_spec  specification of a sample task: the running one or that of an input
+std::unique_ptr<TrainedFlow> load_flow(engine::TaskContext& context, const plan::TaskSpec& sample_spec);
+
+/// The flow that a train task's arguments describe, on a ground.
+std::unique_ptr<flows::ModeSplitFlow> make_flow(const schema::Value& train_arguments, const Ground& ground);
+
+/// Key of the input with that role; throws std::logic_error for an unknown one.
+const plan::Key& input_key(const plan::TaskSpec& spec, const std::string& role);
+
+/// Adds what a reader of configurations needs: `sites` [N, 3] and `cell` [3, 3].
+void add_crystal(artifacts::Artifact& artifact, const Ground& ground);
+
+}  // namespace bgw::tasks

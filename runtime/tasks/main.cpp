@@ -1,0 +1,56 @@
+// bgw-task: the program that speaks tensors. `bgw` starts it, once for each heavy task.
+//   bgw-task exec work/<key>/task.json     run a task and publish its result
+//   bgw-task energy REQUEST.json           energy and forces of one structure, answered as JSON
+#include <fmt/format.h>
+
+#include <exception>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "runtime/engine/child.h"
+#include "runtime/foundation/errors.h"
+#include "runtime/tasks/energy_request.h"
+#include "runtime/tasks/tasks.h"
+#include "runtime/tasks/torch_process.h"
+
+namespace {
+
+constexpr int kInternalError = 1;
+constexpr int kUsage = 2;
+constexpr int kWrongInput = 3;
+
+int answer_energy(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) {
+    fmt::print(stderr, "cannot read {}\n", path);
+    return kUsage;
+  }
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  try {
+    fmt::print("{}\n", bgw::schema::to_json(bgw::tasks::answer_energy_request(bgw::schema::parse_json(text))));
+    return 0;
+  } catch (const bgw::InputError& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return kWrongInput;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string command = argc == 3 ? argv[1] : "";
+  if (command != "exec" && command != "energy") {
+    fmt::print(stderr, "bgw-task runs the heavy tasks of bgw, which starts it; see `bgw --help`\n");
+    return kUsage;
+  }
+  try {
+    bgw::tasks::set_up_torch();
+    if (command == "energy") return answer_energy(argv[2]);
+    return bgw::engine::exec_task(argv[2], bgw::tasks::registry(),
+                                  {"cpu", {{"torch", bgw::tasks::torch_version()}}});
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "internal error: {}\n", error.what());
+    return kInternalError;
+  }
+}

@@ -1,0 +1,85 @@
+#include "runtime/estimators/lfep.h"
+#include "runtime/flows/generate.h"
+#include "runtime/tasks/free_energy_results.h"
+#include "runtime/tasks/ledger.h"
+#include "runtime/tasks/tasks.h"
+#include "runtime/tensor/array.h"
+#include "runtime/tensor/random_stream.h"
+
+namespace bgw::tasks {
+namespace {
+
+/// What has been drawn so far, in batches; all batches together are the samples.
+struct Drawn {
+  std::vector<Tensor> displacements, energy, log_weight;
+  std::int64_t count = 0;
+
+  void add(const flows::Draws& draws) {
+    displacements.push_back(draws.displacements);
+    energy.push_back(draws.energy);
+    log_weight.push_back(draws.log_weight);
+    count += draws.log_weight.size(0);
+  }
+};
+
+artifacts::Artifact arrays_of(const Drawn& drawn) {
+  artifacts::Artifact artifact;
+  artifact.arrays["displacements"] = tensor::to_array(at::cat(drawn.displacements), "angstrom");
+  artifact.arrays["energy"] = tensor::to_array(at::cat(drawn.energy), "eV");
+  artifact.arrays["log_weight"] = tensor::to_array(at::cat(drawn.log_weight), "kT");
+  return artifact;
+}
+
+void add_weight_results(artifacts::Artifact& artifact, const Ground& ground, const Tensor& log_weight, const plan::Key& stream_key) {
+  const estimators::WeightSummary summary = estimators::summarise(log_weight);
+  const std::int64_t n = log_weight.numel();
+  artifact.results.push_back({"ess", summary.ess_fraction, {}, "", n, "fraction of the samples"});
+  artifact.results.push_back({"variance", summary.variance, {}, "", n, "of the log weights"});
+  artifact.results.push_back({"largest_weight", summary.largest_weight, {}, "", n, "normalised"});
+  const estimators::Estimate f = estimators::lfep(log_weight, tensor::RandomStream(stream_key, "bootstrap"));
+  add_free_energy(artifact, ground, {-f.value, f.sigma}, n);
+}
+
+Drawn drawn_from(const artifacts::Artifact& checkpoint) {
+  Drawn drawn;
+  drawn.add({tensor::to_tensor(checkpoint.array("displacements")), tensor::to_tensor(checkpoint.array("energy")),
+             tensor::to_tensor(checkpoint.array("log_weight"))});
+  return drawn;
+}
+
+}  // namespace
+
+artifacts::Artifact sample(engine::TaskContext& context) {
+  const auto trained = load_flow(context, context.spec());
+  const std::int64_t count = context.arguments().at("count").as_int();
+  const std::int64_t batch = context.arguments().at("batch").as_int();
+  const tensor::RandomStream latent(context.spec().stream_key, "latent");
+
+  Drawn drawn;
+  physics::CallCount before;
+  if (const auto checkpoint = context.load_checkpoint()) {
+    drawn = drawn_from(*checkpoint);
+    before = calls_of(checkpoint->cost);
+  }
+  const auto calls = [&] { return before + trained->ground.model->calls(); };
+  while (drawn.count < count) {
+    const std::int64_t size = std::min(batch, count - drawn.count);
+    drawn.add(flows::generate(*trained->flow, latent.normal(0, drawn.count, size, trained->flow->dimension()),
+                              trained->parameters));
+    const double ess = estimators::ess_fraction(at::cat(drawn.log_weight));
+    context.report({"drawing", drawn.count, count, {{"ess", ess}}});
+    context.step_done([&] {
+      artifacts::Artifact state = arrays_of(drawn);
+      state.cost = cost_of(calls());
+      return state;
+    });
+  }
+
+  artifacts::Artifact result = arrays_of(drawn);
+  add_crystal(result, trained->ground);
+  add_weight_results(result, trained->ground, at::cat(drawn.log_weight), context.spec().stream_key);
+  result.cost = cost_of(calls());
+  return result;
+}
+
+}  // namespace bgw::tasks

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "runtime/artifacts/artifact.h"
+#include "runtime/engine/task.h"
+
+// The heavy kinds of task: each reads its inputs, calls the rooms that know the physics, and hands on an artifact.
+// What they receive and make is laid down in docs/tasks.md.
+namespace bgw::tasks {
+
+artifacts::Artifact base(engine::TaskContext& context);
+artifacts::Artifact train(engine::TaskContext& context);
+artifacts::Artifact sample(engine::TaskContext& context);
+artifacts::Artifact reference(engine::TaskContext& context);
+artifacts::Artifact estimate(engine::TaskContext& context);
+artifacts::Artifact radial_distribution(engine::TaskContext& context);
+
+/// All of them, by kind. To add a kind: its function here, one line there, its schema in runtime/catalog.
+engine::TaskRegistry registry();
+
+}  // namespace bgw::tasks
