@@ -1,0 +1,93 @@
+#include "runtime/report/figure_svg.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "runtime/report/gnuplot.h"
+
+namespace bgw::report {
+namespace {
+
+using schema::List;
+using schema::Value;
+
+constexpr std::int64_t kWidth = 640, kHeight = 400;
+// Told apart with every kind of colour vision, and readable on white and on black (after Okabe and Ito).
+constexpr std::array<const char*, 6> kColours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
+
+std::int64_t extent(const Value& figure, std::size_t which, std::int64_t otherwise) {
+  if (!figure.has("size")) return otherwise;
+  const List& size = figure.at("size").as_list();
+  return which < size.size() ? size[which].as_int() : otherwise;
+}
+
+std::string number_text(const Value& value) { return value.is_number() ? fmt::format("{}", value.as_double()) : "NaN"; }
+
+std::string data_block(const Value& series, std::size_t number) {
+  const List& x = series.at("x").as_list();
+  const List& y = series.at("y").as_list();
+  std::string text = fmt::format("$series{} << END\n", number);
+  for (std::size_t i = 0; i < x.size() && i < y.size(); ++i) {
+    text += number_text(x[i]) + " " + number_text(y[i]);
+    if (series.has("yerr")) text += " " + number_text(series.at("yerr").as_list().at(i));
+    text += "\n";
+  }
+  return text + "END\n";
+}
+
+std::string look(const std::string& style, const char* colour) {
+  if (style == "points") return fmt::format("with points pt 7 ps 0.8 lc rgb '{}'", colour);
+  const char* dash = style == "dashed" ? " dt 2" : style == "dotted" ? " dt 3" : "";
+  return fmt::format("with lines lw 2{} lc rgb '{}'", dash, colour);
+}
+
+std::string plot_part(const Value& series, std::size_t number) {
+  const char* colour = kColours[number % kColours.size()];
+  const std::string label = gnuplot_string(series.string_or("label", series.string_or("name", "")));
+  std::string part = fmt::format("$series{} using 1:2 {} title {}", number, look(series.string_or("style", "line"), colour), label);
+  if (series.has("yerr")) {
+    part += fmt::format(", $series{} using 1:2:3 with yerrorbars pt -1 lw 1.5 lc rgb '{}' notitle", number, colour);
+  }
+  return part;
+}
+
+std::string label_line(const char* what, const Value& figure) {
+  const std::string text = figure.string_or(what, "");
+  return text.empty() ? "" : fmt::format("set {} {}\n", what, gnuplot_string(text));
+}
+
+void replace_all(std::string& text, const std::string& from, const std::string& to) {
+  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
+}
+
+}  // namespace
+
+std::string figure_script(const Value& figure) {
+  const List& series = figure.at("series").as_list();
+  // noenhanced: an underscore in a label is an underscore
+  std::string script = fmt::format("set terminal svg size {},{} noenhanced font 'sans-serif,13' background 'white'\n",
+                                   extent(figure, 0, kWidth), extent(figure, 1, kHeight));
+  script += "set encoding utf8\nset datafile missing 'NaN'\nset border 3\nset tics nomirror out\nset grid lw 0.4 lc rgb '#bbbbbb'\n";
+  script += "set key top right spacing 1.2\nset offsets graph 0.02, graph 0.02, graph 0.08, graph 0.02\n";
+  script += label_line("title", figure) + label_line("xlabel", figure) + label_line("ylabel", figure);
+  if (figure.bool_or("logarithmic", false)) script += "set logscale y\n";
+  for (std::size_t i = 0; i < series.size(); ++i) script += data_block(series[i], i);
+  std::string parts;
+  for (std::size_t i = 0; i < series.size(); ++i) parts += (i > 0 ? ", " : "") + plot_part(series[i], i);
+  return script + "plot " + parts + "\n";
+}
+
+std::string draw_svg(const Value& figure) {
+  std::string svg = run_gnuplot(figure_script(figure));
+  svg.erase(0, std::min(svg.find("<svg"), svg.size()));  // the XML head has no place inside a page
+  for (const char* black : {"color=\"black\"", "fill=\"black\"", "stroke='black'"}) {
+    const std::string word(black);
+    replace_all(svg, word, word.substr(0, word.find('=')) + "=\"currentColor\"");
+  }
+  replace_all(svg, "fill=\"white\"", "fill=\"none\"");
+  replace_all(svg, "fill=\"#ffffff\"", "fill=\"none\"");
+  return svg;
+}
+
+}  // namespace bgw::report
