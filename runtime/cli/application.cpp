@@ -1,0 +1,166 @@
+#include "runtime/cli/application.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <functional>
+
+#include "runtime/cli/commands.h"
+#include "runtime/cli/failure.h"
+#include "runtime/cli/terminal.h"
+#include "runtime/foundation/errors.h"
+
+namespace bgw::cli {
+namespace {
+
+constexpr const char* kFooter = R"(
+A program describes a crystal and the ways to its free energy; see docs/commands.md.
+  bgw check ice.bgw                 all mistakes at once, nothing runs
+  bgw plan  ice.bgw                 what would run, and why
+  bgw run   ice.bgw -p steps=200    makes what is missing; results stay in .bgw/ beside the program
+  bgw show  ice.bgw 'F[64]' --json  one result
+
+Exit codes: 0 done, 1 a bug of ours, 2 wrong use, 3 the program is wrong, 4 a task failed or there is no result yet,
+5 an expectation does not hold, 6 the machine or the cache, 7 refused, 10 there is work (plan --detailed-exitcode),
+130 and 143 interrupted.)";
+
+// Every command is a subcommand with its own options; the one that was chosen is left in `chosen`.
+class Application {
+ public:
+  Application() : app_("Free energies of crystals: programs in, numbers with errors out.", "bgw") {
+    app_.require_subcommand(1);
+    app_.set_version_flag("--version", "bgw " BGW_VERSION);
+    app_.footer(kFooter);
+    app_.failure_message(CLI::FailureMessage::simple);
+    add_check();
+    add_plan();
+    add_run();
+    add_show();
+    add_energy();
+    add_list();
+    add_log();
+    add_cache();
+  }
+
+  int run(const std::vector<std::string>& arguments) {
+    run_options_.command_line = arguments;
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // CLI11 takes them from the back
+    try {
+      app_.parse(reversed);
+    } catch (const CLI::Success& asked_for_help) {
+      return app_.exit(asked_for_help);
+    } catch (const CLI::ParseError& error) {
+      app_.exit(error);
+      return kWrongUse;
+    }
+    return chosen_();
+  }
+
+ private:
+  CLI::App* add(const char* name, const char* description, ProgramOptions& options, bool parameters = true) {
+    CLI::App* command = app_.add_subcommand(name, description);
+    command->add_option("PROGRAM", options.program, "the program, a .bgw file")->required();
+    if (parameters) {
+      command->add_option("-p,--param", options.parameters, "another value of a param: -p T=250K; may be repeated")->allow_extra_args(false)->take_all();
+    }
+    command->add_option("--cache", options.cache, "folder of the results (default: .bgw beside the program)");
+    command->add_flag("--json", options.json, "for machines: JSON on stdout");
+    return command;
+  }
+
+  void add_check() {
+    CLI::App* command = add("check", "All mistakes of a program at once, each with its place and a way out; runs nothing", check_options_);
+    command->callback([this] { chosen_ = [this] { return check(check_options_); }; });
+  }
+  void add_plan() {
+    CLI::App* command = add("plan", "What a run would do, and why; runs nothing", plan_options_);
+    command->add_option("TARGET", plan_options_.targets, "targets, families, members or slices: F, 'F[64]', 'lbar[*,64,*]' (default: the target default)");
+    command->add_flag("--detailed-exitcode", plan_options_.detailed_exit_code, "exit 10 when there is work to do");
+    command->callback([this] { chosen_ = [this] { return plan(plan_options_); }; });
+  }
+  void add_run() {
+    CLI::App* command = add("run", "Makes what is missing and prints the results", run_options_);
+    command->add_option("TARGET", run_options_.targets, "targets, families, members or slices (default: the target default)");
+    command->add_option("--cpus", run_options_.cpus, "threads of all tasks together (default: those of the machine)")->check(CLI::Range(1, 4096));
+    command->add_flag("--quiet,-q", run_options_.quiet, "no progress, only the results");
+    command->callback([this] { chosen_ = [this] { return cli::run(run_options_); }; });
+  }
+  void add_show() {
+    CLI::App* command = add("show", "A result, a table, a check or a value of a program", show_options_);
+    command->add_option("NAME", show_options_.name, "for instance 'F[64]', 'F[64].ess', free_energy, 'water[64]'")->required();
+    command->callback([this] { chosen_ = [this] { return show(show_options_); }; });
+  }
+  void add_report() {
+    CLI::App* command = add("report", "One HTML page with results, figures, checks and where every number comes from", report_options_);
+    command->add_option("TARGET", report_options_.targets, "targets, families, members or slices (default: the target default)");
+    command->add_option("-o,--output", report_options_.output, "the page (default: the program's name with .html)");
+    command->callback([this] { chosen_ = [this] { return cli::report(report_options_); }; });
+  }
+  void add_energy() {
+    CLI::App* command = add("energy", "Energy and forces of a structure with the potential of a system", energy_options_);
+    command->add_option("SYSTEM", energy_options_.system, "a system of the program: water, 'water[64]'")->required();
+    command->add_option("--structure", energy_options_.structure, "an extended xyz file with Lattice=\"...\"; lengths in angstrom")->required();
+    command->add_flag("--forces", energy_options_.forces, "the forces too");
+    command->callback([this] { chosen_ = [this] { return energy(energy_options_); }; });
+  }
+  void add_list() {
+    CLI::App* command = add("list", "Names of all blocks, or of those a pattern picks", list_options_);
+    command->add_option("PATTERN", list_options_.pattern, "a family or slice: 'lbar[*,64,*]'");
+    command->add_flag("--count", list_options_.count, "only how many of each kind");
+    command->callback([this] { chosen_ = [this] { return list(list_options_); }; });
+  }
+  void add_log() {
+    CLI::App* command = add("log", "Earlier runs of a program, newest first", log_options_, false);
+    command->add_option("-n", log_options_.runs, "at most so many (default: 20)")->check(CLI::Range(1, 1000000));
+    command->alias("runs");
+    command->callback([this] { chosen_ = [this] { return cli::log(log_options_); }; });
+  }
+  void add_cache() {
+    CLI::App* cache = app_.add_subcommand("cache", "Looks after the folder of results");
+    cache->require_subcommand(1);
+    CLI::App* verify = cache->add_subcommand("verify", "Reads every result and compares checksums; exit 6 when one is damaged");
+    verify->add_option("PROGRAM", verify_options_.program, "the program beside which the cache lies");
+    verify->add_option("--cache", verify_options_.cache, "the cache itself");
+    verify->add_flag("--json", verify_options_.json, "for machines: JSON on stdout");
+    verify->callback([this] { chosen_ = [this] { return cache_verify(verify_options_); }; });
+  }
+
+  CLI::App app_;
+  std::function<int()> chosen_;
+  ProgramOptions check_options_, verify_options_;
+  PlanOptions plan_options_;
+  RunCommandOptions run_options_;
+  ShowOptions show_options_;
+  ReportOptions report_options_;
+  EnergyOptions energy_options_;
+  ListOptions list_options_;
+  LogOptions log_options_;
+};
+
+int tell(int exit_code, const std::string& message) {
+  if (!message.empty()) fmt::print(stderr, "{} {}\n", painted("bgw:", Colour::red, stderr), message);
+  return exit_code;
+}
+
+}  // namespace
+
+int run_application(const std::vector<std::string>& arguments) {
+  try {
+    return Application().run(arguments);
+  } catch (const CommandFailure& failure) {
+    return tell(failure.exit_code, failure.what());
+  } catch (const InputError& error) {
+    return tell(kWrongProgram, error.what());
+  } catch (const StoreError& error) {
+    return tell(kEnvironment, error.what());
+  } catch (const NumericalError& error) {
+    return tell(kTaskFailed, error.what());
+  } catch (const std::filesystem::filesystem_error& error) {
+    return tell(kEnvironment, error.what());
+  } catch (const std::exception& error) {
+    return tell(kBug, fmt::format("internal error, please report it: {}", error.what()));
+  }
+}
+
+}  // namespace bgw::cli

@@ -1,0 +1,28 @@
+#include <fmt/format.h>
+
+#include "runtime/cli/commands.h"
+#include "runtime/cli/failure.h"
+#include "runtime/store/cache.h"
+
+namespace bgw::cli {
+
+int cache_verify(const ProgramOptions& options) {
+  const store::Cache cache = store::Cache::look(cache_directory(options));
+  const std::size_t objects = cache.objects().keys().size();
+  const std::vector<plan::Key> damaged = store::damaged_objects(cache);
+  if (options.json) {
+    schema::List keys;
+    for (const plan::Key& key : damaged) keys.push_back(key.hex());
+    fmt::print("{}\n", schema::to_json(schema::Map{{"objects", static_cast<std::int64_t>(objects)}, {"damaged", std::move(keys)}}));
+  } else {
+    for (const plan::Key& key : damaged) {
+      const std::optional<store::Manifest> manifest = cache.objects().find_manifest(key);
+      fmt::print("damaged: {} {}\n", key.hex(), manifest ? manifest->name : "(its manifest is unreadable)");
+    }
+    fmt::print("{} of {} objects are sound{}\n", objects - damaged.size(), objects,
+               damaged.empty() ? "" : "; `bgw run` moves the damaged ones aside and makes them again");
+  }
+  return damaged.empty() ? kDone : kEnvironment;
+}
+
+}  // namespace bgw::cli

@@ -1,0 +1,44 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "runtime/cli/commands.h"
+#include "runtime/cli/failure.h"
+
+namespace bgw::cli {
+namespace {
+
+std::string counted(std::size_t count, const char* noun, const char* plural) { return fmt::format("{} {}", count, count == 1 ? noun : plural); }
+
+std::size_t count_axes(const lowering::Program& program) {
+  std::vector<std::string> axes;
+  for (const lowering::NamedInstance& instance : program.instances) {
+    for (const auto& [axis, value] : instance.indices) {
+      if (std::find(axes.begin(), axes.end(), axis) == axes.end()) axes.push_back(axis);
+    }
+  }
+  return axes.size();
+}
+
+}  // namespace
+
+int check(const ProgramOptions& options) {
+  const LoadedProgram loaded = load_program(options, options.json);
+  const plan::Plan& plan = loaded.program.plan;
+  const Wanted wanted = find_wanted(loaded.program, {});
+  const std::size_t wanted_tasks = with_inputs(plan, wanted.tasks).size();
+  const std::size_t axes = count_axes(loaded.program);
+  if (options.json) {
+    const schema::Map map{{"ok", true}, {"diagnostics", schema::List{}}, {"tasks", static_cast<std::int64_t>(plan.tasks.size())},
+                          {"default_tasks", static_cast<std::int64_t>(wanted_tasks)}, {"checks", static_cast<std::int64_t>(plan.checks.size())},
+                          {"axes", static_cast<std::int64_t>(axes)}, {"warnings", static_cast<std::int64_t>(loaded.warnings)},
+                          {"milliseconds", loaded.milliseconds}};
+    fmt::print("{}\n", schema::to_json(map));
+    return kDone;
+  }
+  fmt::print("ok: {} (target default: {}), {}, {} ({:.0f} ms)\n", counted(plan.tasks.size(), "task", "tasks"), wanted_tasks,
+             counted(axes, "axis", "axes"), counted(loaded.warnings, "warning", "warnings"), loaded.milliseconds);
+  return kDone;
+}
+
+}  // namespace bgw::cli

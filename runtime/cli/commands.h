@@ -1,0 +1,59 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "runtime/cli/program_options.h"
+
+// One function a command; each prints and gives the exit code. What goes wrong on the way is thrown: CommandFailure,
+// InputError, StoreError (runtime/cli/application.cpp turns them into messages and codes).
+namespace bgw::cli {
+
+int check(const ProgramOptions& options);
+
+struct PlanOptions : ProgramOptions {
+  std::vector<std::string> targets;
+  bool detailed_exit_code = false;
+};
+int plan(const PlanOptions& options);
+
+struct RunCommandOptions : ProgramOptions {
+  std::vector<std::string> targets;
+  int cpus = 0;  // 0: those of the machine
+  bool quiet = false;
+  std::vector<std::string> command_line;
+};
+int run(const RunCommandOptions& options);
+
+struct ShowOptions : ProgramOptions {
+  std::string name;
+};
+int show(const ShowOptions& options);
+
+struct ReportOptions : ProgramOptions {
+  std::vector<std::string> targets;
+  std::string output;  // "" is the program's name with .html, in the working directory
+};
+int report(const ReportOptions& options);
+
+struct EnergyOptions : ProgramOptions {
+  std::string system;
+  std::string structure;
+  bool forces = false;
+};
+int energy(const EnergyOptions& options);
+
+struct ListOptions : ProgramOptions {
+  std::string pattern;
+  bool count = false;
+};
+int list(const ListOptions& options);
+
+struct LogOptions : ProgramOptions {
+  int runs = 20;
+};
+int log(const LogOptions& options);
+
+int cache_verify(const ProgramOptions& options);
+
+}  // namespace bgw::cli

@@ -1,0 +1,173 @@
+#include <fmt/format.h>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "compiler/units/unit_expression.h"
+#include "runtime/cli/commands.h"
+#include "runtime/cli/extxyz.h"
+#include "runtime/cli/failure.h"
+#include "runtime/cli/task_program.h"
+#include "runtime/foundation/errors.h"
+#include "runtime/store/durable_file.h"
+
+namespace bgw::cli {
+namespace {
+
+using schema::List;
+using schema::Map;
+using schema::Value;
+
+struct System {
+  std::string name;
+  Value value;
+  std::string energy_unit;
+};
+
+System find_system(const lowering::Program& program, const std::string& name) {
+  const lowering::Found found = lowering::find_instances(program, name);
+  if (!found.problem.empty()) throw CommandFailure(kWrongProgram, found.problem);
+  std::vector<std::string> systems;
+  for (const std::string& value : found.values) {
+    if (program.values.at(value).is_map() && program.values.at(value).has("potential")) systems.push_back(value);
+  }
+  if (systems.empty()) throw CommandFailure(kWrongProgram, fmt::format("`{}` is no system: `bgw energy` needs one, `bgw list {} ` names all blocks", name, program.plan.program));
+  // Members of a family differ in their lattice, which the structure replaces; the potential has to be the same.
+  const Value& first = program.values.at(systems.front());
+  for (const std::string& other : systems) {
+    if (program.values.at(other).at("potential") != first.at("potential")) {
+      throw CommandFailure(kWrongProgram, fmt::format("the members of `{}` have different potentials: name one, for instance '{}'", name, systems.front()));
+    }
+  }
+  System system{systems.front(), first, "eV"};
+  if (const auto shown = program.presentations.find(systems.front()); shown != program.presentations.end()) {
+    const std::string unit = shown->second.string_or("energy_unit", "");
+    if (!unit.empty()) system.energy_unit = unit;
+
+  }
+  return system;
+}
+
+List rows_of(const std::vector<std::array<double, 3>>& vectors) {
+  List rows;
+  for (const std::array<double, 3>& v : vectors) rows.push_back(List{v[0], v[1], v[2]});
+  return rows;
+}
+
+// A temporary file that is gone at the end of the scope.
+class TemporaryFile {
+ public:
+  TemporaryFile() {
+    std::string name = (std::filesystem::temp_directory_path() / "bgw-energy-XXXXXX").string();
+    descriptor_ = store::Descriptor(::mkostemp(name.data(), O_CLOEXEC));
+    if (!descriptor_.is_open()) store::throw_system_error(errno, "make", name);
+    path_ = name;
+  }
+  ~TemporaryFile() { ::unlink(path_.c_str()); }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+  int descriptor() const { return descriptor_.get(); }
+
+  void write(const std::string& text) const {
+    std::size_t done = 0;
+    while (done < text.size()) {
+      const ssize_t count = ::write(descriptor(), text.data() + done, text.size() - done);
+      if (count < 0 && errno != EINTR) store::throw_system_error(errno, "write", path_);
+      if (count > 0) done += static_cast<std::size_t>(count);
+    }
+  }
+
+ private:
+  store::Descriptor descriptor_;
+  std::filesystem::path path_;
+};
+
+// Runs `bgw-task energy REQUEST` with stdout in a file and stderr where ours goes; gives its exit status.
+int run_task_program(const std::filesystem::path& program, const std::filesystem::path& request, int output) {
+  const pid_t child = ::fork();
+  if (child < 0) throw StoreError(fmt::format("cannot start {}: {}", program.string(), std::strerror(errno)));
+  if (child == 0) {
+    ::dup2(output, STDOUT_FILENO);
+    ::execl(program.c_str(), program.c_str(), "energy", request.c_str(), static_cast<char*>(nullptr));
+    ::_exit(127);
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+Value ask_task_program(const Value& question) {
+  const TemporaryFile request;
+  const TemporaryFile answer;
+  request.write(schema::to_json(question));
+  const std::filesystem::path program = find_task_program();
+  const int status = run_task_program(program, request.path(), answer.descriptor());
+  if (status == 127) throw StoreError(fmt::format("cannot start {}", program.string()));
+  if (status != 0) throw CommandFailure(kTaskFailed, fmt::format("the energy could not be computed: bgw-task ended with {}", status));
+  return schema::parse_json(store::read_bytes(answer.path()));
+}
+
+// One reduced energy and length are epsilon and sigma.
+struct Scale {
+  double energy = 1;
+  std::string energy_unit = "eV";
+  double length = 1;
+  std::string length_unit = "angstrom";
+};
+
+Scale scale_of(const System& system) {
+  if (system.energy_unit != "lj") return {units::parse_quantity(system.energy_unit).value, system.energy_unit, 1, "angstrom"};
+  const Value& potential = system.value.at("potential");
+  return {potential.at("epsilon").as_double(), "lj", potential.at("sigma").as_double(), "lj"};
+}
+
+void scale_lengths(Structure& structure, double factor) {
+  for (auto& vector : structure.cell) {
+    for (double& x : vector) x *= factor;
+  }
+  for (auto& position : structure.positions) {
+    for (double& x : position) x *= factor;
+  }
+}
+
+}  // namespace
+
+int energy(const EnergyOptions& options) {
+  const LoadedProgram loaded = load_program(options);
+  const System system = find_system(loaded.program, options.system);
+  Structure structure = read_extxyz(options.structure);
+  const Scale scale = scale_of(system);
+  scale_lengths(structure, scale.length);
+  const List cell = rows_of({structure.cell.begin(), structure.cell.end()});
+  const Value answer = ask_task_program(Map{{"system", system.value}, {"cell", cell}, {"positions", rows_of(structure.positions)}, {"forces", options.forces}});
+
+  const double value = answer.at("energy").as_double() / scale.energy;
+  Map map{{"system", system.name}, {"atoms", static_cast<std::int64_t>(structure.positions.size())}, {"energy", value},
+          {"energy_unit", scale.energy_unit}, {"length_unit", scale.length_unit}};
+  List forces;
+  if (options.forces) {
+    for (const Value& force : answer.at("forces").as_list()) {
+      List scaled;
+      for (const Value& component : force.as_list()) scaled.push_back(component.as_double() / scale.energy * scale.length);
+      forces.push_back(std::move(scaled));
+    }
+    map.insert_or_assign("forces", forces);
+  }
+  if (options.json) {
+    fmt::print("{}\n", schema::to_json(map));
+    return kDone;
+  }
+  fmt::print("energy {:.15g} {}\n", value, scale.energy_unit);
+  if (options.forces) fmt::print("forces / {}/{}\n", scale.energy_unit, scale.length_unit);
+  for (const Value& force : forces) {
+    const List& f = force.as_list();
+    fmt::print("{:22.14e} {:22.14e} {:22.14e}\n", f[0].as_double(), f[1].as_double(), f[2].as_double());
+  }
+  return kDone;
+}
+
+}  // namespace bgw::cli

@@ -1,0 +1,106 @@
+#include "runtime/cli/program_options.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <set>
+
+#include "compiler/lowering/compile.h"
+#include "compiler/source/read_source.h"
+#include "runtime/catalog/builtin_catalog.h"
+#include "runtime/cli/failure.h"
+#include "runtime/cli/terminal.h"
+
+namespace bgw::cli {
+namespace {
+
+semantics::Overrides parse_parameters(const std::vector<std::string>& parameters) {
+  semantics::Overrides overrides;
+  for (const std::string& parameter : parameters) {
+    const std::size_t equals = parameter.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == parameter.size()) {
+      throw CommandFailure(kWrongUse, fmt::format("`-p {}` is not NAME=VALUE: write for instance `-p T=250K`", parameter));
+    }
+    const std::string name = parameter.substr(0, equals);
+    if (!overrides.emplace(name, parameter.substr(equals + 1)).second) {
+      throw CommandFailure(kWrongUse, fmt::format("`-p {}` is given twice", name));
+    }
+  }
+  return overrides;
+}
+
+source::SourceFile read_program(const std::string& path) {
+  source::ReadFailure failure;
+  if (std::optional<source::SourceFile> text = source::read_source(path, failure)) return *std::move(text);
+  throw CommandFailure(failure.unreadable ? kWrongUse : kWrongProgram, failure.message);
+}
+
+void tell(const source::DiagnosticSink& sink, const source::SourceFile& text, bool json) {
+  const std::vector<source::Diagnostic> diagnostics = sink.sorted();
+  if (json) {
+    fmt::print("{{\"ok\":{},\"diagnostics\":{}}}\n", !sink.has_errors(), source::render_json(diagnostics, text));
+    return;
+  }
+  if (!diagnostics.empty()) fmt::print(stderr, "{}", source::render(diagnostics, text, {colour_on(stderr)}));
+}
+
+}  // namespace
+
+LoadedProgram load_program(const ProgramOptions& options, bool json_diagnostics) {
+  const auto begin = std::chrono::steady_clock::now();
+  const semantics::Overrides overrides = parse_parameters(options.parameters);
+  const source::SourceFile text = read_program(options.program);
+  source::DiagnosticSink sink;
+  std::optional<lowering::Program> program = lowering::compile(text, catalog::builtin_catalog(), overrides, sink);
+  const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - begin;
+  if (!program || sink.has_errors()) {
+    tell(sink, text, json_diagnostics);
+    throw CommandFailure(kWrongProgram, "");
+  }
+  if (!json_diagnostics) tell(sink, text, false);
+  return {*std::move(program), sink.warning_count(), elapsed.count()};
+}
+
+std::filesystem::path cache_directory(const ProgramOptions& options) {
+  if (!options.cache.empty()) return options.cache;
+  return std::filesystem::path(options.program).parent_path() / ".bgw";
+}
+
+Wanted find_wanted(const lowering::Program& program, const std::vector<std::string>& names) {
+  const std::vector<std::string> spellings = names.empty() ? std::vector<std::string>{"default"} : names;
+  std::set<std::size_t> tasks;
+  std::set<std::size_t> checks;
+  for (const std::string& spelling : spellings) {
+    const lowering::Found found = lowering::find_instances(program, spelling);
+    if (!found.problem.empty()) throw CommandFailure(kWrongProgram, found.problem);
+    if (found.tasks.empty() && found.checks.empty() && !found.values.empty()) {
+      throw CommandFailure(kWrongProgram, fmt::format("`{}` is a value: there is nothing to run, `bgw show {} '{}'` prints it", spelling,
+                                                      program.plan.program, spelling));
+    }
+    tasks.insert(found.tasks.begin(), found.tasks.end());
+    checks.insert(found.checks.begin(), found.checks.end());
+  }
+  for (const std::size_t check : checks) {
+    for (const plan::TaskInput& input : program.plan.checks[check].inputs) tasks.insert(input.task);
+  }
+  return {fmt::format("{}", fmt::join(spellings, ", ")), {tasks.begin(), tasks.end()}, {checks.begin(), checks.end()}};
+}
+
+std::vector<std::size_t> with_inputs(const plan::Plan& plan, const std::vector<std::size_t>& tasks) {
+  std::vector<bool> reached(plan.tasks.size(), false);
+  for (const std::size_t task : tasks) reached[task] = true;
+  for (std::size_t task = plan.tasks.size(); task-- > 0;) {  // inputs stand before what reads them
+    if (!reached[task]) continue;
+    for (const plan::TaskInput& input : plan.tasks[task].inputs) reached[input.task] = true;
+  }
+  std::vector<std::size_t> all;
+  for (std::size_t task = 0; task < reached.size(); ++task) {
+    if (reached[task]) all.push_back(task);
+  }
+  return all;
+}
+
+}  // namespace bgw::cli

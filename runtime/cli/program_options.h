@@ -1,0 +1,47 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "compiler/lowering/program.h"
+
+namespace bgw::cli {
+
+/// What every command that reads a program takes.
+struct ProgramOptions {
+  std::string program;
+  std::vector<std::string> parameters;  // "T=250K"
+  std::string cache;                    // "" is .bgw beside the program
+  bool json = false;
+};
+
+/// A program read and compiled.
+struct LoadedProgram {
+  lowering::Program program;
+  std::size_t warnings = 0;
+  double milliseconds = 0;
+};
+
+/// Reads and compiles; warnings and errors go to stderr, with `json` as a list to stdout.
+/// @throws CommandFailure with exit code 2 for a file that cannot be read, 3 for a program that is wrong
+LoadedProgram load_program(const ProgramOptions& options, bool json_diagnostics = false);
+
+/// Where the results of the program lie.
+std::filesystem::path cache_directory(const ProgramOptions& options);
+
+/// Tasks and checks that were asked for; the inputs of checks are among the tasks.
+struct Wanted {
+  std::string title;  // "default", "F[64], rdf"
+  std::vector<std::size_t> tasks;
+  std::vector<std::size_t> checks;
+};
+
+/// @param names  targets, families, instances or slices; none: the target default
+/// @throws CommandFailure with exit code 3 for a name the program does not have
+Wanted find_wanted(const lowering::Program& program, const std::vector<std::string>& names);
+
+/// The tasks and everything they need, in the order of the plan.
+std::vector<std::size_t> with_inputs(const plan::Plan& plan, const std::vector<std::size_t>& tasks);
+
+}  // namespace bgw::cli

@@ -1,0 +1,272 @@
+#include "runtime/cli/progress_display.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <map>
+#include <vector>
+
+#include "runtime/cli/result_view.h"
+#include "runtime/cli/terminal.h"
+#include "runtime/report/number_format.h"
+#include "runtime/report/text_table.h"
+
+namespace bgw::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using plan::TaskSpec;
+using report::format_duration;
+using schema::Map;
+using schema::Value;
+
+std::string numbers_text(const std::map<std::string, double>& numbers) {
+  std::string text;
+  for (const auto& [name, value] : numbers) text += fmt::format("  {} {:.5g}", name, value);
+  return text;
+}
+
+std::string main_number(const std::vector<artifacts::Result>& results) {
+  store::Manifest manifest;
+  manifest.results = results;
+  const artifacts::Result* main = main_result(manifest);
+  if (!main) return "";
+  const std::string unit = main->unit.empty() ? "" : " " + main->unit;
+  return fmt::format("  {} {}{}", main->name, report::format_with_error(main->value, main->sigma), unit);
+}
+
+// The failures of a run matter in every display; the first one is told with its log.
+class Failures : public engine::Observer {
+ public:
+  void task_failed(const TaskSpec& spec, const engine::TaskFailed& failed) override {
+    say(fmt::format("{} {} ({}): {}", painted("failed", Colour::red, stderr), spec.name, failed.cause, failed.message));
+    if (told_) return;
+    told_ = true;
+    if (!failed.last_log_lines.empty()) say("  the last lines of its log:");
+    for (const std::string& line : failed.last_log_lines) say("  | " + line);
+    if (!failed.log.empty()) say("  all of it: " + failed.log.string());
+  }
+  void notice(const std::string& text) override { say(text); }
+
+ protected:
+  virtual void say(const std::string& line) { fmt::print(stderr, "{}\n", line); }
+
+ private:
+  bool told_ = false;
+};
+
+class Plain : public Failures {
+ public:
+  void run_started(std::size_t cached, std::size_t to_run) override {
+    if (to_run == 0) return;
+    total_ = to_run;
+    say(fmt::format("{} cached, {} to run", cached, to_run));
+  }
+  void task_started(const TaskSpec& spec, const engine::TaskStarted& started) override {
+    const std::string age = started.checkpoint_age ? fmt::format(", goes on from a checkpoint {} old", format_duration(*started.checkpoint_age)) : "";
+    say(fmt::format("start  {} ({} {}{})", spec.name, started.cpus, started.cpus == 1 ? "cpu" : "cpus", age));
+  }
+  void task_progress(const TaskSpec& spec, const engine::Progress& progress) override {
+    // A pipe or a log file wants to know that it goes on, not every step.
+    const auto now = Clock::now();
+    Clock::time_point& last = last_told_.try_emplace(&spec, now).first->second;
+    if (now - last < std::chrono::seconds(10)) return;
+    last = now;
+    say(fmt::format("       {}: {}", spec.name, progress_text(progress)));
+  }
+  void task_finished(const TaskSpec& spec, const engine::TaskFinished& finished) override {
+    ++done_;
+    const std::string by = finished.by_another_run ? "by another run" : format_duration(finished.cost.seconds);
+    say(fmt::format("done   {} ({}){}  [{}/{}]", spec.name, by, main_number(finished.results), done_, total_));
+  }
+  void task_stopped(const TaskSpec& spec) override { say(fmt::format("stopped {}: its state is saved", spec.name)); }
+  void task_blocked(const TaskSpec& spec, const std::string& upstream) override { say(fmt::format("blocked {}: {} failed", spec.name, upstream)); }
+  void attached(const TaskSpec& spec, const engine::ClaimOwner& owner) override {
+    const std::string since = owner.since.empty() ? "" : fmt::format(" (since {})", owner.since);
+    say(fmt::format("attached: {} is being run by pid {} on {}{}", spec.name, owner.pid, owner.host, since));
+  }
+  void stopping(std::size_t running) override {
+    say(fmt::format("stopping: {} {} saving state; once more to kill", running, running == 1 ? "task is" : "tasks are"));
+  }
+
+ protected:
+  static std::string progress_text(const engine::Progress& progress) {
+    std::string text = progress.phase;
+    if (progress.steps > 0) text += fmt::format("  {}/{}", progress.step, progress.steps);
+    return text + numbers_text(progress.numbers);
+  }
+
+ private:
+  std::size_t total_ = 0;
+  std::size_t done_ = 0;
+  std::map<const TaskSpec*, Clock::time_point> last_told_;
+};
+
+class Live : public Plain {
+ public:
+  ~Live() override { erase(); }
+  Live() = default;
+  Live(const Live&) = delete;
+  Live& operator=(const Live&) = delete;
+
+  void task_started(const TaskSpec& spec, const engine::TaskStarted& started) override {
+    Plain::task_started(spec, started);
+    lines_.push_back({&spec, {}, Clock::now(), 0, Clock::now()});
+    redraw();
+  }
+  void task_progress(const TaskSpec& spec, const engine::Progress& progress) override {
+    for (Line& line : lines_) {
+      if (line.spec != &spec) continue;
+      if (line.progress.phase != progress.phase || progress.step < line.first_step) {
+        line.first_step = progress.step;
+        line.phase_begin = Clock::now();
+      }
+      line.progress = progress;
+    }
+    redraw();
+  }
+  void task_finished(const TaskSpec& spec, const engine::TaskFinished& finished) override {
+    forget(spec);
+    Plain::task_finished(spec, finished);
+  }
+  void task_failed(const TaskSpec& spec, const engine::TaskFailed& failed) override {
+    forget(spec);
+    Plain::task_failed(spec, failed);
+  }
+  void task_stopped(const TaskSpec& spec) override {
+    forget(spec);
+    Plain::task_stopped(spec);
+  }
+
+ protected:
+  void say(const std::string& line) override {
+    erase();
+    Plain::say(line);
+    draw();
+  }
+
+ private:
+  struct Line {
+    const TaskSpec* spec;
+    engine::Progress progress;
+    Clock::time_point phase_begin;
+    std::int64_t first_step;  // at which this run took the phase up
+    Clock::time_point begin;
+  };
+
+  void forget(const TaskSpec& spec) {
+    std::erase_if(lines_, [&](const Line& line) { return line.spec == &spec; });
+  }
+
+  static std::string text_of(const Line& line) {
+    const std::chrono::duration<double> elapsed = Clock::now() - line.begin;
+    std::string text = fmt::format("  {}  {}  {}", line.spec->name, format_duration(std::floor(elapsed.count())), progress_text(line.progress));
+    const std::chrono::duration<double> in_phase = Clock::now() - line.phase_begin;
+    const auto made = static_cast<double>(line.progress.step - line.first_step);
+    if (line.progress.steps > 0 && made > 0 && in_phase.count() > 1) {
+      const double left = in_phase.count() / made * static_cast<double>(line.progress.steps - line.progress.step);
+      text += "  left " + format_duration(left);
+    }
+    return text;
+  }
+
+  // Cuts at the terminal's width: a wrapped line could not be taken back.
+  static std::string cut(const std::string& text, std::size_t width) {
+    std::string kept;
+    std::size_t count = 0;
+    for (const char c : text) {
+      if ((static_cast<unsigned char>(c) & 0xC0U) != 0x80U && ++count >= width) break;
+      kept += c;
+    }
+    return kept;
+  }
+
+  void redraw() {
+    const auto now = Clock::now();
+    if (drawn_ == lines_.size() && now - last_draw_ < std::chrono::milliseconds(100)) return;
+    erase();
+    draw();
+  }
+  void draw() {
+    const std::size_t width = terminal_width(stderr);
+    std::string text;
+    for (const Line& line : lines_) text += cut(text_of(line), width) + "\n";
+    fmt::print(stderr, "{}", text);
+    drawn_ = lines_.size();
+    last_draw_ = Clock::now();
+  }
+  void erase() {
+    if (drawn_ > 0) fmt::print(stderr, "\033[{}A\033[J", drawn_);
+    drawn_ = 0;
+  }
+
+  std::vector<Line> lines_;
+  std::size_t drawn_ = 0;
+  Clock::time_point last_draw_;
+};
+
+class Json : public engine::Observer {
+ public:
+  void run_started(std::size_t cached, std::size_t to_run) override {
+    tell("run_started", {{"cached", static_cast<std::int64_t>(cached)}, {"to_run", static_cast<std::int64_t>(to_run)}});
+  }
+  void task_started(const TaskSpec& spec, const engine::TaskStarted& started) override {
+    Map map{{"cpus", started.cpus}};
+    if (started.checkpoint_age) map.insert_or_assign("checkpoint_age_s", *started.checkpoint_age);
+    tell("task_started", std::move(map), &spec);
+  }
+  void task_progress(const TaskSpec& spec, const engine::Progress& progress) override {
+    Map numbers;
+    for (const auto& [name, value] : progress.numbers) {
+      if (std::isfinite(value)) numbers.insert_or_assign(name, value);
+    }
+    tell("task_progress", {{"phase", progress.phase}, {"step", progress.step}, {"steps", progress.steps}, {"numbers", std::move(numbers)}}, &spec);
+  }
+  void task_finished(const TaskSpec& spec, const engine::TaskFinished& finished) override {
+    tell("task_finished", {{"seconds", finished.cost.seconds}, {"energy_call_equivalents", energy_call_equivalents(finished.cost)},
+                           {"by_another_run", finished.by_another_run}}, &spec);
+  }
+  void task_failed(const TaskSpec& spec, const engine::TaskFailed& failed) override {
+    schema::List lines;
+    for (const std::string& line : failed.last_log_lines) lines.push_back(line);
+    tell("task_failed", {{"cause", failed.cause}, {"message", failed.message}, {"last_log_lines", std::move(lines)}}, &spec);
+  }
+  void task_stopped(const TaskSpec& spec) override { tell("task_stopped", {}, &spec); }
+  void task_blocked(const TaskSpec& spec, const std::string& upstream) override { tell("task_blocked", {{"upstream", upstream}}, &spec); }
+  void attached(const TaskSpec& spec, const engine::ClaimOwner& owner) override {
+    tell("attached", {{"pid", owner.pid}, {"host", owner.host}, {"since", owner.since}}, &spec);
+  }
+  void stopping(std::size_t running) override { tell("stopping", {{"running", static_cast<std::int64_t>(running)}}); }
+  void notice(const std::string& text) override { tell("notice", {{"text", text}}); }
+
+ private:
+  static void tell(const char* event, Map map, const TaskSpec* spec = nullptr) {
+    map.insert_or_assign("schema", 1);
+    map.insert_or_assign("event", event);
+    if (spec) {
+      map.insert_or_assign("task", spec->name);
+      map.insert_or_assign("key", spec->key.hex());
+    }
+    fmt::print("{}\n", schema::to_json(map));
+    std::fflush(stdout);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<engine::Observer> quiet_display() { return std::make_unique<Failures>(); }
+std::unique_ptr<engine::Observer> plain_display() { return std::make_unique<Plain>(); }
+std::unique_ptr<engine::Observer> terminal_display() { return std::make_unique<Live>(); }
+std::unique_ptr<engine::Observer> json_display() { return std::make_unique<Json>(); }
+
+std::unique_ptr<engine::Observer> choose_display(bool quiet, bool json, std::FILE* stream) {
+  if (json) return json_display();
+  if (quiet) return quiet_display();
+  const char* term = std::getenv("TERM");
+  const bool moves = is_terminal(stream) && term && std::string_view(term) != "dumb";
+  return moves ? terminal_display() : plain_display();
+}
+
+}  // namespace bgw::cli

@@ -1,0 +1,136 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "runtime/cli/commands.h"
+#include "runtime/cli/failure.h"
+#include "runtime/cli/progress_display.h"
+#include "runtime/cli/result_view.h"
+#include "runtime/cli/task_program.h"
+#include "runtime/cli/terminal.h"
+#include "runtime/engine/executor.h"
+#include "runtime/engine/explain.h"
+#include "runtime/inline_tasks/inline_task.h"
+#include "runtime/report/number_format.h"
+
+namespace bgw::cli {
+namespace {
+
+using engine::Outcome;
+using schema::Map;
+
+bool needs_task_program(const plan::Plan& plan, const std::vector<engine::TaskStatus>& statuses) {
+  for (std::size_t task = 0; task < statuses.size(); ++task) {
+    if (statuses[task].needed && !statuses[task].cached && plan.tasks[task].placement == plan::Placement::child) return true;
+  }
+  return false;
+}
+
+engine::RunOptions engine_options(const RunCommandOptions& options, bool with_task_program) {
+  engine::RunOptions result;
+  result.cpus = options.cpus > 0 ? options.cpus : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  if (with_task_program) result.task_program = find_task_program();
+  result.inline_task = inline_tasks::run_inline_task;
+  result.command_line = options.command_line;
+  return result;
+}
+
+std::vector<CheckOutcome> judge_all(const lowering::Program& program, const Wanted& wanted, store::Cache& cache) {
+  std::vector<CheckOutcome> outcomes;
+  for (const std::size_t check : wanted.checks) outcomes.push_back(judge_check(program.plan.checks[check], program.plan, cache));
+  return outcomes;
+}
+
+// A failed task explains checks that could not be judged; a check that does not hold is news only without one.
+int exit_code_of(const engine::RunSummary& summary, const std::vector<CheckOutcome>& outcomes) {
+  if (summary.exit_code != kDone) return summary.exit_code;
+  const bool all_hold = std::all_of(outcomes.begin(), outcomes.end(), [](const CheckOutcome& outcome) { return outcome.holds(); });
+  return all_hold ? kDone : kCheckFailed;
+}
+
+std::string summary_line(const engine::RunSummary& summary) {
+  const std::size_t made = summary.count(Outcome::done);
+  const std::size_t cached = summary.count(Outcome::cached);
+  std::string text = fmt::format("{} done, {} cached", made, cached);
+  for (const auto& [outcome, word] : {std::pair{Outcome::failed, "failed"}, {Outcome::blocked, "blocked"}, {Outcome::stopped, "stopped"}}) {
+    if (summary.count(outcome) > 0) text += fmt::format(", {} {}", summary.count(outcome), word);
+  }
+  return text;
+}
+
+void print_results(const lowering::Program& program, const Wanted& wanted, const std::vector<CheckOutcome>& outcomes, store::Cache& cache) {
+  const std::vector<std::size_t> tasks = with_inputs(program.plan, wanted.tasks);
+  if (const std::string results = results_text(program.plan, tasks, cache); !results.empty()) fmt::print("\n{}", results);
+  for (const std::size_t task : tasks) {
+    const plan::TaskSpec& spec = program.plan.tasks[task];
+    if (spec.kind != "table") continue;
+    if (const auto row = cache.row(spec.key)) fmt::print("\n{}\n{}", spec.name, table_text(*row));
+  }
+  if (!outcomes.empty()) fmt::print("\n{}", checks_text(outcomes));
+}
+
+void print_json_summary(const lowering::Program& program, const Wanted& wanted, const engine::RunSummary& summary,
+                        const std::vector<CheckOutcome>& outcomes, int exit_code, store::Cache& cache) {
+  Map results;
+  for (const std::size_t task : with_inputs(program.plan, wanted.tasks)) {
+    const plan::TaskSpec& spec = program.plan.tasks[task];
+    if (auto json = task_json(spec, spec.name, cache)) results.insert_or_assign(spec.name, *std::move(json));
+  }
+  schema::List checks;
+  for (const CheckOutcome& outcome : outcomes) checks.push_back(to_value(outcome));
+  Map counts;
+  for (const auto& [outcome, word] : {std::pair{Outcome::done, "done"}, {Outcome::cached, "cached"}, {Outcome::failed, "failed"},
+                                      {Outcome::blocked, "blocked"}, {Outcome::stopped, "stopped"}}) {
+    counts.insert_or_assign(word, static_cast<std::int64_t>(summary.count(outcome)));
+  }
+  const Map map{{"schema", 1}, {"event", "run_finished"}, {"exit_code", exit_code}, {"tasks", std::move(counts)},
+                {"results", std::move(results)}, {"checks", std::move(checks)}};
+  fmt::print("{}\n", schema::to_json(map));
+}
+
+}  // namespace
+
+int run(const RunCommandOptions& options) {
+  const LoadedProgram loaded = load_program(options);
+  const lowering::Program& program = loaded.program;
+  const Wanted wanted = find_wanted(program, options.targets);
+  store::Cache cache = store::Cache::open(cache_directory(options));
+  const std::vector<engine::TaskStatus> statuses = engine::explain(program.plan, wanted.tasks, cache);
+  const engine::RunOptions engine_run = engine_options(options, needs_task_program(program.plan, statuses));
+
+  const bool speaks = !options.quiet && !options.json;
+  if (speaks) {
+    for (const auto& [name, change] : program.plan.overridden) {
+      fmt::print("param {} {} -> {}\n", name, change.string_or("old", "?"), change.string_or("new", "?"));
+    }
+    std::fflush(stdout);
+  }
+  engine::RunSummary summary;
+  {
+    const auto display = choose_display(options.quiet, options.json, stderr);
+    summary = engine::run(program.plan, wanted.tasks, cache, engine_run, *display);
+  }
+  const std::vector<CheckOutcome> outcomes = judge_all(program, wanted, cache);
+  const int exit_code = exit_code_of(summary, outcomes);
+  if (options.json) {
+    print_json_summary(program, wanted, summary, outcomes, exit_code, cache);
+    return exit_code;
+  }
+  const std::size_t touched = summary.outcomes.size() - summary.count(Outcome::not_needed) - summary.count(Outcome::cached);
+  if (speaks && touched == 0) {
+    const std::vector<std::size_t> reachable = with_inputs(program.plan, wanted.tasks);
+    const auto cached = std::count_if(reachable.begin(), reachable.end(), [&](std::size_t task) { return statuses[task].cached; });
+    fmt::print("nothing to do ({} cached)\n", cached);
+  } else if (speaks) {
+    fmt::print("{}\n", summary_line(summary));
+  }
+  if (summary.stopped()) {
+    if (speaks) fmt::print("interrupted; the same command goes on from what is saved\n");
+    return exit_code;
+  }
+  print_results(program, wanted, outcomes, cache);
+  return exit_code;
+}
+
+}  // namespace bgw::cli

@@ -1,0 +1,143 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "compiler/source/diagnostic.h"
+#include "runtime/cli/commands.h"
+#include "runtime/cli/failure.h"
+#include "runtime/cli/result_view.h"
+#include "runtime/report/number_format.h"
+#include "runtime/report/text_table.h"
+
+namespace bgw::cli {
+namespace {
+
+using schema::Map;
+using schema::Value;
+
+// What stands behind a name: `F[64]` or one number of it, `F[64].ess`.
+struct Named {
+  lowering::Found found;
+  std::string result;
+};
+
+Named find_named(const lowering::Program& program, const std::string& name) {
+  Named named{lowering::find_instances(program, name), ""};
+  const std::size_t dot = name.rfind('.');
+  if (named.found.problem.empty() || dot == std::string::npos || dot < name.rfind(']') + 1) return named;
+  lowering::Found without = lowering::find_instances(program, name.substr(0, dot));
+  if (without.problem.empty() && !without.tasks.empty()) return {std::move(without), name.substr(dot + 1)};
+  return named;
+}
+
+std::string quoted_parameters(const ProgramOptions& options) {
+  std::string text;
+  for (const std::string& parameter : options.parameters) text += " -p " + parameter;
+  if (!options.cache.empty()) text += " --cache " + options.cache;
+  return text;
+}
+
+// The program's own name for a task: an alias has the same key.
+std::string name_of(const lowering::Program& program, std::size_t task, const ShowOptions& options) {
+  for (const lowering::NamedInstance& instance : program.instances) {
+    if (instance.task == task && (instance.name == options.name || instance.noun + "." + instance.name == options.name)) return instance.name;
+  }
+  return program.plan.tasks[task].name;
+}
+
+Value task_or_refuse(const lowering::Program& program, std::size_t task, const ShowOptions& options, store::Cache& cache) {
+  const std::string name = name_of(program, task, options);
+  if (std::optional<Value> json = task_json(program.plan.tasks[task], name, cache)) return *std::move(json);
+  throw CommandFailure(kTaskFailed, fmt::format("{} has no result yet; `bgw run {} '{}'{}` makes it", name, options.program, name, quoted_parameters(options)));
+}
+
+Value narrowed(const Value& task, const std::string& result) {
+  if (result.empty()) return task;
+  const Value* results = task.find("results");
+  const Value* one = results ? results->find(result) : nullptr;
+  if (one) {
+    Map map = one->as_map();
+    for (const char* member : {"name", "kind", "key"}) map.insert_or_assign(member, task.at(member));
+    map.insert_or_assign("result", result);
+    return map;
+  }
+  std::vector<std::string> known;
+  if (results) {
+    for (const auto& [name, value] : results->as_map()) known.push_back(name);
+  }
+  std::string text = fmt::format("{} has no result `{}`", task.at("name").as_string(), result);
+  const std::string near = source::nearest(result, known);
+  if (!near.empty()) text += fmt::format("; did you mean `{}`?", near);
+  else if (!known.empty()) text += fmt::format("; it has {}", fmt::join(known, ", "));
+  throw CommandFailure(kWrongProgram, text);
+}
+
+std::string number_text(const Value& result) {
+  std::optional<double> sigma;
+  if (result.has("sigma")) sigma = result.at("sigma").as_double();
+  const std::string number = result.has("value") ? report::format_with_error(result.at("value").as_double(), sigma, report::ErrorStyle::plus_minus) : "nan";
+  const std::string unit = result.string_or("unit", "");
+  return unit.empty() ? number : number + " " + unit;
+}
+
+void print_heavy(const Value& task) {
+  fmt::print("{}  ({}, key {})\n", task.at("name").as_string(), task.at("kind").as_string(), task.at("key").as_string().substr(0, 12));
+  std::string conventions;
+  for (const auto& [name, result] : task.at("results").as_map()) {
+    fmt::print("  {:<20} {}\n", name, number_text(result));
+    const std::string convention = result.string_or("convention", "");
+    if (!convention.empty()) conventions += fmt::format("  {}: {}\n", name, convention);
+  }
+  fmt::print("{}", conventions);
+  const Value& cost = task.at("cost");
+  fmt::print("  cost                 {} energy calls, {}\n", report::format_count(cost.at("energy_call_equivalents").as_int()),
+             report::format_duration(cost.at("seconds").as_double()));
+  const Value& provenance = task.at("provenance");
+  fmt::print("  made by              bgw {} on {}, {} cpus, {}\n", provenance.at("bgw_version").as_string(), provenance.at("device").as_string(),
+             provenance.at("cpus").as_int(), provenance.at("host").as_string());
+}
+
+void print_task(const Value& task, const std::string& result) {
+  if (!result.empty()) {
+    fmt::print("{}\n", number_text(task));
+  } else if (task.has("table")) {
+    fmt::print("{}", table_text(task.at("table")));
+  } else if (task.has("results")) {
+    print_heavy(task);
+  } else {
+    fmt::print("{}\n", schema::to_pretty_json(task));
+  }
+}
+
+}  // namespace
+
+int show(const ShowOptions& options) {
+  const LoadedProgram loaded = load_program(options);
+  const lowering::Program& program = loaded.program;
+  const Named named = find_named(program, options.name);
+  if (!named.found.problem.empty()) throw CommandFailure(kWrongProgram, named.found.problem);
+  store::Cache cache = store::Cache::look(cache_directory(options));
+  schema::List shown;
+  for (const std::size_t task : named.found.tasks) {
+    shown.push_back(narrowed(task_or_refuse(program, task, options, cache), named.result));
+    if (!options.json) print_task(shown.back(), named.result);
+  }
+  std::vector<CheckOutcome> outcomes;
+  for (const std::size_t check : named.found.checks) {
+    outcomes.push_back(judge_check(program.plan.checks[check], program.plan, cache));
+    if (!outcomes.back().verdict) {
+      throw CommandFailure(kTaskFailed, fmt::format("{} cannot be judged yet: {}; `bgw run {}{}` makes it", outcomes.back().name, outcomes.back().problem,
+                                                    options.program, quoted_parameters(options)));
+    }
+    shown.push_back(to_value(outcomes.back()));
+  }
+  for (const std::string& name : named.found.values) {
+    Map map{{"name", name}, {"value", program.values.at(name)}};
+    if (!options.json) fmt::print("{}\n{}\n", name, schema::to_pretty_json(program.values.at(name)));
+    shown.push_back(std::move(map));
+  }
+  if (options.json) fmt::print("{}\n", shown.size() == 1 ? schema::to_json(shown.front()) : schema::to_json(shown));
+  else fmt::print("{}", checks_text(outcomes));
+  return kDone;
+}
+
+}  // namespace bgw::cli
