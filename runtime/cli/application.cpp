@@ -37,6 +37,7 @@ class Application {
     add_plan();
     add_run();
     add_show();
+    add_report();
     add_energy();
     add_list();
     add_log();

@@ -51,24 +51,24 @@ TEST_CASE("line ends of either kind, blank lines at the end and other columns ch
   const Structure structure = parse_extxyz(wider, "x");
   CHECK(structure.positions[0] == std::array<double, 3>{1, 2, 3});
   CHECK(structure.species[0] == "Si");
-  CHECK(parse_extxyz("1\nlattice=\"4 0 0 0 4 0 0 0 4\"\nSi 1 2 3\n", "x").positions[0][1] == 2);
+  CHECK(parse_extxyz("1\nLattice=\"4 0 0 0 4 0 0 0 4\"\nSi 1 2 3\n", "x").positions[0][1] == 2);
 }
 
 TEST_CASE("what is wrong with a structure is told with its line", "[extxyz]") {
   CHECK(holds(complaint(""), "x.extxyz:1: the file is empty"));
   CHECK(holds(complaint("two\n"), "x.extxyz:1: the first line is the number of atoms"));
   CHECK(holds(complaint("-2\n"), ":1:"));
-  CHECK(holds(complaint("2\n"), "the second line is missing"));
-  CHECK(holds(complaint(replaced(kTwoAtoms, "Lattice", "Box")), "x.extxyz:2: there is no Lattice"));
-  CHECK(holds(complaint(replaced(kTwoAtoms, "4 0 0 0.5", "4 0 0")), "x.extxyz:2: Lattice has 8 numbers"));
-  CHECK(holds(complaint(replaced(kTwoAtoms, "0 0 6", "0 0 0")), "lie in a plane"));
-  CHECK(holds(complaint(replaced(kTwoAtoms, "pos:R:3", "force:R:3")), "lacks pos:R:3"));
-  CHECK(holds(complaint(replaced(kTwoAtoms, "pos:R:3", "pos:R")), "no list of name:type:count"));
+  CHECK(holds(complaint("2\n"), "x.extxyz:2: the comment line"));
+  CHECK(holds(complaint(replaced(kTwoAtoms, "Lattice", "Box")), "x.extxyz:2: a crystal needs its cell"));
+  CHECK(holds(complaint(replaced(kTwoAtoms, "4 0 0 0.5", "4 0 0")), "x.extxyz:2: Lattice has nine numbers, here it has 8"));
+  CHECK(holds(complaint(replaced(kTwoAtoms, "0 0 6", "0 0 0")), "lie in one plane"));
+  CHECK(holds(complaint(replaced(kTwoAtoms, "pos:R:3", "force:R:3")), "pos:R:3 is missing"));
+  CHECK(holds(complaint(replaced(kTwoAtoms, "pos:R:3", "pos:R")), "a list of name:type:columns"));
   CHECK(holds(complaint(replaced(kTwoAtoms, "T T T", "T T F")), "periodic"));
-  CHECK(holds(complaint(replaced(kTwoAtoms, "6\"", "6")), "never closed"));
-  CHECK(holds(complaint(replaced(kTwoAtoms, "1.5", "nan")), "x.extxyz:4: x is `nan`"));
-  CHECK(holds(complaint(replaced(kTwoAtoms, "0.25", "0,25")), "x.extxyz:3: y is `0,25`"));
-  CHECK(holds(complaint(replaced(kTwoAtoms, "mW 1.5", "1.5")), "x.extxyz:4: atom 2 has 3 columns"));
-  CHECK(holds(complaint(replaced(kTwoAtoms, "2\n", "3\n")), "x.extxyz:5: the file ends after 2 of 3 atoms"));
+  CHECK(holds(complaint(replaced(kTwoAtoms, "T T T\"", "T T T")), "is not closed"));
+  CHECK(holds(complaint(replaced(kTwoAtoms, "1.5", "nan")), "x.extxyz:4: each coordinate is a number, it is 'nan'"));
+  CHECK(holds(complaint(replaced(kTwoAtoms, "0.25", "0,25")), "x.extxyz:3: each coordinate is a number, it is '0,25'"));
+  CHECK(holds(complaint(replaced(kTwoAtoms, "mW 1.5", "1.5")), "x.extxyz:4: an atom has 4 columns here, this line has 3"));
+  CHECK(holds(complaint(replaced(kTwoAtoms, "2\n", "3\n")), "x.extxyz:4: the file ends after 2 of 3 atoms"));
   CHECK(holds(complaint(replaced(kTwoAtoms, "2\n", "1\n")), "x.extxyz:4: the file goes on"));
 }
