@@ -68,7 +68,7 @@ std::string figure_script(const Value& figure) {
   // noenhanced: an underscore in a label is an underscore
   std::string script = fmt::format("set terminal svg size {},{} noenhanced font 'sans-serif,13' background 'white'\n",
                                    extent(figure, 0, kWidth), extent(figure, 1, kHeight));
-  script += "set encoding utf8\nset datafile missing 'NaN'\nset border 3\nset tics nomirror out\nset grid lw 0.4 lc rgb '#bbbbbb'\n";
+  script += "set encoding utf8\nset datafile missing 'NaN'\nset border 3\nset tics nomirror out\nset grid lw 0.5 lc rgb '#808080'\n";
   script += "set key top right spacing 1.2\nset offsets graph 0.02, graph 0.02, graph 0.08, graph 0.02\n";
   script += label_line("title", figure) + label_line("xlabel", figure) + label_line("ylabel", figure);
   if (figure.bool_or("logarithmic", false)) script += "set logscale y\n";
@@ -81,7 +81,7 @@ std::string figure_script(const Value& figure) {
 std::string draw_svg(const Value& figure) {
   std::string svg = run_gnuplot(figure_script(figure));
   svg.erase(0, std::min(svg.find("<svg"), svg.size()));  // the XML head has no place inside a page
-  for (const char* black : {"color=\"black\"", "fill=\"black\"", "stroke='black'"}) {
+  for (const char* black : {"color=\"black\"", "fill=\"black\"", "stroke=\"black\"", "stroke='black'"}) {
     const std::string word(black);
     replace_all(svg, word, word.substr(0, word.find('=')) + "=\"currentColor\"");
   }

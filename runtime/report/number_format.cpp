@@ -28,7 +28,7 @@ std::string with_decimals(double value, double sigma, int decimals, ErrorStyle s
 // The exponent to take out: 0 for numbers that read well as they are.
 int common_exponent(double value, double sigma) {
   const double size = std::max(std::abs(value), sigma);
-  if (size == 0 || (size >= 1e-4 && size < 1e7)) return 0;
+  if (size == 0 || (size >= 1e-6 && size < 1e7)) return 0;
   return static_cast<int>(std::floor(std::log10(size)));
 }
 
