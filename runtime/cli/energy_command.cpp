@@ -107,6 +107,7 @@ Value ask_task_program(const Value& question) {
   const std::filesystem::path program = find_task_program();
   const int status = run_task_program(program, request.path(), answer.descriptor());
   if (status == 127) throw StoreError(fmt::format("cannot start {}", program.string()));
+  if (status == kWrongProgram) throw CommandFailure(kWrongProgram, "");  // it has told why
   if (status != 0) throw CommandFailure(kTaskFailed, fmt::format("the energy could not be computed: bgw-task ended with {}", status));
   return schema::parse_json(store::read_bytes(answer.path()));
 }

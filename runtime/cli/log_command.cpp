@@ -36,7 +36,8 @@ std::string outcome_text(std::int64_t exit) {
 
 std::string parameters_text(const std::string& json) {
   std::string text;
-  for (const auto& [name, change] : schema::parse_json(json).as_map()) {
+  const schema::Value params = schema::parse_json(json);
+  for (const auto& [name, change] : params.as_map()) {
     if (change.is_map()) text += fmt::format("{}{}={}", text.empty() ? "" : " ", name, change.string_or("new", "?"));
   }
   return text;

@@ -43,7 +43,7 @@ int report(const ReportOptions& options) {
   const report::PageRequest request{plan, with_inputs(plan, wanted.tasks), wanted.checks, program_text(options.program), command_for};
   const std::string page = report::make_page(request, cache);
   const std::filesystem::path path = page_path(options);
-  store::replace_durably(path, page);
+  store::replace_durably(std::filesystem::absolute(path), page);
   if (options.json) fmt::print("{}\n", schema::to_json(schema::Map{{"page", path.string()}, {"bytes", static_cast<std::int64_t>(page.size())}}));
   else fmt::print("{}\n", path.string());
   return 0;

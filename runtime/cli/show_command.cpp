@@ -92,7 +92,7 @@ void print_heavy(const Value& task) {
   fmt::print("  cost                 {} energy calls, {}\n", report::format_count(cost.at("energy_call_equivalents").as_int()),
              report::format_duration(cost.at("seconds").as_double()));
   const Value& provenance = task.at("provenance");
-  fmt::print("  made by              bgw {} on {}, {} cpus, {}\n", provenance.at("bgw_version").as_string(), provenance.at("device").as_string(),
+  fmt::print("  made by              bgw {} on {}, cpus: {}, {}\n", provenance.at("bgw_version").as_string(), provenance.at("device").as_string(),
              provenance.at("cpus").as_int(), provenance.at("host").as_string());
 }
 

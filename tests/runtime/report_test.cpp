@@ -14,6 +14,7 @@ TEST_CASE("a number ends where its error begins", "[report]") {
   CHECK(format_with_error(0.12, 0.3) == "0.1(3)");
   CHECK(format_with_error(12.34, 1.24) == "12.3(1.2)");
   CHECK(format_with_error(1234.5, 56) == "1234(56)");
+  CHECK(format_with_error(0.00001, 0.00006) == "0.00001(6)");
 }
 
 TEST_CASE("rounding an error may carry into the next digit", "[report]") {

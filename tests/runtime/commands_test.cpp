@@ -1,0 +1,227 @@
+// The commands as a user calls them: the built program, a fake in the place of bgw-task.
+#include <sys/wait.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "compiler/schema/value.h"
+#include "tests/support/catch.h"
+#include "tests/support/scratch_directory.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using bgw::schema::parse_json;
+using bgw::schema::Value;
+
+struct Answer {
+  int exit_code = -1;
+  std::string out, err;
+};
+
+std::string text_of(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+// A folder with the quickstart in it, in which commands are called.
+class Desk {
+ public:
+  Desk() { fs::copy_file(fs::path(BGW_SOURCE_DIR) / "workflows" / "quickstart.bgw", folder_ / "ice.bgw"); }
+
+  Answer bgw(const std::string& arguments, const std::string& environment = "") const {
+    const std::string command = "cd '" + folder_.string() + "' && env BGW_TASK='" BGW_FAKE_PHYSICS "' " + environment + " '" BGW_PROGRAM "' " +
+                                arguments + " >out.txt 2>err.txt </dev/null";
+    const int status = std::system(command.c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(folder_ / "out.txt"), text_of(folder_ / "err.txt")};
+  }
+  const fs::path& folder() const { return folder_; }
+
+ private:
+  bgw::test::ScratchDirectory scratch_;
+  fs::path folder_ = scratch_.path();
+};
+
+bool has(const std::string& text, const std::string& part) {
+  INFO(text);
+  return text.find(part) != std::string::npos;
+}
+
+Value last_line(const std::string& text) {
+  const std::size_t end = text.find_last_not_of('\n');
+  return parse_json(std::string_view(text).substr(text.rfind('\n', end) + 1, end - text.rfind('\n', end)));
+}
+
+}  // namespace
+
+TEST_CASE("check counts what a program holds and writes nothing", "[commands]") {
+  const Desk desk;
+  const Answer checked = desk.bgw("check ice.bgw");
+  CHECK(checked.exit_code == 0);
+  CHECK(has(checked.out, "ok: 13 tasks (target default: 13), 1 axis, 0 warnings ("));
+  CHECK_FALSE(fs::exists(desk.folder() / ".bgw"));
+  CHECK(parse_json(desk.bgw("check ice.bgw --json").out).at("tasks").as_int() == 13);
+}
+
+TEST_CASE("a wrong program is exit 3, a file that is not there and a wrong option exit 2", "[commands]") {
+  const Desk desk;
+  std::ofstream(desk.folder() / "wrong.bgw") << "bgw 1\nparam T : temperature = 0.4 kcal/mol\n";
+  const Answer wrong = desk.bgw("check wrong.bgw");
+  CHECK(wrong.exit_code == 3);
+  CHECK(has(wrong.err, "wrong.bgw:2:"));
+  const Value json = parse_json(desk.bgw("check wrong.bgw --json").out);
+  CHECK_FALSE(json.at("ok").as_bool());
+  CHECK(json.at("diagnostics").as_list().size() == 1);
+  CHECK(desk.bgw("check nothing.bgw").exit_code == 2);
+  CHECK(desk.bgw("check ice.bgw --nonsense").exit_code == 2);
+  CHECK(desk.bgw("bogus").exit_code == 2);
+  CHECK(desk.bgw("check ice.bgw -p T").exit_code == 2);
+  CHECK(desk.bgw("check ice.bgw -p T=900K").exit_code == 3);
+  CHECK(desk.bgw("--help").exit_code == 0);
+  CHECK(has(desk.bgw("--version").out, "bgw "));
+}
+
+TEST_CASE("plan tells what would run, and run makes the plan empty", "[commands]") {
+  const Desk desk;
+  const Answer before = desk.bgw("plan ice.bgw --detailed-exitcode");
+  CHECK(before.exit_code == 10);
+  CHECK(has(before.out, "total    0 cached, 13 to run"));
+  CHECK_FALSE(fs::exists(desk.folder() / ".bgw"));
+  const Answer first = desk.bgw("run ice.bgw");
+  INFO(first.err);
+  CHECK(first.exit_code == 0);
+  CHECK(has(first.err, "13 to run"));
+  CHECK(has(first.out, "13 done, 0 cached"));
+  CHECK(has(first.out, "-25.16310(6)"));
+  CHECK(has(first.out, "Lambda = sigma"));
+  const Answer after = desk.bgw("plan ice.bgw --detailed-exitcode");
+  CHECK(after.exit_code == 0);
+  CHECK(has(after.out, "nothing to do (13 cached)"));
+  const Answer second = desk.bgw("run ice.bgw");
+  CHECK(second.exit_code == 0);
+  CHECK(has(second.out, "nothing to do (13 cached)"));
+  CHECK(second.out.substr(second.out.find("\n\n")) == first.out.substr(first.out.find("\n\n")));
+  const Answer longer = desk.bgw("plan ice.bgw -p steps=600");
+  CHECK(has(longer.out, "stage main.steps 60 -> 600"));
+  CHECK(has(longer.out, "upstream: draws"));
+  CHECK(has(longer.out, "param    steps 60 -> 600"));
+  const Value json = parse_json(desk.bgw("plan ice.bgw --json -p steps=600").out);
+  CHECK(json.at("run").as_int() + json.at("cached").as_int() == 13);
+}
+
+TEST_CASE("a value that is not what was expected is exit 5", "[commands]") {
+  const Desk desk;
+  const Answer shifted = desk.bgw("run ice.bgw --quiet", "BGW_FAKE_SHIFT=0.01");
+  CHECK(shifted.exit_code == 5);
+  CHECK(has(shifted.out, "does not hold"));
+  CHECK(shifted.err.empty());
+}
+
+TEST_CASE("a failed task is exit 4, with the end of its log, and its siblings go on", "[commands]") {
+  const Desk desk;
+  const Answer failed = desk.bgw("run ice.bgw", "BGW_FAKE_FAIL=train");
+  CHECK(failed.exit_code == 4);
+  CHECK(has(failed.err, "failed bg (nan): the energy is not finite at step 3"));
+  CHECK(has(failed.err, "about to fail"));
+  CHECK(has(failed.err, "blocked draws[64]: bg failed"));
+  CHECK(has(failed.out, "1 failed"));
+  CHECK(has(failed.out, "not judged: F[64] has no result"));
+  CHECK(desk.bgw("show ice.bgw 'ref[64]'").exit_code == 0);
+  CHECK(desk.bgw("show ice.bgw 'F[64]'").exit_code == 4);
+}
+
+TEST_CASE("run --json is one event a line and ends with all results", "[commands]") {
+  const Desk desk;
+  const Answer answer = desk.bgw("run ice.bgw --json");
+  CHECK(answer.exit_code == 0);
+  std::istringstream lines(answer.out);
+  for (std::string line; std::getline(lines, line);) CHECK(parse_json(line).at("schema").as_int() == 1);
+  const Value end = last_line(answer.out);
+  CHECK(end.at("event").as_string() == "run_finished");
+  CHECK(end.at("results").at("F[64]").at("value").as_double() == -25.1631);
+  CHECK(end.at("checks").as_list().at(0).at("holds").as_bool());
+}
+
+TEST_CASE("show prints results, single numbers, tables, checks and values", "[commands]") {
+  const Desk desk;
+  const Answer none = desk.bgw("show ice.bgw 'F[64]' -p steps=10");
+  CHECK(none.exit_code == 4);
+  CHECK(has(none.err, "bgw run ice.bgw 'F[64]' -p steps=10"));
+  CHECK(desk.bgw("show ice.bgw 'F[65]'").exit_code == 3);
+  REQUIRE(desk.bgw("run ice.bgw -q").exit_code == 0);
+  const Value f = parse_json(desk.bgw("show ice.bgw 'F[64]' --json").out);
+  CHECK(f.at("name").as_string() == "F[64]");
+  CHECK(f.at("value").as_double() == -25.1631);
+  CHECK(f.at("sigma").as_double() == 6e-5);
+  CHECK(f.at("unit").as_string() == "kT");
+  CHECK(has(f.at("convention").as_string(), "Lambda"));
+  CHECK(f.at("key").as_string().size() == 64);
+  CHECK(f.at("cost").at("energy_call_equivalents").as_int() == 1220);
+  const Value draws = parse_json(desk.bgw("show ice.bgw 'draws[64]' --json").out);
+  CHECK(draws.at("ess").as_double() == 0.52);
+  CHECK(parse_json(desk.bgw("show ice.bgw F --json").out).as_list().size() == 2);
+  CHECK(parse_json(desk.bgw("show ice.bgw 'F[64].ess' --json").out).at("value").as_double() == 0.52);
+  CHECK(has(desk.bgw("show ice.bgw 'F[64].es'").err, "did you mean `ess`?"));
+  CHECK(has(desk.bgw("show ice.bgw free_energy").out, "-25.08230(6)"));
+  CHECK(has(desk.bgw("show ice.bgw published").out, "holds (within 4"));
+  CHECK(parse_json(desk.bgw("show ice.bgw 'water[64]' --json").out).at("value").at("lattice").at("atoms").as_int() == 64);
+}
+
+TEST_CASE("energy speaks the unit of the potential, in the order of the file", "[commands]") {
+  const Desk desk;
+  std::ofstream(desk.folder() / "two.extxyz") << "2\nLattice=\"9 0 0 0 9 0 0 0 9\" Properties=species:S:1:pos:R:3\nO 0 0 1\nO 2 0 0\n";
+  const Answer answer = desk.bgw("energy ice.bgw water --structure two.extxyz --forces --json");
+  INFO(answer.err);
+  CHECK(answer.exit_code == 0);
+  const Value json = parse_json(answer.out);
+  CHECK(json.at("energy_unit").as_string() == "kcal/mol");
+  CHECK(json.at("length_unit").as_string() == "angstrom");
+  CHECK(json.at("energy").as_double() == Approx(2 * 23.060547830619).epsilon(1e-9));
+  CHECK(json.at("forces").as_list()[1].as_list()[0].as_double() == Approx(2 * 23.060547830619).epsilon(1e-9));
+  CHECK(desk.bgw("energy ice.bgw cold --structure two.extxyz").exit_code == 3);
+  CHECK(desk.bgw("energy ice.bgw water --structure none.extxyz").exit_code == 2);
+}
+
+TEST_CASE("the history of runs, and a cache whose bytes were changed", "[commands]") {
+  const Desk desk;
+  CHECK(has(desk.bgw("log ice.bgw").out, "no run yet"));
+  REQUIRE(desk.bgw("run ice.bgw -q -p steps=10").exit_code == 0);
+  const Value runs = parse_json(desk.bgw("log ice.bgw --json").out);
+  REQUIRE(runs.as_list().size() == 1);
+  CHECK(runs.as_list()[0].at("exit_code").as_int() == 0);
+  CHECK(has(desk.bgw("runs ice.bgw").out, "steps=10"));
+  CHECK(has(desk.bgw("cache verify ice.bgw").out, "11 of 11 objects are sound"));
+  for (const auto& entry : fs::recursive_directory_iterator(desk.folder() / ".bgw" / "objects")) {
+    if (entry.path().filename() != "result.h5") continue;
+    fs::permissions(entry.path(), fs::perms::owner_write, fs::perm_options::add);
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(600);
+    file.put('x');
+    break;
+  }
+  const Answer verified = desk.bgw("cache verify ice.bgw");
+  CHECK(verified.exit_code == 6);
+  CHECK(has(verified.out, "10 of 11"));
+}
+
+TEST_CASE("without a task program a run is told what is missing", "[commands]") {
+  const Desk desk;
+  const Answer answer = desk.bgw("run ice.bgw", "BGW_TASK=/nowhere/bgw-task");
+  CHECK(answer.exit_code == 6);
+  CHECK(has(answer.err, "BGW_TASK"));
+}
+
+TEST_CASE("the page is one file that names what is missing", "[commands]") {
+  const Desk desk;
+  CHECK(desk.bgw("report ice.bgw -o empty.html").exit_code == 0);
+  CHECK(has(text_of(desk.folder() / "empty.html"), "bgw run ice.bgw"));
+  REQUIRE(desk.bgw("run ice.bgw -q").exit_code == 0);
+  CHECK(desk.bgw("report ice.bgw -o full.html").exit_code == 0);
+  const std::string page = text_of(desk.folder() / "full.html");
+  CHECK(has(page, "<svg"));
+  CHECK(page.find("src=\"http") == std::string::npos);
+}

@@ -1,0 +1,83 @@
+// Stands in for bgw-task in the tests of the command line: results of the right names and shapes, made up in no time.
+//   fake_physics exec TASK.json       BGW_FAKE_FAIL=kind makes tasks of that kind fail, BGW_FAKE_SHIFT is added to free energies
+//   fake_physics energy REQUEST.json  energy = 1 eV an atom, force = the atom's position in eV/angstrom
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "runtime/engine/child.h"
+#include "runtime/foundation/errors.h"
+
+namespace {
+
+using namespace bgw;
+using artifacts::Artifact;
+
+constexpr const char* kConvention = "beta F / N with Lambda = sigma";
+
+Artifact made_up(engine::TaskContext& context) {
+  const plan::TaskSpec& spec = context.spec();
+  const char* failing = std::getenv("BGW_FAKE_FAIL");
+  if (failing && spec.kind == failing) {
+    fmt::print(stderr, "about to fail\n");
+    throw NumericalError("the energy is not finite at step 3");
+  }
+  const char* shift = std::getenv("BGW_FAKE_SHIFT");
+  const double f = (spec.name.find("64") != std::string::npos ? -25.1631 : -25.0823) + (shift ? std::atof(shift) : 0);
+  context.report({"making it up", 1, 2, {{"loss", 0.5}}});
+  Artifact result;
+  if (spec.kind == "base") result.results = {{"bound", f + 0.02, 1e-3, "kT", 150, kConvention}};
+  if (spec.kind == "train") {
+    result.results = {{"loss", f + 0.01, 1e-3, "kT", 16, kConvention}, {"ess", 0.4, std::nullopt, "", std::nullopt, ""}};
+    result.arrays["history/step"] = {{3}, {}, {1, 2, 3}, ""};
+    result.arrays["history/loss"] = {{3}, {-24.0, -25.0, -25.1}, {}, "kT"};
+    result.arrays["history/ess"] = {{3}, {0.1, 0.3, 0.4}, {}, ""};
+  }
+  if (spec.kind == "sample") result.results = {{"ess", 0.52, std::nullopt, "", 4000, ""}, {"per_particle", f, 2e-4, "kT", 4000, kConvention}};
+  if (spec.kind == "reference") {
+    result.results = {{"per_particle", f, 1e-4, "kT", 1024, kConvention}, {"overlap", 0.2, std::nullopt, "", std::nullopt, ""}};
+    result.arrays["overlap_matrix"] = {{2, 2}, {0.8, 0.2, 0.2, 0.8}, {}, ""};
+  }
+  if (spec.kind == "estimate") {
+    result.results = {{"per_particle", f, 6e-5, "kT", 4000, kConvention}, {"ess", 0.52, std::nullopt, "", 4000, ""}};
+    result.arrays["work_forward"] = {{4}, {1.0, 1.5, 2.0, 2.5}, {}, "kT"};
+    result.arrays["work_reverse"] = {{4}, {0.5, 1.0, 1.5, 2.0}, {}, "kT"};
+  }
+  if (spec.kind == "rdf") {
+    for (int bin = 0; bin < 50; ++bin) {
+      result.arrays["r"].doubles.push_back(0.1 * bin);
+      result.arrays["g"].doubles.push_back(std::exp(-std::pow(0.1 * bin - 2.7, 2) * 20));
+    }
+    result.arrays["r"].shape = result.arrays["g"].shape = {50};
+    result.arrays["r"].unit = "angstrom";
+  }
+  result.cost.energy_calls = 1000;
+  result.cost.gradient_calls = 200;
+  result.cost.hessian_calls = 10;
+  return result;
+}
+
+int answer_energy(const std::string& path) {
+  std::ifstream file(path);
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  const schema::Value request = schema::parse_json(text);
+  const schema::List& positions = request.at("positions").as_list();
+  schema::Map answer{{"energy", static_cast<double>(positions.size())}};
+  if (request.bool_or("forces", false)) answer.insert_or_assign("forces", positions);
+  fmt::print("{}\n", schema::to_json(answer));
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 3 && std::string_view(argv[1]) == "energy") return answer_energy(argv[2]);
+  if (argc != 3 || std::string_view(argv[1]) != "exec") return 2;
+  engine::TaskRegistry registry;
+  for (const char* kind : {"base", "train", "sample", "reference", "estimate", "rdf"}) registry[kind] = made_up;
+  return engine::exec_task(argv[2], registry);
+}
