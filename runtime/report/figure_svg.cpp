@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
 
 #include "runtime/report/gnuplot.h"
 
@@ -44,12 +47,30 @@ std::string look(const std::string& style, const char* colour) {
 
 std::string plot_part(const Value& series, std::size_t number) {
   const char* colour = kColours[number % kColours.size()];
+  const std::string style = series.string_or("style", "line");
   const std::string label = gnuplot_string(series.string_or("label", series.string_or("name", "")));
-  std::string part = fmt::format("$series{} using 1:2 {} title {}", number, look(series.string_or("style", "line"), colour), label);
+  std::string part = fmt::format("$series{} using 1:2 {} title {}", number, look(style, colour), label);
   if (series.has("yerr")) {
-    part += fmt::format(", $series{} using 1:2:3 with yerrorbars pt -1 lw 1.5 lc rgb '{}' notitle", number, colour);
+    part += fmt::format(", $series{} using 1:2:3 with yerrorbars pt 7 ps {} lw 1.5 lc rgb '{}' notitle", number, style == "points" ? 0.8 : 0.5, colour);
   }
   return part;
+}
+
+// Some five ticks at round numbers: gnuplot's own choice lets long numbers run into each other on a small figure.
+std::string ticks_of_x(const List& series) {
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  for (const Value& one : series) {
+    for (const Value& x : one.at("x").as_list()) {
+      if (!x.is_number()) continue;
+      low = std::min(low, x.as_double());
+      high = std::max(high, x.as_double());
+    }
+  }
+  if (!(high > low)) return "";
+  const double rough = (high - low) / 5;
+  const double decade = std::pow(10.0, std::floor(std::log10(rough)));
+  const double digit = rough / decade < 1.5 ? 1 : rough / decade < 3.5 ? 2 : rough / decade < 7.5 ? 5 : 10;
+  return fmt::format("set xtics {:g}\n", digit * decade);
 }
 
 std::string label_line(const char* what, const Value& figure) {
@@ -69,9 +90,10 @@ std::string figure_script(const Value& figure) {
   std::string script = fmt::format("set terminal svg size {},{} noenhanced font 'sans-serif,13' background 'white'\n",
                                    extent(figure, 0, kWidth), extent(figure, 1, kHeight));
   script += "set encoding utf8\nset datafile missing 'NaN'\nset border 3\nset tics nomirror out\nset grid lw 0.5 lc rgb '#808080'\n";
-  script += "set key top right spacing 1.2\nset offsets graph 0.02, graph 0.02, graph 0.08, graph 0.02\n";
+  script += "set key top right spacing 1.2\nset autoscale xfix\nset offsets graph 0.02, graph 0.02, graph 0.05, 0\n";
   script += label_line("title", figure) + label_line("xlabel", figure) + label_line("ylabel", figure);
-  if (figure.bool_or("logarithmic", false)) script += "set logscale y\n";
+  script += ticks_of_x(series);
+  if (figure.has("ymin")) script += fmt::format("set yrange [{:g}:*]\n", figure.at("ymin").as_double());
   for (std::size_t i = 0; i < series.size(); ++i) script += data_block(series[i], i);
   std::string parts;
   for (std::size_t i = 0; i < series.size(); ++i) parts += (i > 0 ? ", " : "") + plot_part(series[i], i);

@@ -208,9 +208,9 @@ class Conventions {
  public:
   std::string number(const std::string& text) {
     if (text.empty()) return "";
-    const auto found = std::find(texts_.begin(), texts_.end(), text);
-    if (found == texts_.end()) texts_.push_back(text);
-    return std::to_string(found - texts_.begin() + 1);
+    const auto place = static_cast<std::size_t>(std::find(texts_.begin(), texts_.end(), text) - texts_.begin());
+    if (place == texts_.size()) texts_.push_back(text);
+    return std::to_string(place + 1);
   }
   data entries() const {
     data all = list_of_data();
@@ -307,7 +307,7 @@ Value histogram_figure(const std::string& title, const std::string& xlabel, cons
   const Range range = common_range(all);
   List series;
   for (const auto& [label, values] : sets) series.push_back(histogram_series(label, *values, range.low, range.high));
-  Map figure{{"title", title}, {"xlabel", xlabel}, {"ylabel", "density"}, {"size", List{480, 300}}};
+  Map figure{{"title", title}, {"xlabel", xlabel}, {"ylabel", "density"}, {"ymin", 0.0}, {"size", List{480, 300}}};
   figure["series"] = std::move(series);
   return figure;
 }

@@ -204,6 +204,8 @@ TEST_CASE("the page shows every number with its error, the verdicts, the curves 
   CHECK(holds(page, "-25.16313(6)"));
   CHECK(holds(page, "6.1890(2)"));  // eV in the unit of the potential, kcal/mol
   CHECK(holds(page, ">holds<"));
+  CHECK(occurrences(page, "href=\"#convention-1\"") == 3);
+  CHECK(occurrences(page, "id=\"convention-") == 1);
   CHECK(holds(page, "Cubic ice &amp; its &lt;free&gt; energy. Two lines."));
   CHECK(holds(page, "&lt;b&gt;mode_split"));
   CHECK_FALSE(holds(page, "<b>mode_split"));
