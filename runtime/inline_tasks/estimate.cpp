@@ -28,7 +28,8 @@ std::string power_unit(const std::string& unit, double exponent) {
 }
 
 void need_pure(const Estimate& a, const char* function) {
-  if (!is_pure(a.unit())) throw InputError(fmt::format("{} takes a pure number, here it is given one in {}", function, a.unit()));
+  if (!is_pure(a.unit()))
+    throw InputError(fmt::format("{} takes a pure number, here it is given one in {}", function, a.unit()));
 }
 
 }  // namespace
@@ -65,7 +66,8 @@ Estimate Estimate::apply(const Estimate& a, double value, double derivative, std
   return outcome;
 }
 
-Estimate Estimate::apply(const Estimate& a, const Estimate& b, double value, double by_a, double by_b, std::string unit) {
+Estimate Estimate::apply(const Estimate& a, const Estimate& b, double value, double by_a, double by_b,
+                         std::string unit) {
   Estimate outcome = apply(a, value, by_a, std::move(unit));
   outcome.add_contributions(b, by_b);
   return outcome;

@@ -43,7 +43,8 @@ Evaluated attribute(const Value& expression, const Results& results) {
 }
 
 void need_arguments(const std::string& op, const EvaluatedList& args, std::size_t count) {
-  if (args.size() != count) throw std::logic_error(fmt::format("`{}` takes {} arguments, it has {}", op, count, args.size()));
+  if (args.size() != count)
+    throw std::logic_error(fmt::format("`{}` takes {} arguments, it has {}", op, count, args.size()));
 }
 
 bool are_equal(const Evaluated& a, const Evaluated& b) {
@@ -88,17 +89,20 @@ std::vector<Estimate> estimates(const EvaluatedList& items) {
 
 // The extreme item itself: it keeps its own error.
 Estimate extreme(const std::vector<Estimate>& items, bool largest) {
-  if (items.empty()) throw InputError(fmt::format("the {} of no numbers: the list is empty", largest ? "largest" : "smallest"));
+  if (items.empty())
+    throw InputError(fmt::format("the {} of no numbers: the list is empty", largest ? "largest" : "smallest"));
   const auto less = [](const Estimate& a, const Estimate& b) {
     common_unit(a, b);
     return a.value() < b.value();
   };
-  return largest ? *std::max_element(items.begin(), items.end(), less) : *std::min_element(items.begin(), items.end(), less);
+  return largest ? *std::max_element(items.begin(), items.end(), less)
+                 : *std::min_element(items.begin(), items.end(), less);
 }
 
 Evaluated length(const EvaluatedList& args) {
   need_arguments("len", args, 1);
-  if (const auto* curve = std::get_if<Curve>(&args[0].what)) return {Estimate::exact(static_cast<double>(curve->x.size()))};
+  if (const auto* curve = std::get_if<Curve>(&args[0].what))
+    return {Estimate::exact(static_cast<double>(curve->x.size()))};
   return {Estimate::exact(static_cast<double>(args[0].list().size()))};
 }
 
@@ -181,7 +185,8 @@ Value to_value(const Evaluated& evaluated) {
   if (const auto* estimate = std::get_if<Estimate>(&evaluated.what)) return to_value(*estimate);
   if (const auto* truth = std::get_if<bool>(&evaluated.what)) return *truth;
   if (const auto* text = std::get_if<std::string>(&evaluated.what)) return *text;
-  if (const auto* curve = std::get_if<Curve>(&evaluated.what)) return Map{{"x", numbers(curve->x)}, {"y", numbers(curve->y)}};
+  if (const auto* curve = std::get_if<Curve>(&evaluated.what))
+    return Map{{"x", numbers(curve->x)}, {"y", numbers(curve->y)}};
   if (evaluated.is_none()) return {};
   List items;
   for (const Evaluated& item : evaluated.list()) items.push_back(to_value(item));

@@ -18,13 +18,13 @@ using schema::Value;
 
 // One line or set of points on its way to the figure.
 struct Series {
-  std::string family;                // "lbar"
-  std::vector<std::string> shared;   // index texts all its points have in common, "" where they differ
+  std::string family;               // "lbar"
+  std::vector<std::string> shared;  // index texts all its points have in common, "" where they differ
   std::string label, style;
   std::vector<double> x, y;
   std::vector<std::optional<double>> error;
-  bool scalar = false;               // gathered from single numbers
-  std::string x_unit;                // of a curve
+  bool scalar = false;  // gathered from single numbers
+  std::string x_unit;   // of a curve
 };
 
 std::vector<std::string> index_texts(const std::string& name) {
@@ -99,10 +99,13 @@ Series read_series(const Value& source, const Results& results) {
   series.style = source.string_or("style", "");
   try {
     const Evaluated y = evaluate(source.at("y"), results);
-    if (const auto* curve = std::get_if<Curve>(&y.what)) fill_curve(series, source, *curve);
-    else fill_points(series, source, y, results);
+    if (const auto* curve = std::get_if<Curve>(&y.what))
+      fill_curve(series, source, *curve);
+    else
+      fill_points(series, source, y, results);
     if (series.x.size() != series.y.size() || series.error.size() != series.y.size()) {
-      throw InputError(fmt::format("x, y and yerr have different lengths: {}, {}, {}", series.x.size(), series.y.size(), series.error.size()));
+      throw InputError(fmt::format("x, y and yerr have different lengths: {}, {}, {}", series.x.size(), series.y.size(),
+                                   series.error.size()));
     }
   } catch (const InputError& error) {
     throw InputError(fmt::format("series `{}`: {}", name, error.what()));
@@ -111,7 +114,8 @@ Series read_series(const Value& source, const Results& results) {
 }
 
 bool continues(const Series& before, const Series& next) {
-  return before.scalar && next.scalar && before.family == next.family && before.label == next.label && next.x[0] > before.x.back();
+  return before.scalar && next.scalar && before.family == next.family && before.label == next.label &&
+         next.x[0] > before.x.back();
 }
 
 void join(Series& series, const Series& next) {
@@ -166,8 +170,10 @@ Value make_figure(const Value& arguments, const Results& results) {
   std::vector<Series> all;
   for (const Value& source : arguments.at("series").as_list()) {
     Series next = read_series(source, results);
-    if (!all.empty() && continues(all.back(), next)) join(all.back(), next);
-    else all.push_back(std::move(next));
+    if (!all.empty() && continues(all.back(), next))
+      join(all.back(), next);
+    else
+      all.push_back(std::move(next));
   }
   distinguish(all);
   Map figure = arguments.as_map();

@@ -31,7 +31,8 @@ Value in_unit_of_column(Value number, const Value& column) {
   const std::string wanted = column.string_or("unit", "");
   const std::string unit = number.string_or("unit", "");
   if (wanted.empty() || wanted == unit) return number;
-  if (unit.empty() || unit == "kT") throw InputError(fmt::format("a number in {} cannot be shown in {}", unit.empty() ? "no unit" : unit, wanted));
+  if (unit.empty() || unit == "kT")
+    throw InputError(fmt::format("a number in {} cannot be shown in {}", unit.empty() ? "no unit" : unit, wanted));
   const double factor = conversion_factor(unit, wanted);
   Map converted = number.as_map();
   for (const char* name : {"value", "sigma"}) {
@@ -42,7 +43,9 @@ Value in_unit_of_column(Value number, const Value& column) {
 }
 
 Value cell(const Value& expression, const Value& index, const Value& column, const Results& results) {
-  const auto where = [&] { return fmt::format("column `{}`, row {}: ", column.at("name").as_string(), schema::to_json(index)); };
+  const auto where = [&] {
+    return fmt::format("column `{}`, row {}: ", column.at("name").as_string(), schema::to_json(index));
+  };
   try {
     const Evaluated evaluated = evaluate(expression, results);
     if (std::holds_alternative<Estimate>(evaluated.what)) return in_unit_of_column(to_value(evaluated), column);
@@ -62,10 +65,12 @@ Value make_table(const Value& arguments, const Results& results) {
   for (const Value& row : arguments.at("rows").as_list()) {
     const List& expressions = row.at("cells").as_list();
     if (expressions.size() != columns.size()) {
-      throw std::logic_error(fmt::format("a row of the table has {} cells for {} columns", expressions.size(), columns.size()));
+      throw std::logic_error(
+          fmt::format("a row of the table has {} cells for {} columns", expressions.size(), columns.size()));
     }
     List cells;
-    for (std::size_t i = 0; i < columns.size(); ++i) cells.push_back(cell(expressions[i], row.at("index"), columns[i], results));
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      cells.push_back(cell(expressions[i], row.at("index"), columns[i], results));
     Map shown{{"index", row.at("index")}};
     shown["cells"] = std::move(cells);
     rows.emplace_back(std::move(shown));

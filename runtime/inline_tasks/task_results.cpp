@@ -11,7 +11,8 @@ artifacts::Result TaskResults::number(const std::string& role, const std::string
   if (const artifacts::Result* result = manifest->find_result(name)) return *result;
   std::string names;
   for (const artifacts::Result& result : manifest->results) names += (names.empty() ? "" : ", ") + result.name;
-  throw InputError(fmt::format("{} has no result `{}`; it has: {}", manifest->name, name, names.empty() ? "none" : names));
+  throw InputError(
+      fmt::format("{} has no result `{}`; it has: {}", manifest->name, name, names.empty() ? "none" : names));
 }
 
 Curve TaskResults::curve(const std::string& role) const {
@@ -19,7 +20,8 @@ Curve TaskResults::curve(const std::string& role) const {
   const artifacts::Array& r = artifact->array("r");
   const artifacts::Array& g = artifact->array("g");
   if (r.doubles.size() != g.doubles.size()) {
-    throw ShapeError(fmt::format("r and g of '{}' have different lengths: {} and {}", role, r.doubles.size(), g.doubles.size()));
+    throw ShapeError(
+        fmt::format("r and g of '{}' have different lengths: {} and {}", role, r.doubles.size(), g.doubles.size()));
   }
   return {r.doubles, g.doubles, r.unit, g.unit};
 }

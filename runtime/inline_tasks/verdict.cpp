@@ -26,7 +26,8 @@ void judge_difference(Verdict& verdict, const schema::Value& arguments) {
     judge_by_sigmas(verdict, arguments.at("sigmas").as_double());
   } else if (arguments.has("tolerance")) {
     const double tolerance = arguments.at("tolerance").as_double();
-    verdict.criterion = fmt::format("within {:g}{}{}", tolerance, verdict.difference->unit().empty() ? "" : " ", verdict.difference->unit());
+    verdict.criterion = fmt::format("within {:g}{}{}", tolerance, verdict.difference->unit().empty() ? "" : " ",
+                                    verdict.difference->unit());
     verdict.holds = difference <= tolerance;
   } else {
     const double relative = arguments.at("relative").as_double();
@@ -68,7 +69,8 @@ Verdict judge(const plan::CheckSpec& check, const Results& results) {
 }
 
 schema::Value to_value(const Verdict& verdict) {
-  schema::Map map{{"name", verdict.name}, {"kind", verdict.kind}, {"holds", verdict.holds}, {"criterion", verdict.criterion}};
+  schema::Map map{
+      {"name", verdict.name}, {"kind", verdict.kind}, {"holds", verdict.holds}, {"criterion", verdict.criterion}};
   if (verdict.value) map["value"] = to_value(*verdict.value);
   if (verdict.reference) map["reference"] = to_value(*verdict.reference);
   if (verdict.difference) map["difference"] = to_value(*verdict.difference);

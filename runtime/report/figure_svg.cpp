@@ -51,7 +51,8 @@ std::string plot_part(const Value& series, std::size_t number) {
   const std::string label = gnuplot_string(series.string_or("label", series.string_or("name", "")));
   std::string part = fmt::format("$series{} using 1:2 {} title {}", number, look(style, colour), label);
   if (series.has("yerr")) {
-    part += fmt::format(", $series{} using 1:2:3 with yerrorbars pt 7 ps {} lw 1.5 lc rgb '{}' notitle", number, style == "points" ? 0.8 : 0.5, colour);
+    part += fmt::format(", $series{} using 1:2:3 with yerrorbars pt 7 ps {} lw 1.5 lc rgb '{}' notitle", number,
+                        style == "points" ? 0.8 : 0.5, colour);
   }
   return part;
 }
@@ -79,7 +80,8 @@ std::string label_line(const char* what, const Value& figure) {
 }
 
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
-  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
+  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
 }
 
 }  // namespace
@@ -89,7 +91,9 @@ std::string figure_script(const Value& figure) {
   // noenhanced: an underscore in a label is an underscore
   std::string script = fmt::format("set terminal svg size {},{} noenhanced font 'sans-serif,13' background 'white'\n",
                                    extent(figure, 0, kWidth), extent(figure, 1, kHeight));
-  script += "set encoding utf8\nset datafile missing 'NaN'\nset border 3\nset tics nomirror out\nset grid lw 0.5 lc rgb '#808080'\n";
+  script +=
+      "set encoding utf8\nset datafile missing 'NaN'\nset border 3\nset pointintervalbox 0\nset tics nomirror out\nset "
+      "grid lw 0.5 lc rgb '#808080'\n";
   script += "set key top right spacing 1.2\nset autoscale xfix\nset offsets graph 0.02, graph 0.02, graph 0.05, 0\n";
   script += label_line("title", figure) + label_line("xlabel", figure) + label_line("ylabel", figure);
   script += ticks_of_x(series);

@@ -28,7 +28,8 @@ class ScratchFile {
   explicit ScratchFile(const std::string& text) {
     path_ = (std::filesystem::temp_directory_path() / "bgw-gnuplot-XXXXXX").string();
     const int descriptor = ::mkstemp(path_.data());
-    if (descriptor < 0) throw StoreError(fmt::format("cannot write a temporary file {}: {}", path_, std::strerror(errno)));
+    if (descriptor < 0)
+      throw StoreError(fmt::format("cannot write a temporary file {}: {}", path_, std::strerror(errno)));
     ::close(descriptor);
     std::ofstream(path_, std::ios::binary) << text;
   }
@@ -54,7 +55,8 @@ int wait_for(pid_t pid) {
 }
 
 // Output and errors go to files: no pipe can fill up while nobody reads it.
-int run_program(const std::string& program, const ScratchFile& script, const ScratchFile& output, const ScratchFile& errors) {
+int run_program(const std::string& program, const ScratchFile& script, const ScratchFile& output,
+                const ScratchFile& errors) {
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -66,7 +68,8 @@ int run_program(const std::string& program, const ScratchFile& script, const Scr
   const int error = ::posix_spawnp(&pid, program.c_str(), &actions, nullptr, argv.data(), environ);
   ::posix_spawn_file_actions_destroy(&actions);
   if (error == ENOENT) {
-    throw StoreError(fmt::format("figures are drawn by gnuplot, and there is no {} here: apt-get install gnuplot-nox", program));
+    throw StoreError(
+        fmt::format("figures are drawn by gnuplot, and there is no {} here: apt-get install gnuplot-nox", program));
   }
   if (error != 0) throw StoreError(fmt::format("cannot start {}: {}", program, std::strerror(error)));
   return wait_for(pid);
@@ -83,7 +86,8 @@ std::string run_gnuplot(const std::string& script) {
   const int status = run_program(program, script_file, output, errors);
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
-      throw StoreError(fmt::format("figures are drawn by gnuplot, and there is no {} here: apt-get install gnuplot-nox", program));
+      throw StoreError(
+          fmt::format("figures are drawn by gnuplot, and there is no {} here: apt-get install gnuplot-nox", program));
     }
     throw StoreError(fmt::format("gnuplot failed: {}", errors.read()));
   }
@@ -93,8 +97,10 @@ std::string run_gnuplot(const std::string& script) {
 std::string gnuplot_string(std::string_view text) {
   std::string quoted = "'";
   for (const char c : text) {
-    if (c == '\'') quoted += "''";
-    else quoted += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+    if (c == '\'')
+      quoted += "''";
+    else
+      quoted += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
   }
   return quoted + "'";
 }

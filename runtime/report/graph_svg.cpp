@@ -26,7 +26,8 @@ std::string family_of(const plan::TaskSpec& spec) {
   return spec.kind + " " + (block.empty() ? spec.name.substr(0, spec.name.find('[')) : block);
 }
 
-std::map<std::string, Family> families_of(const plan::Plan& plan, const std::vector<std::size_t>& tasks, const std::vector<bool>& missing) {
+std::map<std::string, Family> families_of(const plan::Plan& plan, const std::vector<std::size_t>& tasks,
+                                          const std::vector<bool>& missing) {
   std::map<std::string, Family> families;
   for (const std::size_t task : tasks) {  // inputs come before what reads them
     const plan::TaskSpec& spec = plan.tasks[task];
@@ -52,25 +53,30 @@ void place(std::map<std::string, Family>& families) {
 }
 
 std::string edge(const Family& from, const Family& to) {
-  const int x1 = from.left() + kBoxWidth, y1 = from.top() + kBoxHeight / 2, x2 = to.left(), y2 = to.top() + kBoxHeight / 2;
-  return fmt::format("<path d=\"M{} {} C{} {} {} {} {} {}\" fill=\"none\" stroke=\"currentColor\" stroke-opacity=\"0.45\"/>", x1, y1,
-                     x1 + kGapX / 2, y1, x2 - kGapX / 2, y2, x2, y2);
+  const int x1 = from.left() + kBoxWidth, y1 = from.top() + kBoxHeight / 2, x2 = to.left(),
+            y2 = to.top() + kBoxHeight / 2;
+  return fmt::format(
+      "<path d=\"M{} {} C{} {} {} {} {} {}\" fill=\"none\" stroke=\"currentColor\" stroke-opacity=\"0.45\"/>", x1, y1,
+      x1 + kGapX / 2, y1, x2 - kGapX / 2, y2, x2, y2);
 }
 
 std::string box(const Family& family) {
   const char* dash = family.missing > 0 ? " stroke-dasharray=\"4 3\"" : "";
   const std::string count = family.members > 1 ? fmt::format(" ×{}", family.members) : "";
   return fmt::format(
-      "<rect x=\"{0}\" y=\"{1}\" width=\"{2}\" height=\"{3}\" rx=\"6\" fill=\"var(--panel, #f6f8fa)\" stroke=\"currentColor\" "
-      "stroke-opacity=\"0.6\"{4}/><text x=\"{5}\" y=\"{6}\" font-weight=\"600\">{7}{8}</text><text x=\"{5}\" y=\"{9}\" font-size=\"11\" "
+      "<rect x=\"{0}\" y=\"{1}\" width=\"{2}\" height=\"{3}\" rx=\"6\" fill=\"var(--panel, #f6f8fa)\" "
+      "stroke=\"currentColor\" "
+      "stroke-opacity=\"0.6\"{4}/><text x=\"{5}\" y=\"{6}\" font-weight=\"600\">{7}{8}</text><text x=\"{5}\" y=\"{9}\" "
+      "font-size=\"11\" "
       "fill-opacity=\"0.7\">{10}</text>",
-      family.left(), family.top(), kBoxWidth, kBoxHeight, dash, family.left() + 10, family.top() + 19, escape_html(family.name), count,
-      family.top() + 34, escape_html(family.kind));
+      family.left(), family.top(), kBoxWidth, kBoxHeight, dash, family.left() + 10, family.top() + 19,
+      escape_html(family.name), count, family.top() + 34, escape_html(family.kind));
 }
 
 }  // namespace
 
-std::string draw_graph(const plan::Plan& plan, const std::vector<std::size_t>& tasks, const std::vector<bool>& missing) {
+std::string draw_graph(const plan::Plan& plan, const std::vector<std::size_t>& tasks,
+                       const std::vector<bool>& missing) {
   std::map<std::string, Family> families = families_of(plan, tasks, missing);
   place(families);
   int width = 0, height = 0;
@@ -81,9 +87,10 @@ std::string draw_graph(const plan::Plan& plan, const std::vector<std::size_t>& t
     for (const std::string& upstream : family.reads) edges += edge(families.at(upstream), family);
     boxes += box(family);
   }
-  return fmt::format("<svg width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" role=\"img\" font-family=\"system-ui, sans-serif\" "
-                     "font-size=\"13\" fill=\"currentColor\">{2}{3}</svg>",
-                     width, height, edges, boxes);
+  return fmt::format(
+      "<svg width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" role=\"img\" font-family=\"system-ui, sans-serif\" "
+      "font-size=\"13\" fill=\"currentColor\">{2}{3}</svg>",
+      width, height, edges, boxes);
 }
 
 }  // namespace bgw::report

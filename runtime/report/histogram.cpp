@@ -7,7 +7,8 @@
 namespace bgw::report {
 
 schema::Value histogram_series(const std::string& label, const std::vector<double>& values, double low, double high) {
-  const auto finite = static_cast<double>(std::count_if(values.begin(), values.end(), [](double v) { return std::isfinite(v); }));
+  const auto finite =
+      static_cast<double>(std::count_if(values.begin(), values.end(), [](double v) { return std::isfinite(v); }));
   const auto bins = static_cast<std::size_t>(std::clamp(std::sqrt(finite), 10.0, 60.0));
   const double width = (high - low) / static_cast<double>(bins);
   std::vector<double> counts(bins);

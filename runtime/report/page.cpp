@@ -35,8 +35,10 @@ data list_of_data() { return data(data::type::list); }
 class Entry {
  public:
   Entry& set(const std::string& name, const std::string& text) {
-    if (text.empty()) fields_.set(name, data(false));
-    else fields_.set(name, text);
+    if (text.empty())
+      fields_.set(name, data(false));
+    else
+      fields_.set(name, text);
     return *this;
   }
   Entry& set(const std::string& name, const char* text) { return set(name, std::string(text)); }
@@ -55,7 +57,10 @@ class Entry {
 };
 
 std::string number_text(const Value& number) {
-  if (!number.is_map()) return number.is_string() ? number.as_string() : number.is_bool() ? (number.as_bool() ? "yes" : "no") : schema::to_json(number);
+  if (!number.is_map())
+    return number.is_string() ? number.as_string()
+           : number.is_bool() ? (number.as_bool() ? "yes" : "no")
+                              : schema::to_json(number);
   if (!number.has("value")) return "no number";
   std::optional<double> sigma;
   if (number.has("sigma")) sigma = number.at("sigma").as_double();
@@ -66,15 +71,17 @@ std::string utc(std::int64_t microseconds) {
   return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(static_cast<std::time_t>(microseconds / 1'000'000)));
 }
 
-std::int64_t energy_calls(const artifacts::Cost& cost) { return cost.energy_calls + cost.gradient_calls + 2 * cost.hessian_calls; }
+std::int64_t energy_calls(const artifacts::Cost& cost) {
+  return cost.energy_calls + cost.gradient_calls + 2 * cost.hessian_calls;
+}
 
 // All that the parts of the page are made from.
 struct Material {
   const PageRequest& request;
   store::Cache& cache;
-  std::vector<bool> missing;                              // one entry a task of the plan
-  std::map<std::size_t, store::Manifest> manifests;       // of child tasks that are there
-  std::map<std::string, std::string> docs;                // "train bg" -> its text
+  std::vector<bool> missing;                         // one entry a task of the plan
+  std::map<std::size_t, store::Manifest> manifests;  // of child tasks that are there
+  std::map<std::string, std::string> docs;           // "train bg" -> its text
   std::string lead;
 
   const plan::TaskSpec& spec(std::size_t task) const { return request.plan.tasks[task]; }
@@ -91,12 +98,16 @@ Material gather(const PageRequest& request, store::Cache& cache) {
     const plan::TaskSpec& spec = request.plan.tasks[task];
     material.missing[task] = !cache.has_result(spec);
     if (material.missing[task] || spec.placement != plan::Placement::child) continue;
-    if (std::optional<store::Manifest> manifest = cache.manifest(spec.key)) material.manifests.emplace(task, *std::move(manifest));
-    else material.missing[task] = true;
+    if (std::optional<store::Manifest> manifest = cache.manifest(spec.key))
+      material.manifests.emplace(task, *std::move(manifest));
+    else
+      material.missing[task] = true;
   }
   for (const DocComment& comment : doc_comments(request.program_text)) {
-    if (comment.subject.empty()) material.lead = comment.text;
-    else material.docs[comment.subject] = comment.text;
+    if (comment.subject.empty())
+      material.lead = comment.text;
+    else
+      material.docs[comment.subject] = comment.text;
   }
   return material;
 }
@@ -162,7 +173,8 @@ void fill_table(Entry& entry, const Value& table) {
       const Value* value = row.at("index").find(index.as_string());
       cells << Entry().set("text", value != nullptr ? index_text(*value) : "").take();
     }
-    for (std::size_t i = 0; i < columns.size(); ++i) cells << Entry().set("text", cell_text(row.at("cells").as_list().at(i), columns[i])).take();
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      cells << Entry().set("text", cell_text(row.at("cells").as_list().at(i), columns[i])).take();
     rows << Entry().set("cells", std::move(cells)).take();
   }
   entry.set("head", std::move(head)).set("rows", std::move(rows));
@@ -175,7 +187,9 @@ data tables(const Material& material) {
     if (spec.kind != "table") continue;
     Entry entry;
     entry.set("name", spec.name).set("doc", material.doc(spec)).flag("missing", material.missing[task]);
-    entry.set("command", material.request.command_for(spec.name)).set("head", list_of_data()).set("rows", list_of_data());
+    entry.set("command", material.request.command_for(spec.name))
+        .set("head", list_of_data())
+        .set("rows", list_of_data());
     if (!material.missing[task]) fill_table(entry, *material.cache.row(spec.key));
     all << entry.take();
   }
@@ -214,7 +228,8 @@ class Conventions {
   }
   data entries() const {
     data all = list_of_data();
-    for (std::size_t i = 0; i < texts_.size(); ++i) all << Entry().set("number", std::to_string(i + 1)).set("text", texts_[i]).take();
+    for (std::size_t i = 0; i < texts_.size(); ++i)
+      all << Entry().set("number", std::to_string(i + 1)).set("text", texts_[i]).take();
     return all;
   }
 
@@ -247,7 +262,10 @@ void add_results(data& all, const plan::TaskSpec& spec, const store::Manifest& m
   for (const artifacts::Result& kept : results) {
     const artifacts::Result result = in_unit_of_program(kept, spec);
     Entry entry;
-    entry.set("task", first ? spec.name : "").set("result", result.name).set("unit", result.unit).set("note", conventions.number(result.convention));
+    entry.set("task", first ? spec.name : "")
+        .set("result", result.name)
+        .set("unit", result.unit)
+        .set("note", conventions.number(result.convention));
     entry.set("value", result.name.empty() ? "" : format_with_error(result.value, result.sigma));
     entry.set("samples", result.n ? format_count(*result.n) : "");
     entry.set("calls", first ? format_count(energy_calls(manifest.cost)) : "");
@@ -264,8 +282,10 @@ data results(const Material& material, Conventions& conventions) {
     const plan::TaskSpec& spec = material.spec(task);
     if (spec.placement != plan::Placement::child) continue;
     const auto manifest = material.manifests.find(task);
-    if (manifest == material.manifests.end()) all << missing_result(material, spec);
-    else add_results(all, spec, manifest->second, conventions);
+    if (manifest == material.manifests.end())
+      all << missing_result(material, spec);
+    else
+      add_results(all, spec, manifest->second, conventions);
   }
   return all;
 }
@@ -293,7 +313,8 @@ data training(const Material& material) {
     const artifacts::Artifact artifact = material.cache.objects().load(manifest.key);
     data plots = list_of_data();
     for (const auto& [what, label] : {std::pair{"loss", "loss"}, std::pair{"ess", "effective sample fraction"}}) {
-      if (artifact.arrays.count("history/step") == 0 || artifact.arrays.count(std::string("history/") + what) == 0) continue;
+      if (artifact.arrays.count("history/step") == 0 || artifact.arrays.count(std::string("history/") + what) == 0)
+        continue;
       plots << drawing(history_figure(artifact, what, label));
     }
     all << Entry().set("name", material.spec(task).name).set("plots", std::move(plots)).take();
@@ -301,7 +322,8 @@ data training(const Material& material) {
   return all;
 }
 
-Value histogram_figure(const std::string& title, const std::string& xlabel, const std::vector<std::pair<std::string, const std::vector<double>*>>& sets) {
+Value histogram_figure(const std::string& title, const std::string& xlabel,
+                       const std::vector<std::pair<std::string, const std::vector<double>*>>& sets) {
   std::vector<const std::vector<double>*> all;
   for (const auto& [label, values] : sets) all.push_back(values);
   const Range range = common_range(all);
@@ -326,7 +348,8 @@ data histograms(const Material& material) {
     if (const auto* forward = array("work_forward")) sets.emplace_back("forward", forward);
     if (const auto* reverse = array("work_reverse")) sets.emplace_back("reverse", reverse);
     if (!sets.empty()) all << drawing(histogram_figure(name, "work (kT)", sets));
-    if (const auto* weights = array("log_weight")) all << drawing(histogram_figure(name, "log weight", {{"", weights}}));
+    if (const auto* weights = array("log_weight"))
+      all << drawing(histogram_figure(name, "log weight", {{"", weights}}));
   }
   return all;
 }
@@ -338,7 +361,10 @@ data overlap_rows(const artifacts::Array& matrix) {
     data cells = list_of_data();
     for (std::size_t i = begin; i < begin + size; ++i) {
       const double value = matrix.doubles[i];
-      cells << Entry().set("text", fmt::format("{:.3f}", value)).set("percent", fmt::format("{:.0f}", std::clamp(70 * value, 0.0, 70.0))).take();
+      cells << Entry()
+                   .set("text", fmt::format("{:.3f}", value))
+                   .set("percent", fmt::format("{:.0f}", std::clamp(70 * value, 0.0, 70.0)))
+                   .take();
     }
     rows << Entry().set("cells", std::move(cells)).take();
   }
@@ -359,7 +385,9 @@ data overlaps(const Material& material) {
 
 // ---- provenance
 
-data fact(const std::string& name, const std::string& value) { return Entry().set("name", name).set("value", value).take(); }
+data fact(const std::string& name, const std::string& value) {
+  return Entry().set("name", name).set("value", value).take();
+}
 
 data provenance_facts(const plan::TaskSpec& spec, const store::Manifest* manifest) {
   data facts = list_of_data();
@@ -372,9 +400,12 @@ data provenance_facts(const plan::TaskSpec& spec, const store::Manifest* manifes
   facts << fact("on", fmt::format("{}, {} cpus", provenance.device, provenance.cpus));
   facts << fact("started", utc(provenance.started)) << fact("ended", utc(provenance.ended));
   const artifacts::Cost& cost = manifest->cost;
-  facts << fact("cost", fmt::format("{} energies, {} gradients, {} Hessian-vector products, {}", format_count(cost.energy_calls),
-                                    format_count(cost.gradient_calls), format_count(cost.hessian_calls), format_duration(cost.seconds)));
-  for (const auto& [file, about] : manifest->files) facts << fact(file, fmt::format("{} bytes, SHA-256 {}", format_count(static_cast<long long>(about.bytes)), about.sha256.hex()));
+  facts << fact("cost", fmt::format("{} energies, {} gradients, {} Hessian-vector products, {}",
+                                    format_count(cost.energy_calls), format_count(cost.gradient_calls),
+                                    format_count(cost.hessian_calls), format_duration(cost.seconds)));
+  for (const auto& [file, about] : manifest->files)
+    facts << fact(file, fmt::format("{} bytes, SHA-256 {}", format_count(static_cast<long long>(about.bytes)),
+                                    about.sha256.hex()));
   return facts;
 }
 
@@ -385,12 +416,21 @@ data provenance(const Material& material) {
     const auto manifest = material.manifests.find(task);
     data inputs = list_of_data();
     for (const plan::TaskInput& input : spec.inputs) {
-      inputs << Entry().set("role", input.role).set("task", material.spec(input.task).name).set("key", input.key.hex()).take();
+      inputs << Entry()
+                    .set("role", input.role)
+                    .set("task", material.spec(input.task).name)
+                    .set("key", input.key.hex())
+                    .take();
     }
     Entry entry;
-    entry.set("name", spec.name).set("kind", spec.kind).set("key", spec.key.hex()).set("short_key", spec.key.short_hex());
+    entry.set("name", spec.name)
+        .set("kind", spec.kind)
+        .set("key", spec.key.hex())
+        .set("short_key", spec.key.short_hex());
     entry.set("facts", provenance_facts(spec, manifest == material.manifests.end() ? nullptr : &manifest->second));
-    entry.flag("has_inputs", !spec.inputs.empty()).set("inputs", std::move(inputs)).set("parameters", schema::to_pretty_json(spec.arguments));
+    entry.flag("has_inputs", !spec.inputs.empty())
+        .set("inputs", std::move(inputs))
+        .set("parameters", schema::to_pretty_json(spec.arguments));
     all << entry.take();
   }
   return all;
@@ -401,7 +441,11 @@ data provenance(const Material& material) {
 data overridden(const plan::Plan& plan) {
   data all = list_of_data();
   for (const auto& [name, change] : plan.overridden) {
-    all << Entry().set("name", name).set("old", change.string_or("old", "")).set("new", change.string_or("new", "")).take();
+    all << Entry()
+               .set("name", name)
+               .set("old", change.string_or("old", ""))
+               .set("new", change.string_or("new", ""))
+               .take();
   }
   return all;
 }
@@ -417,7 +461,8 @@ data facts_of_page(const Material& material, std::size_t held) {
   }
   data facts = list_of_data();
   facts << fact("results", fmt::format("{} of {}", there, material.request.tasks.size()));
-  if (!material.request.checks.empty()) facts << fact("checks hold", fmt::format("{} of {}", held, material.request.checks.size()));
+  if (!material.request.checks.empty())
+    facts << fact("checks hold", fmt::format("{} of {}", held, material.request.checks.size()));
   facts << fact("energy calls", format_count(calls)) << fact("time of tasks", format_duration(cost.seconds));
   return facts;
 }
@@ -444,7 +489,8 @@ std::string make_page(const PageRequest& request, store::Cache& cache) {
   Conventions conventions;
   page.set("title", std::filesystem::path(request.plan.program).stem().string()).set("lead", material.lead);
   page.set("facts", facts_of_page(material, held));
-  page.flag("has_missing", std::count(material.missing.begin(), material.missing.end(), true) > 0).set("make_all", request.command_for(""));
+  page.flag("has_missing", std::count(material.missing.begin(), material.missing.end(), true) > 0)
+      .set("make_all", request.command_for(""));
   put_list(page, "overridden", overridden(request.plan));
   put_list(page, "checks", std::move(checks));
   put_list(page, "tables", tables(material));

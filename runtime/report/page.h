@@ -12,9 +12,9 @@ namespace bgw::report {
 /// What a page shows.
 struct PageRequest {
   const plan::Plan& plan;
-  std::vector<std::size_t> tasks;   // ascending
+  std::vector<std::size_t> tasks;  // ascending
   std::vector<std::size_t> checks;
-  std::string program_text;         // its doc comments are the free text of the page
+  std::string program_text;  // its doc comments are the free text of the page
   /// The command that makes the result of this name, for results that are missing.
   std::function<std::string(const std::string& name)> command_for;
 };

@@ -58,7 +58,8 @@ plan::CheckSpec expect(Value value, Value reference, const char* criterion, doub
   plan::CheckSpec check;
   check.name = "published";
   check.kind = "expect";
-  check.arguments = Map{{"value", std::move(value)}, {"reference", std::move(reference)}, {criterion, allowed}, {"source", "a paper"}};
+  check.arguments = Map{
+      {"value", std::move(value)}, {"reference", std::move(reference)}, {criterion, allowed}, {"source", "a paper"}};
   return check;
 }
 
@@ -198,10 +199,12 @@ TEST_CASE("a verdict is JSON that reads back", "[inline_tasks]") {
 }
 
 TEST_CASE("a table keeps the order of rows and columns", "[inline_tasks]") {
-  const Value arguments = Map{{"indices", List{"n"}},
-                              {"columns", List{Map{{"name", "x"}, {"unit", nullptr}, {"digits", "auto"}}, Map{{"name", "y"}, {"unit", nullptr}, {"digits", 2}}}},
-                              {"rows", List{Map{{"index", Map{{"n", 216}}}, {"cells", List{attribute("a", "x"), constant(1)}}},
-                                            Map{{"index", Map{{"n", 64}}}, {"cells", List{attribute("b", "x"), constant(2)}}}}}};
+  const Value arguments =
+      Map{{"indices", List{"n"}},
+          {"columns", List{Map{{"name", "x"}, {"unit", nullptr}, {"digits", "auto"}},
+                           Map{{"name", "y"}, {"unit", nullptr}, {"digits", 2}}}},
+          {"rows", List{Map{{"index", Map{{"n", 216}}}, {"cells", List{attribute("a", "x"), constant(1)}}},
+                        Map{{"index", Map{{"n", 64}}}, {"cells", List{attribute("b", "x"), constant(2)}}}}}};
   const Value table = make_table(arguments, three_results());
   CHECK(table.at("rows").as_list()[0].at("index").at("n") == Value(216));
   CHECK(table.at("rows").as_list()[1].at("cells").as_list()[0].at("value").as_double() == 2.0);
@@ -209,15 +212,21 @@ TEST_CASE("a table keeps the order of rows and columns", "[inline_tasks]") {
 }
 
 TEST_CASE("a table names the cell that cannot be computed", "[inline_tasks]") {
-  const Value arguments = Map{{"indices", List{"n"}}, {"columns", List{Map{{"name", "ratio"}}}},
-                              {"rows", List{Map{{"index", Map{{"n", 64}}}, {"cells", List{op("divide", {constant(1), constant(0)})}}}}}};
+  const Value arguments =
+      Map{{"indices", List{"n"}},
+          {"columns", List{Map{{"name", "ratio"}}}},
+          {"rows", List{Map{{"index", Map{{"n", 64}}}, {"cells", List{op("divide", {constant(1), constant(0)})}}}}}};
   CHECK_THROWS_WITH(make_table(arguments, three_results()), Catch::Contains("ratio") && Catch::Contains("64"));
 }
 
 TEST_CASE("a curve brings its own abscissa", "[inline_tasks]") {
   FakeResults results = three_results();
   results.curves["g"] = {{1, 2, 3}, {0, 5, 1}, "angstrom", ""};
-  const Value arguments = Map{{"title", "RDF"}, {"series", List{Map{{"name", "flow"}, {"label", nullptr}, {"style", nullptr}, {"y", Map{{"op", "curve"}, {"task", "g"}}}}}}};
+  const Value arguments =
+      Map{{"title", "RDF"},
+          {"series",
+           List{Map{
+               {"name", "flow"}, {"label", nullptr}, {"style", nullptr}, {"y", Map{{"op", "curve"}, {"task", "g"}}}}}}};
   const Value series = make_figure(arguments, results).at("series").as_list()[0];
   CHECK(series.at("x") == Value(List{1.0, 2.0, 3.0}));
   CHECK(series.at("y") == Value(List{0.0, 5.0, 1.0}));
@@ -227,9 +236,15 @@ TEST_CASE("a curve brings its own abscissa", "[inline_tasks]") {
 
 TEST_CASE("numbers of a family become one series with error bars, two indices two series", "[inline_tasks]") {
   const auto point = [](const char* name, double x, const char* role) {
-    return Value(Map{{"name", name}, {"label", "BAR"}, {"style", nullptr}, {"x", constant(x)}, {"y", attribute(role, "x")}, {"yerr", "auto"}});
+    return Value(Map{{"name", name},
+                     {"label", "BAR"},
+                     {"style", nullptr},
+                     {"x", constant(x)},
+                     {"y", attribute(role, "x")},
+                     {"yerr", "auto"}});
   };
-  const Value arguments = Map{{"series", List{point("F[ic,64]", 64, "a"), point("F[ic,216]", 216, "b"), point("F[ih,64]", 64, "b"), point("F[ih,216]", 216, "d")}}};
+  const Value arguments = Map{{"series", List{point("F[ic,64]", 64, "a"), point("F[ic,216]", 216, "b"),
+                                              point("F[ih,64]", 64, "b"), point("F[ih,216]", 216, "d")}}};
   const List series = make_figure(arguments, three_results()).at("series").as_list();
   REQUIRE(series.size() == 2);
   CHECK(series[0].at("label").as_string() == "BAR, ic");
@@ -240,6 +255,7 @@ TEST_CASE("numbers of a family become one series with error bars, two indices tw
 }
 
 TEST_CASE("a series whose x and y differ in length is told by its name", "[inline_tasks]") {
-  const Value arguments = Map{{"series", List{Map{{"name", "odd"}, {"x", list({constant(1), constant(2)})}, {"y", list({constant(1)})}}}}};
+  const Value arguments =
+      Map{{"series", List{Map{{"name", "odd"}, {"x", list({constant(1), constant(2)})}, {"y", list({constant(1)})}}}}};
   CHECK_THROWS_WITH(make_figure(arguments, three_results()), Catch::Contains("odd"));
 }

@@ -33,8 +33,13 @@ std::size_t occurrences(const std::string& text, const std::string& part) {
 
 Value simple_figure(const std::string& title) {
   return Map{{"title", title},
-             {"series", List{Map{{"label", "model"}, {"style", "line"}, {"x", List{1.0, 2.0, 3.0}}, {"y", List{0.5, 2.5, 1.0}}},
-                             Map{{"label", "chains"}, {"style", "points"}, {"x", List{1.0, 2.0}}, {"y", List{0.6, 2.4}}, {"yerr", List{0.1, nullptr}}}}}};
+             {"series",
+              List{Map{{"label", "model"}, {"style", "line"}, {"x", List{1.0, 2.0, 3.0}}, {"y", List{0.5, 2.5, 1.0}}},
+                   Map{{"label", "chains"},
+                       {"style", "points"},
+                       {"x", List{1.0, 2.0}},
+                       {"y", List{0.6, 2.4}},
+                       {"yerr", List{0.1, nullptr}}}}}};
 }
 
 // A base, a training that reads it, an estimate over both, a reference, and a table: one of each part of the page.
@@ -54,7 +59,9 @@ struct Program {
     check.kind = "expect";
     check.inputs = {{"value", toy.plan.tasks[estimate].key, estimate}};
     check.arguments = Map{{"value", Map{{"op", "attribute"}, {"task", "value"}, {"name", "per_particle"}}},
-                          {"reference", Map{{"op", "const"}, {"value", -25.16311}}}, {"sigmas", 4.0}, {"source", "Table 1"}};
+                          {"reference", Map{{"op", "const"}, {"value", -25.16311}}},
+                          {"sigmas", 4.0},
+                          {"source", "Table 1"}};
     toy.plan.checks.push_back(check);
   }
 
@@ -66,7 +73,10 @@ struct Program {
   }
 
   PageRequest request() const {
-    return {toy.plan, toy.all(), {0}, "bgw 1\n\n## Cubic ice & its <free> energy.\n## Two lines.\n\n## Trained once.\ntrain bg {\n",
+    return {toy.plan,
+            toy.all(),
+            {0},
+            "bgw 1\n\n## Cubic ice & its <free> energy.\n## Two lines.\n\n## Trained once.\ntrain bg {\n",
             [](const std::string& name) { return "bgw run ice.bgw '" + name + "'"; }};
   }
 
@@ -85,19 +95,22 @@ struct Program {
 
 std::vector<double> bell(double centre, double width) {
   std::vector<double> values;
-  for (int i = 0; i < 2000; ++i) values.push_back(centre + width * std::sin(i * 1.7) * std::sqrt(-2 * std::log((i + 1) / 2001.0)));
+  for (int i = 0; i < 2000; ++i)
+    values.push_back(centre + width * std::sin(i * 1.7) * std::sqrt(-2 * std::log((i + 1) / 2001.0)));
   return values;
 }
 
 void Program::publish_all(store::Cache& cache) const {
   artifacts::Artifact fitted;
-  fitted.results = {{"bound", -25.10, 0.002, "kT", 150, "beta F / N, Lambda = sigma"}, {"mean_energy", 0.26838, 0.00001, "eV", {}, ""}};
+  fitted.results = {{"bound", -25.10, 0.002, "kT", 150, "beta F / N, Lambda = sigma"},
+                    {"mean_energy", 0.26838, 0.00001, "eV", {}, ""}};
   fitted.cost = {0, 300, 40, 1.25};
   publish(cache, base, fitted);
   artifacts::Artifact trained;
   for (int step = 1; step <= 60; ++step) {
     trained.arrays["history/step"].integers.push_back(step);
-    trained.arrays["history/loss"].doubles.push_back(-25.1 - 0.06 * (1 - std::exp(-step / 15.0)) + 0.002 * std::sin(step * 1.0));
+    trained.arrays["history/loss"].doubles.push_back(-25.1 - 0.06 * (1 - std::exp(-step / 15.0)) +
+                                                     0.002 * std::sin(step * 1.0));
     trained.arrays["history/ess"].doubles.push_back(0.6 * (1 - std::exp(-step / 20.0)));
   }
   for (auto& [name, array] : trained.arrays) array.shape = {60};
@@ -114,8 +127,10 @@ void Program::publish_all(store::Cache& cache) const {
   estimated.arrays["work_reverse"] = {{2000}, bell(-1611, 1.1), {}, "kT"};
   publish(cache, estimate, estimated);
   const Value cell = Map{{"value", -25.16313}, {"sigma", 0.00006}, {"unit", "kT"}};
-  cache.records().put_row(toy.plan.tasks[table], Map{{"indices", List{"n"}}, {"columns", List{Map{{"name", "generator"}, {"unit", nullptr}, {"digits", "auto"}}}},
-                                                     {"rows", List{Map{{"index", Map{{"n", 64}}}, {"cells", List{cell}}}}}});
+  cache.records().put_row(toy.plan.tasks[table],
+                          Map{{"indices", List{"n"}},
+                              {"columns", List{Map{{"name", "generator"}, {"unit", nullptr}, {"digits", "auto"}}}},
+                              {"rows", List{Map{{"index", Map{{"n", 64}}}, {"cells", List{cell}}}}}});
   cache.records().put_row(toy.plan.tasks[figure], simple_figure("g(r) <of> ice"));
 }
 
@@ -134,7 +149,8 @@ TEST_CASE("a label cannot leave its place in the gnuplot script", "[report]") {
   const std::filesystem::path canary = std::filesystem::temp_directory_path() / "bgw-gnuplot-canary";
   std::filesystem::remove(canary);
   const std::string command = "touch " + canary.string();
-  const std::string title = "it's `" + command + "` \"$(" + command + ")\"\n!" + command + "\n'; system('" + command + "'); '";
+  const std::string title =
+      "it's `" + command + "` \"$(" + command + ")\"\n!" + command + "\n'; system('" + command + "'); '";
   const std::string svg = draw_svg(simple_figure(title));
   CHECK_FALSE(std::filesystem::exists(canary));
   CHECK(holds(svg, "touch"));
@@ -158,7 +174,8 @@ TEST_CASE("a histogram is a density: its area is one, whatever the range", "[rep
   const List& x = series.at("x").as_list();
   const List& y = series.at("y").as_list();
   double area = 0;
-  for (std::size_t i = 0; i + 1 < x.size(); ++i) area += 0.5 * (y[i].as_double() + y[i + 1].as_double()) * (x[i + 1].as_double() - x[i].as_double());
+  for (std::size_t i = 0; i + 1 < x.size(); ++i)
+    area += 0.5 * (y[i].as_double() + y[i + 1].as_double()) * (x[i + 1].as_double() - x[i].as_double());
   CHECK(area == Approx(1));
 }
 
@@ -171,7 +188,8 @@ TEST_CASE("the range of values passes over what is no number and is never empty"
 }
 
 TEST_CASE("doc comments are read with what they stand before", "[report]") {
-  const std::vector<DocComment> comments = doc_comments("bgw 1\n\n## About\n## ice.\nparam T : temperature = 200 K # no\n\n## Trained.\ntrain bg[n in size] {\n");
+  const std::vector<DocComment> comments = doc_comments(
+      "bgw 1\n\n## About\n## ice.\nparam T : temperature = 200 K # no\n\n## Trained.\ntrain bg[n in size] {\n");
   REQUIRE(comments.size() == 2);
   CHECK(comments[0].text == "About ice.");
   CHECK(comments[0].subject.empty());
@@ -194,7 +212,8 @@ TEST_CASE("the page of a program without results names the commands that make th
   CHECK_FALSE(std::filesystem::exists(scratch.path() / "nothing"));
 }
 
-TEST_CASE("the page shows every number with its error, the verdicts, the curves and where it all comes from", "[report]") {
+TEST_CASE("the page shows every number with its error, the verdicts, the curves and where it all comes from",
+          "[report]") {
   const test::ScratchDirectory scratch;
   store::Cache cache = store::Cache::open(scratch.path() / "cache");
   const Program program;
@@ -210,8 +229,8 @@ TEST_CASE("the page shows every number with its error, the verdicts, the curves 
   CHECK(holds(page, "&lt;b&gt;mode_split"));
   CHECK_FALSE(holds(page, "<b>mode_split"));
   CHECK(holds(page, program.toy.plan.tasks[program.estimate].key.hex()));
-  CHECK(occurrences(page, "<svg") >= 5);  // figure, loss, ess, work, graph
-  CHECK(holds(page, "0.250"));            // of the overlap matrix
+  CHECK(occurrences(page, "<svg") >= 5);                                        // figure, loss, ess, work, graph
+  CHECK(holds(page, "0.250"));                                                  // of the overlap matrix
   CHECK(occurrences(page, "http") == occurrences(page, "http://www.w3.org/"));  // names of SVG, never fetched
   CHECK_FALSE(holds(page, "<script"));
   CHECK_FALSE(holds(page, "missing</span>"));
