@@ -84,6 +84,7 @@ class Application {
     CLI::App* command = add("run", "Makes what is missing and prints the results", run_options_);
     command->add_option("TARGET", run_options_.targets, "targets, families, members or slices (default: the target default)");
     command->add_option("--cpus", run_options_.cpus, "threads of all tasks together (default: those of the machine)")->check(CLI::Range(1, 4096));
+    command->add_option("--wait", run_options_.wait, "0: give up tasks that another run is doing, exit 7 (default: 1, wait for them)");
     command->add_flag("--quiet,-q", run_options_.quiet, "no progress, only the results");
     command->callback([this] { chosen_ = [this] { return cli::run(run_options_); }; });
   }

@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/machine_warnings.h"
 
 namespace bgw::cli {
 namespace {
@@ -28,16 +30,21 @@ int check(const ProgramOptions& options) {
   const Wanted wanted = find_wanted(loaded.program, {});
   const std::size_t wanted_tasks = with_inputs(plan, wanted.tasks).size();
   const std::size_t axes = count_axes(loaded.program);
+  std::vector<std::size_t> every(plan.tasks.size());
+  std::iota(every.begin(), every.end(), 0U);
+  const std::vector<std::string> machine = machine_warnings(plan, every);
+  const std::size_t warnings = loaded.warnings + machine.size();
   if (options.json) {
     const schema::Map map{{"ok", true}, {"diagnostics", schema::List{}}, {"tasks", static_cast<std::int64_t>(plan.tasks.size())},
                           {"default_tasks", static_cast<std::int64_t>(wanted_tasks)}, {"checks", static_cast<std::int64_t>(plan.checks.size())},
-                          {"axes", static_cast<std::int64_t>(axes)}, {"warnings", static_cast<std::int64_t>(loaded.warnings)},
-                          {"milliseconds", loaded.milliseconds}};
+                          {"axes", static_cast<std::int64_t>(axes)}, {"warnings", static_cast<std::int64_t>(warnings)},
+                          {"machine_warnings", schema::List(machine.begin(), machine.end())}, {"milliseconds", loaded.milliseconds}};
     fmt::print("{}\n", schema::to_json(map));
     return kDone;
   }
+  print_machine_warnings(machine);
   fmt::print("ok: {} (target default: {}), {}, {} ({:.0f} ms)\n", counted(plan.tasks.size(), "task", "tasks"), wanted_tasks,
-             counted(axes, "axis", "axes"), counted(loaded.warnings, "warning", "warnings"), loaded.milliseconds);
+             counted(axes, "axis", "axes"), counted(warnings, "warning", "warnings"), loaded.milliseconds);
   return kDone;
 }
 

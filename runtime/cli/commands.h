@@ -21,6 +21,7 @@ struct RunCommandOptions : ProgramOptions {
   std::vector<std::string> targets;
   int cpus = 0;  // 0: those of the machine
   bool quiet = false;
+  bool wait = true;  // for tasks that another run is doing
   std::vector<std::string> command_line;
 };
 int run(const RunCommandOptions& options);

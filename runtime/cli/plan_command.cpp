@@ -5,6 +5,7 @@
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/machine_warnings.h"
 #include "runtime/engine/explain.h"
 #include "runtime/report/number_format.h"
 #include "runtime/report/text_table.h"
@@ -146,6 +147,7 @@ void print_json(const lowering::Program& program, const Survey& survey) {
 int plan(const PlanOptions& options) {
   const LoadedProgram loaded = load_program(options);
   const Survey survey = survey_of(loaded.program, options);
+  print_machine_warnings(machine_warnings(loaded.program.plan, survey.reachable));
   if (options.json) print_json(loaded.program, survey);
   else print_text(loaded.program, survey);
   return options.detailed_exit_code && survey.to_run > 0 ? kThereIsWork : kDone;

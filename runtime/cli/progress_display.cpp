@@ -112,7 +112,7 @@ class Live : public Plain {
   Live& operator=(const Live&) = delete;
 
   void task_started(const TaskSpec& spec, const engine::TaskStarted& started) override {
-    Plain::task_started(spec, started);
+    if (started.checkpoint_age) Plain::task_started(spec, started);  // its own line says the rest
     lines_.push_back({&spec, {}, Clock::now(), 0, Clock::now()});
     redraw();
   }
@@ -162,7 +162,8 @@ class Live : public Plain {
 
   static std::string text_of(const Line& line) {
     const std::chrono::duration<double> elapsed = Clock::now() - line.begin;
-    std::string text = fmt::format("  {}  {}  {}", line.spec->name, format_duration(std::floor(elapsed.count())), progress_text(line.progress));
+    const std::string since = elapsed.count() < 1 ? "" : "  " + format_duration(std::floor(elapsed.count()));
+    std::string text = fmt::format("  {}{}  {}", line.spec->name, since, progress_text(line.progress));
     const std::chrono::duration<double> in_phase = Clock::now() - line.phase_begin;
     const auto made = static_cast<double>(line.progress.step - line.first_step);
     if (line.progress.steps > 0 && made > 0 && in_phase.count() > 1) {

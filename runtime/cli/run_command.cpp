@@ -1,10 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/machine_warnings.h"
 #include "runtime/cli/progress_display.h"
 #include "runtime/cli/result_view.h"
 #include "runtime/cli/task_program.h"
@@ -12,6 +12,7 @@
 #include "runtime/engine/executor.h"
 #include "runtime/engine/explain.h"
 #include "runtime/inline_tasks/inline_task.h"
+#include "runtime/foundation/errors.h"
 #include "runtime/report/number_format.h"
 
 namespace bgw::cli {
@@ -27,12 +28,23 @@ bool needs_task_program(const plan::Plan& plan, const std::vector<engine::TaskSt
   return false;
 }
 
-engine::RunOptions engine_options(const RunCommandOptions& options, bool with_task_program) {
+// Even where the plan needs no child: an object that the run finds damaged is made again.
+std::filesystem::path task_program(bool needed) {
+  try {
+    return find_task_program();
+  } catch (const StoreError&) {
+    if (needed) throw;
+    return {};
+  }
+}
+
+engine::RunOptions engine_options(const RunCommandOptions& options, bool needs_children) {
   engine::RunOptions result;
-  result.cpus = options.cpus > 0 ? options.cpus : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  if (with_task_program) result.task_program = find_task_program();
+  result.cpus = options.cpus > 0 ? options.cpus : machine_cpus();
+  result.task_program = task_program(needs_children);
   result.inline_task = inline_tasks::run_inline_task;
   result.command_line = options.command_line;
+  result.wait = options.wait;
   return result;
 }
 

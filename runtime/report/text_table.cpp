@@ -24,7 +24,15 @@ std::string line(const TextTable& table, const std::vector<std::string>& row, co
 }  // namespace
 
 std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](unsigned char c) { return (c & 0xC0U) != 0x80U; }));
+  std::size_t width = 0;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '\033') {
+      at = std::min(text.find('m', at), text.size());
+    } else if ((static_cast<unsigned char>(text[at]) & 0xC0U) != 0x80U) {
+      ++width;
+    }
+  }
+  return width;
 }
 
 std::string render(const TextTable& table, const std::string& indentation) {

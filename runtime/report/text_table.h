@@ -19,7 +19,7 @@ struct TextTable {
 /// characters, not bytes.
 std::string render(const TextTable& table, const std::string& indentation = "");
 
-/// Number of characters (code points) of an UTF-8 text.
+/// Number of characters (code points) of an UTF-8 text; colours (ESC [ … m) take no place.
 std::size_t width_of(const std::string& text);
 
 }  // namespace bgw::report

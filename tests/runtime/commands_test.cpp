@@ -67,6 +67,19 @@ TEST_CASE("check counts what a program holds and writes nothing", "[commands]") 
   CHECK(parse_json(desk.bgw("check ice.bgw --json").out).at("tasks").as_int() == 13);
 }
 
+TEST_CASE("what the machine lacks is a warning before the run and an error in it", "[commands]") {
+  const Desk desk;
+  std::ofstream program(desk.folder() / "ice.bgw", std::ios::app);
+  program << "\nresources large { cpus = 4000 }\nbase heavy { kind = phonon; system = water[64]; ensemble = cold; uses = large }\n";
+  program.close();
+  const Answer checked = desk.bgw("check ice.bgw");
+  CHECK(checked.exit_code == 0);
+  CHECK(has(checked.err, "4000"));
+  CHECK(has(checked.out, "1 warning"));
+  CHECK(desk.bgw("plan ice.bgw heavy").exit_code == 0);
+  CHECK(desk.bgw("run ice.bgw heavy").exit_code == 3);
+}
+
 TEST_CASE("a wrong program is exit 3, a file that is not there and a wrong option exit 2", "[commands]") {
   const Desk desk;
   std::ofstream(desk.folder() / "wrong.bgw") << "bgw 1\nparam T : temperature = 0.4 kcal/mol\n";

@@ -58,4 +58,5 @@ TEST_CASE("counts and durations are written for people", "[report]") {
 TEST_CASE("columns stand under each other, counted in characters", "[report]") {
   const TextTable table{{{"task", false}, {"value", true}}, {{"F[64]", "-25.1"}, {"β", "7"}, {"empty"}}};
   CHECK(render(table) == "task   value\n-----  -----\nF[64]  -25.1\nβ          7\nempty\n");
+  CHECK(width_of("\033[31mβ = 1\033[0m") == 5);
 }
