@@ -324,6 +324,19 @@ const std::vector<Evaluated>* Elaborator::axis_values(const std::string& axis) {
   return list ? &list->items : nullptr;
 }
 
+// `-p temp=250K` where the program says `param T : temperature`: the beginning of the type is what people remember.
+std::optional<std::string> Elaborator::param_of_type(const std::string& written) const {
+  std::optional<std::string> found;
+  if (written.size() < 3) return found;
+  for (const auto& [name, declaration] : declarations_) {
+    const auto* param = std::get_if<syntax::Param>(&declaration.item->what);
+    if (!param || !param->type.name.text.starts_with(written)) continue;
+    if (found) return std::nullopt;
+    found = name;
+  }
+  return found;
+}
+
 void Elaborator::check_overrides() {
   std::vector<std::string> params;
   for (const auto& [name, declaration] : declarations_) {
@@ -331,7 +344,7 @@ void Elaborator::check_overrides() {
   }
   for (const auto& [name, text] : overrides_) {
     if (std::find(params.begin(), params.end(), name) != params.end()) continue;
-    std::vector<std::string> helps = did_you_mean(name, params);
+    std::vector<std::string> helps = did_you_mean(param_of_type(name).value_or(name), params);
     for (const std::string& param : params) {
       if (helps.empty() || helps[0].find("`" + param + "`") != std::string::npos) helps.push_back(shown(declarations_.at(param).item->range));
     }
@@ -441,7 +454,9 @@ void Elaborator::resolve_targets() {
   }
 }
 
+// Only in a program without errors: a mistake elsewhere often is why a param has no reader.
 void Elaborator::warn_unused() {
+  if (sink_.has_errors()) return;
   for (const auto& [name, declaration] : declarations_) {
     const auto* param = std::get_if<syntax::Param>(&declaration.item->what);
     if (param && !declaration.used && !declaration.value.is_poison()) {

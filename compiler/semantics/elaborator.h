@@ -73,6 +73,7 @@ class Elaborator {
   Evaluated overridden(const syntax::Param& param, const schema::Type& type, const std::string& text);
   bool inside_domain(const syntax::Param& param, const Evaluated& value, const std::string& shown, SourceRange place);
   const std::vector<Evaluated>* axis_values(const std::string& axis);
+  std::optional<std::string> param_of_type(const std::string& written) const;
   void check_overrides();
   void resolve_targets();
   void resolve_requires();
