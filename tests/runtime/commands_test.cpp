@@ -147,6 +147,18 @@ TEST_CASE("a failed task is exit 4, with the end of its log, and its siblings go
   CHECK(desk.bgw("show ice.bgw 'F[64]'").exit_code == 4);
 }
 
+TEST_CASE("an interrupted run saves its state, says so and is exit 130", "[commands]") {
+  const Desk desk;
+  const std::string call = "env BGW_TASK='" BGW_FAKE_PHYSICS "' BGW_FAKE_STEPS=3000 timeout --preserve-status -s INT 1 '" BGW_PROGRAM "' run ice.bgw";
+  const int status = std::system(("cd '" + desk.folder().string() + "' && " + call + " >out.txt 2>err.txt").c_str());
+  CHECK(WEXITSTATUS(status) == 130);
+  CHECK(has(text_of(desk.folder() / "err.txt"), "stopping: "));
+  CHECK(has(text_of(desk.folder() / "out.txt"), "goes on from what is saved"));
+  CHECK(has(desk.bgw("log ice.bgw").out, "interrupted"));
+  CHECK(has(desk.bgw("plan ice.bgw").out, "retry"));
+  CHECK(desk.bgw("run ice.bgw -q").exit_code == 0);
+}
+
 TEST_CASE("run --json is one event a line and ends with all results", "[commands]") {
   const Desk desk;
   const Answer answer = desk.bgw("run ice.bgw --json");

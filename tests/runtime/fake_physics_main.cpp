@@ -1,13 +1,16 @@
 // Stands in for bgw-task in the tests of the command line: results of the right names and shapes, made up in no time.
-//   fake_physics exec TASK.json       BGW_FAKE_FAIL=kind makes tasks of that kind fail, BGW_FAKE_SHIFT is added to free energies
+//   fake_physics exec TASK.json       BGW_FAKE_FAIL=kind makes tasks of that kind fail, BGW_FAKE_SHIFT is added to free energies,
+//                                     BGW_FAKE_STEPS=n makes a task n steps of 20 ms long
 //   fake_physics energy REQUEST.json  energy = 1 eV an atom, force = the atom's position in eV/angstrom
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <thread>
 
 #include "runtime/engine/child.h"
 #include "runtime/foundation/errors.h"
@@ -28,7 +31,12 @@ Artifact made_up(engine::TaskContext& context) {
   }
   const char* shift = std::getenv("BGW_FAKE_SHIFT");
   const double f = (spec.name.find("64") != std::string::npos ? -25.1631 : -25.0823) + (shift ? std::atof(shift) : 0);
-  context.report({"making it up", 1, 2, {{"loss", 0.5}}});
+  const char* steps = std::getenv("BGW_FAKE_STEPS");
+  for (int step = 1, last = steps ? std::atoi(steps) : 1; step <= last; ++step) {
+    if (last > 1) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    context.report({"making it up", step, last, {{"loss", 0.5}}});
+    context.step_done([] { return Artifact{}; });
+  }
   Artifact result;
   if (spec.kind == "base") result.results = {{"bound", f + 0.02, 1e-3, "kT", 150, kConvention}};
   if (spec.kind == "train") {
