@@ -94,7 +94,7 @@ std::string figure_script(const Value& figure) {
   script +=
       "set encoding utf8\nset datafile missing 'NaN'\nset border 3\nset pointintervalbox 0\nset tics nomirror out\nset "
       "grid lw 0.5 lc rgb '#808080'\n";
-  script += "set key top right spacing 1.2\nset autoscale xfix\nset offsets graph 0.02, graph 0.02, graph 0.05, 0\n";
+  script += "set key above spacing 1.2\nset autoscale xfix\nset offsets graph 0.02, graph 0.02, graph 0.05, 0\n";
   script += label_line("title", figure) + label_line("xlabel", figure) + label_line("ylabel", figure);
   script += ticks_of_x(series);
   if (figure.has("ymin")) script += fmt::format("set yrange [{:g}:*]\n", figure.at("ymin").as_double());

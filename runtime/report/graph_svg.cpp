@@ -11,7 +11,8 @@
 namespace bgw::report {
 namespace {
 
-constexpr int kBoxWidth = 150, kBoxHeight = 44, kGapX = 50, kGapY = 16, kMargin = 4;
+constexpr std::size_t kLongestName = 19;  // characters that fit into a box
+constexpr int kBoxWidth = 160, kBoxHeight = 44, kGapX = 50, kGapY = 16, kMargin = 4;
 
 struct Family {
   std::string name, kind;
@@ -60,17 +61,29 @@ std::string edge(const Family& from, const Family& to) {
       x1 + kGapX / 2, y1, x2 - kGapX / 2, y2, x2, y2);
 }
 
+// The beginning of a long name; the whole of it shows when one points at the box.
+std::string shortened(const std::string& name) {
+  std::size_t characters = 0;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const bool begins_character = (static_cast<unsigned char>(name[i]) & 0xC0) != 0x80;
+    if (begins_character && ++characters > kLongestName) return name.substr(0, i) + "…";
+  }
+  return name;
+}
+
 std::string box(const Family& family) {
   const char* dash = family.missing > 0 ? " stroke-dasharray=\"4 3\"" : "";
   const std::string count = family.members > 1 ? fmt::format(" ×{}", family.members) : "";
   return fmt::format(
-      "<rect x=\"{0}\" y=\"{1}\" width=\"{2}\" height=\"{3}\" rx=\"6\" fill=\"var(--panel, #f6f8fa)\" "
+      "<g><title>{11}</title><rect x=\"{0}\" y=\"{1}\" width=\"{2}\" height=\"{3}\" rx=\"6\" fill=\"var(--panel, "
+      "#f6f8fa)\" "
       "stroke=\"currentColor\" "
       "stroke-opacity=\"0.6\"{4}/><text x=\"{5}\" y=\"{6}\" font-weight=\"600\">{7}{8}</text><text x=\"{5}\" y=\"{9}\" "
       "font-size=\"11\" "
-      "fill-opacity=\"0.7\">{10}</text>",
+      "fill-opacity=\"0.7\">{10}</text></g>",
       family.left(), family.top(), kBoxWidth, kBoxHeight, dash, family.left() + 10, family.top() + 19,
-      escape_html(family.name), count, family.top() + 34, escape_html(family.kind));
+      escape_html(shortened(family.name)), count, family.top() + 34, escape_html(family.kind),
+      escape_html(family.name));
 }
 
 }  // namespace

@@ -81,6 +81,7 @@ struct Material {
   store::Cache& cache;
   std::vector<bool> missing;                         // one entry a task of the plan
   std::map<std::size_t, store::Manifest> manifests;  // of child tasks that are there
+  mutable std::vector<std::string> problems;         // what of the cache could not be read
   std::map<std::string, std::string> docs;           // "train bg" -> its text
   std::string lead;
 
@@ -93,7 +94,7 @@ struct Material {
 };
 
 Material gather(const PageRequest& request, store::Cache& cache) {
-  Material material{request, cache, std::vector<bool>(request.plan.tasks.size()), {}, {}, {}};
+  Material material{request, cache, std::vector<bool>(request.plan.tasks.size()), {}, {}, {}, {}};
   for (const std::size_t task : request.tasks) {
     const plan::TaskSpec& spec = request.plan.tasks[task];
     material.missing[task] = !cache.has_result(spec);
@@ -110,6 +111,16 @@ Material gather(const PageRequest& request, store::Cache& cache) {
       material.docs[comment.subject] = comment.text;
   }
   return material;
+}
+
+// The arrays of a finished task; a damaged object costs its pictures, not the page.
+std::optional<artifacts::Artifact> load(const Material& material, const store::Manifest& manifest) {
+  try {
+    return material.cache.objects().load(manifest.key);
+  } catch (const std::exception& error) {
+    material.problems.emplace_back(error.what());
+    return std::nullopt;
+  }
 }
 
 // A drawing, or why there is none: other parts of the page do not suffer.
@@ -310,7 +321,9 @@ data training(const Material& material) {
   data all = list_of_data();
   for (const auto& [task, manifest] : material.manifests) {
     if (manifest.kind != "train") continue;
-    const artifacts::Artifact artifact = material.cache.objects().load(manifest.key);
+    const std::optional<artifacts::Artifact> loaded = load(material, manifest);
+    if (!loaded) continue;
+    const artifacts::Artifact& artifact = *loaded;
     data plots = list_of_data();
     for (const auto& [what, label] : {std::pair{"loss", "loss"}, std::pair{"ess", "effective sample fraction"}}) {
       if (artifact.arrays.count("history/step") == 0 || artifact.arrays.count(std::string("history/") + what) == 0)
@@ -339,7 +352,9 @@ data histograms(const Material& material) {
   for (const auto& [task, manifest] : material.manifests) {
     const std::string& name = material.spec(task).name;
     if (manifest.kind != "estimate" && manifest.kind != "sample") continue;
-    const artifacts::Artifact artifact = material.cache.objects().load(manifest.key);
+    const std::optional<artifacts::Artifact> loaded = load(material, manifest);
+    if (!loaded) continue;
+    const artifacts::Artifact& artifact = *loaded;
     const auto array = [&](const char* which) -> const std::vector<double>* {
       const auto found = artifact.arrays.find(which);
       return found == artifact.arrays.end() || found->second.doubles.empty() ? nullptr : &found->second.doubles;
@@ -375,7 +390,9 @@ data overlaps(const Material& material) {
   data all = list_of_data();
   for (const auto& [task, manifest] : material.manifests) {
     if (manifest.kind != "reference") continue;
-    const artifacts::Artifact artifact = material.cache.objects().load(manifest.key);
+    const std::optional<artifacts::Artifact> loaded = load(material, manifest);
+    if (!loaded) continue;
+    const artifacts::Artifact& artifact = *loaded;
     const auto matrix = artifact.arrays.find("overlap_matrix");
     if (matrix == artifact.arrays.end() || matrix->second.shape.size() != 2 || matrix->second.doubles.empty()) continue;
     all << Entry().set("name", material.spec(task).name).set("rows", overlap_rows(matrix->second)).take();
@@ -500,6 +517,9 @@ std::string make_page(const PageRequest& request, store::Cache& cache) {
   put_list(page, "training", training(material));
   put_list(page, "histograms", histograms(material));
   put_list(page, "overlaps", overlaps(material));
+  data problems = list_of_data();
+  for (const std::string& problem : material.problems) problems << Entry().set("text", problem).take();
+  page.set("problems", std::move(problems));
   page.set("graph", request.tasks.empty() ? "" : draw_graph(request.plan, request.tasks, material.missing));
   put_list(page, "provenance", provenance(material));
   page.set("program", request.plan.program).set("program_sha", request.plan.program_sha256).set("version", BGW_VERSION);

@@ -52,6 +52,8 @@ a { color: var(--accent); }
 {{#has_overridden}}<p>Parameters other than in the program: {{#overridden}}<code>{{name}} = {{new}}</code> <span class="soft">(in the program {{old}})</span> {{/overridden}}</p>{{/has_overridden}}
 {{#has_missing}}<p class="missing">Some results are missing. This makes them:</p><pre>{{make_all}}</pre>{{/has_missing}}
 
+{{#problems}}<p class="missing">{{text}}</p>
+{{/problems}}
 {{#has_checks}}<h2>Checks</h2>
 <div class="scroll"><table>
 <tr><th>check</th><th class="n">value</th><th class="n">reference</th><th class="n">difference</th><th class="n">in sigma</th><th>must be</th><th>verdict</th><th>source</th></tr>

@@ -235,3 +235,19 @@ TEST_CASE("the page shows every number with its error, the verdicts, the curves 
   CHECK_FALSE(holds(page, "<script"));
   CHECK_FALSE(holds(page, "missing</span>"));
 }
+
+TEST_CASE("a damaged object costs its pictures, not the page", "[report]") {
+  const test::ScratchDirectory scratch;
+  store::Cache cache = store::Cache::open(scratch.path() / "cache");
+  const Program program;
+  program.publish_all(cache);
+  const std::filesystem::path file = cache.layout().object(program.toy.plan.tasks[program.estimate].key) / "result.h5";
+  std::filesystem::permissions(file, std::filesystem::perms::owner_write, std::filesystem::perm_options::add);
+  std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+  bytes.seekp(100);
+  bytes.put('x');
+  bytes.close();
+  const std::string page = make_page(program.request(), cache);
+  CHECK(holds(page, "damaged"));
+  CHECK(holds(page, "0.250"));
+}
