@@ -136,12 +136,16 @@ data drawing(const Value& figure) {
 
 // ---- checks
 
-data check_entry(const plan::CheckSpec& check, store::Cache& cache, bool& holds) {
+data check_entry(const plan::CheckSpec& check, const Material& material, bool& holds) {
   Entry entry;
   entry.set("name", check.name);
   holds = false;
+  for (const plan::TaskInput& input : check.inputs) {
+    if (!material.missing[input.task]) continue;
+    return entry.flag("open", true).set("message", material.spec(input.task).name + " has no result yet").take();
+  }
   try {
-    const engine::TaskInputs inputs(cache, check.inputs);
+    const engine::TaskInputs inputs(material.cache, check.inputs);
     const inline_tasks::Verdict verdict = inline_tasks::judge(check, inline_tasks::TaskResults(inputs));
     holds = verdict.holds;
     if (verdict.value) {
@@ -500,7 +504,7 @@ std::string make_page(const PageRequest& request, store::Cache& cache) {
   std::size_t held = 0;
   for (const std::size_t check : request.checks) {
     bool holds = false;
-    checks << check_entry(request.plan.checks[check], cache, holds);
+    checks << check_entry(request.plan.checks[check], material, holds);
     held += holds ? 1 : 0;
   }
   Conventions conventions;

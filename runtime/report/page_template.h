@@ -38,6 +38,7 @@ figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; }
 .matrix td { text-align: center; padding: .35rem .6rem; border: 1px solid var(--line); }
 details { border: 1px solid var(--line); border-radius: .4rem; margin: .45rem 0; background: var(--panel); }
 summary { cursor: pointer; padding: .45rem .8rem; } details > div { padding: 0 .9rem .8rem; }
+td code { white-space: nowrap; }
 details pre { background: var(--page); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.2rem; margin: .3rem 0; } dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 a { color: var(--accent); }

@@ -209,6 +209,8 @@ TEST_CASE("the page of a program without results names the commands that make th
   const std::string page = make_page(Program().request(), cache);
   CHECK(holds(page, "bgw run ice.bgw &apos;F[64]&apos;"));
   CHECK(holds(page, "0 of 6"));
+  CHECK(holds(page, "F[64] has no result yet"));
+  CHECK_FALSE(holds(page, scratch.path().string()));
   CHECK_FALSE(std::filesystem::exists(scratch.path() / "nothing"));
 }
 
