@@ -51,8 +51,9 @@ std::string plot_part(const Value& series, std::size_t number) {
   const std::string label = gnuplot_string(series.string_or("label", series.string_or("name", "")));
   std::string part = fmt::format("$series{} using 1:2 {} title {}", number, look(style, colour), label);
   if (series.has("yerr")) {
-    part += fmt::format(", $series{} using 1:2:3 with yerrorbars pt 7 ps {} lw 1.5 lc rgb '{}' notitle", number,
-                        style == "points" ? 0.8 : 0.5, colour);
+    // Not gnuplot's error bars: they wipe a white disc behind each point, over whatever is drawn there.
+    part += fmt::format(", $series{} using 1:($2-$3):(0):(2*$3) with vectors nohead lw 1.5 lc rgb '{}' notitle", number,
+                        colour);
   }
   return part;
 }
@@ -92,7 +93,7 @@ std::string figure_script(const Value& figure) {
   std::string script = fmt::format("set terminal svg size {},{} noenhanced font 'sans-serif,13' background 'white'\n",
                                    extent(figure, 0, kWidth), extent(figure, 1, kHeight));
   script +=
-      "set encoding utf8\nset datafile missing 'NaN'\nset border 3\nset pointintervalbox 0\nset tics nomirror out\nset "
+      "set encoding utf8\nset datafile missing 'NaN'\nset border 3\nset tics nomirror out\nset "
       "grid lw 0.5 lc rgb '#808080'\n";
   script += "set key above spacing 1.2\nset autoscale xfix\nset offsets graph 0.02, graph 0.02, graph 0.05, 0\n";
   script += label_line("title", figure) + label_line("xlabel", figure) + label_line("ylabel", figure);
@@ -111,6 +112,7 @@ std::string draw_svg(const Value& figure) {
     const std::string word(black);
     replace_all(svg, word, word.substr(0, word.find('=')) + "=\"currentColor\"");
   }
+  replace_all(svg, "color=\"#FFFFFF\"", "color=\"currentColor\"");
   replace_all(svg, "fill=\"white\"", "fill=\"none\"");
   replace_all(svg, "fill=\"#ffffff\"", "fill=\"none\"");
   return svg;

@@ -143,6 +143,7 @@ TEST_CASE("an SVG of a figure holds its labels and takes its text colour from th
   CHECK(holds(svg, "currentColor"));
   CHECK_FALSE(holds(svg, "\"black\""));
   CHECK_FALSE(holds(svg, "NaN"));
+  CHECK_FALSE(holds(svg, " color='#FFFFFF'"));  // no white disc over what lies behind a point
 }
 
 TEST_CASE("a label cannot leave its place in the gnuplot script", "[report]") {
