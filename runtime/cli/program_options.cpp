@@ -22,7 +22,8 @@ semantics::Overrides parse_parameters(const std::vector<std::string>& parameters
   for (const std::string& parameter : parameters) {
     const std::size_t equals = parameter.find('=');
     if (equals == std::string::npos || equals == 0 || equals + 1 == parameter.size()) {
-      throw CommandFailure(kWrongUse, fmt::format("`-p {}` is not NAME=VALUE: write for instance `-p T=250K`", parameter));
+      throw CommandFailure(kWrongUse,
+                           fmt::format("`-p {}` is not NAME=VALUE: write for instance `-p T=250K`", parameter));
     }
     const std::string name = parameter.substr(0, equals);
     if (!overrides.emplace(name, parameter.substr(equals + 1)).second) {
@@ -45,6 +46,19 @@ void tell(const source::DiagnosticSink& sink, const source::SourceFile& text, bo
     return;
   }
   if (!diagnostics.empty()) fmt::print(stderr, "{}", source::render(diagnostics, text, {colour_on(stderr)}));
+}
+
+// A `require` is a condition on the results it reads: it is judged whenever all of them are there anyway.
+void add_requirements(const plan::Plan& plan, const std::set<std::size_t>& tasks, std::set<std::size_t>& checks) {
+  const std::vector<std::size_t> all = with_inputs(plan, {tasks.begin(), tasks.end()});
+  const auto made = [&](const plan::TaskInput& input) {
+    return std::binary_search(all.begin(), all.end(), input.task);
+  };
+  for (std::size_t check = 0; check < plan.checks.size(); ++check) {
+    const plan::CheckSpec& spec = plan.checks[check];
+    if (spec.kind == "require" && !spec.inputs.empty() && std::all_of(spec.inputs.begin(), spec.inputs.end(), made))
+      checks.insert(check);
+  }
 }
 
 }  // namespace
@@ -77,8 +91,9 @@ Wanted find_wanted(const lowering::Program& program, const std::vector<std::stri
     const lowering::Found found = lowering::find_instances(program, spelling);
     if (!found.problem.empty()) throw CommandFailure(kWrongProgram, found.problem);
     if (found.tasks.empty() && found.checks.empty() && !found.values.empty()) {
-      throw CommandFailure(kWrongProgram, fmt::format("`{}` is a value: there is nothing to run, `bgw show {} '{}'` prints it", spelling,
-                                                      program.plan.program, spelling));
+      throw CommandFailure(
+          kWrongProgram, fmt::format("`{}` is a value: there is nothing to run, `bgw show {} '{}'` prints it", spelling,
+                                     program.plan.program, spelling));
     }
     tasks.insert(found.tasks.begin(), found.tasks.end());
     checks.insert(found.checks.begin(), found.checks.end());
@@ -86,6 +101,7 @@ Wanted find_wanted(const lowering::Program& program, const std::vector<std::stri
   for (const std::size_t check : checks) {
     for (const plan::TaskInput& input : program.plan.checks[check].inputs) tasks.insert(input.task);
   }
+  add_requirements(program.plan, tasks, checks);
   return {fmt::format("{}", fmt::join(spellings, ", ")), {tasks.begin(), tasks.end()}, {checks.begin(), checks.end()}};
 }
 

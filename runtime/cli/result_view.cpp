@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "runtime/cli/terminal.h"
 #include "runtime/engine/task_inputs.h"
@@ -156,7 +157,7 @@ Value to_value(const CheckOutcome& outcome) {
 
 std::string results_text(const plan::Plan& plan, const std::vector<std::size_t>& tasks, store::Cache& cache) {
   report::TextTable table{{{"task"}, {"result"}, {"value", true}, {"unit"}, {"energy calls", true}, {"time", true}}, {}};
-  std::map<std::string, std::string> conventions;  // convention -> first result that has it
+  std::map<std::string, std::set<std::string>> conventions;  // convention -> the results that follow it, by kind
   std::int64_t calls = 0;
   double seconds = 0;
   for (const std::size_t task : tasks) {
@@ -176,7 +177,7 @@ std::string results_text(const plan::Plan& plan, const std::vector<std::size_t>&
       table.rows.push_back({spec.name, "", "", "", cost, time});
       continue;
     }
-    if (!main->convention.empty()) conventions.try_emplace(main->convention, spec.name + "." + main->name);
+    if (!main->convention.empty()) conventions[main->convention].insert(spec.kind + "." + main->name);
     table.rows.push_back({spec.name, main->name, report::format_with_error(main->value, main->sigma), main->unit, cost, time});
     const artifacts::Result* ess = manifest->find_result("ess");
     if (ess && ess != main) table.rows.push_back({"", "ess", report::format_with_error(ess->value, ess->sigma), "", "", ""});
@@ -185,7 +186,7 @@ std::string results_text(const plan::Plan& plan, const std::vector<std::size_t>&
   table.rows.push_back({"together", "", "", "", report::format_count(calls), report::format_duration(seconds)});
   std::string text = report::render(table);
   text += "errors are one standard error; energy calls count a gradient as one and a Hessian-vector product as two\n";
-  for (const auto& [convention, first] : conventions) text += fmt::format("{}: {}\n", first, convention);
+  for (const auto& [convention, results] : conventions) text += fmt::format("{}: {}\n", fmt::join(results, ", "), convention);
   return text;
 }
 

@@ -134,6 +134,24 @@ TEST_CASE("a value that is not what was expected is exit 5", "[commands]") {
   CHECK(shifted.err.empty());
 }
 
+TEST_CASE("a require is judged with whatever target makes all it reads", "[commands]") {
+  const Desk desk;
+  std::ofstream(desk.folder() / "ice.bgw", std::ios::app)
+      << "\nrequire F[64].ess > 0.6 else \"too few effective samples\"\n";
+  const Answer without = desk.bgw("run ice.bgw 'ref[64]' --quiet");
+  CHECK(without.exit_code == 0);
+  CHECK_FALSE(has(without.out, "effective samples"));
+  const Answer with = desk.bgw("run ice.bgw 'F[64]' --quiet");
+  CHECK(with.exit_code == 5);
+  CHECK(has(with.out, "too few effective samples"));
+}
+
+TEST_CASE("every free energy of the last table says what it means", "[commands]") {
+  const Answer done = Desk().bgw("run ice.bgw --quiet");
+  CHECK(has(done.out, "estimate.per_particle"));
+  CHECK(has(done.out, "Lambda = sigma"));
+}
+
 TEST_CASE("a failed task is exit 4, with the end of its log, and its siblings go on", "[commands]") {
   const Desk desk;
   const Answer failed = desk.bgw("run ice.bgw", "BGW_FAKE_FAIL=train");
