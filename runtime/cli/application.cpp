@@ -63,7 +63,9 @@ class Application {
     CLI::App* command = app_.add_subcommand(name, description);
     command->add_option("PROGRAM", options.program, "the program, a .bgw file")->required();
     if (parameters) {
-      command->add_option("-p,--param", options.parameters, "another value of a param: -p T=250K; may be repeated")->allow_extra_args(false)->take_all();
+      command->add_option("-p,--param", options.parameters, "another value of a param: -p T=250K; may be repeated")
+          ->allow_extra_args(false)
+          ->take_all();
     }
     command->add_option("--cache", options.cache, "folder of the results (default: .bgw beside the program)");
     command->add_flag("--json", options.json, "for machines: JSON on stdout");
@@ -71,38 +73,51 @@ class Application {
   }
 
   void add_check() {
-    CLI::App* command = add("check", "All mistakes of a program at once, each with its place and a way out; runs nothing", check_options_);
+    CLI::App* command = add(
+        "check", "All mistakes of a program at once, each with its place and a way out; runs nothing", check_options_);
     command->callback([this] { chosen_ = [this] { return check(check_options_); }; });
   }
   void add_plan() {
     CLI::App* command = add("plan", "What a run would do, and why; runs nothing", plan_options_);
-    command->add_option("TARGET", plan_options_.targets, "targets, families, members or slices: F, 'F[64]', 'lbar[*,64,*]' (default: the target default)");
+    command->add_option(
+        "TARGET", plan_options_.targets,
+        "targets, families, members or slices: F, 'F[64]', 'lbar[*,64,*]' (default: the target default)");
     command->add_flag("--detailed-exitcode", plan_options_.detailed_exit_code, "exit 10 when there is work to do");
     command->callback([this] { chosen_ = [this] { return plan(plan_options_); }; });
   }
   void add_run() {
     CLI::App* command = add("run", "Makes what is missing and prints the results", run_options_);
-    command->add_option("TARGET", run_options_.targets, "targets, families, members or slices (default: the target default)");
-    command->add_option("--cpus", run_options_.cpus, "threads of all tasks together (default: those of the machine)")->check(CLI::Range(1, 4096));
-    command->add_option("--wait", run_options_.wait, "0: give up tasks that another run is doing, exit 7 (default: 1, wait for them)");
+    command->add_option("TARGET", run_options_.targets,
+                        "targets, families, members or slices (default: the target default)");
+    command->add_option("--cpus", run_options_.cpus, "threads of all tasks together (default: those of the machine)")
+        ->check(CLI::Range(1, 4096));
+    command->add_option("--wait", run_options_.wait,
+                        "0: give up tasks that another run is doing, exit 7 (default: 1, wait for them)");
     command->add_flag("--quiet,-q", run_options_.quiet, "no progress, only the results");
     command->callback([this] { chosen_ = [this] { return cli::run(run_options_); }; });
   }
   void add_show() {
     CLI::App* command = add("show", "A result, a table, a check or a value of a program", show_options_);
-    command->add_option("NAME", show_options_.name, "for instance 'F[64]', 'F[64].ess', free_energy, 'water[64]'")->required();
+    command->add_option("NAME", show_options_.name, "for instance 'F[64]', 'F[64].ess', free_energy, 'water[64]'")
+        ->required();
     command->callback([this] { chosen_ = [this] { return show(show_options_); }; });
   }
   void add_report() {
-    CLI::App* command = add("report", "One HTML page with results, figures, checks and where every number comes from", report_options_);
-    command->add_option("TARGET", report_options_.targets, "targets, families, members or slices (default: the target default)");
+    CLI::App* command =
+        add("report", "One HTML page with results, figures, checks and where every number comes from", report_options_);
+    command->add_option("TARGET", report_options_.targets,
+                        "targets, families, members or slices (default: the target default)");
     command->add_option("-o,--output", report_options_.output, "the page (default: the program's name with .html)");
     command->callback([this] { chosen_ = [this] { return cli::report(report_options_); }; });
   }
   void add_energy() {
-    CLI::App* command = add("energy", "Energy and forces of a structure with the potential of a system", energy_options_);
+    CLI::App* command =
+        add("energy", "Energy and forces of a structure with the potential of a system", energy_options_);
     command->add_option("SYSTEM", energy_options_.system, "a system of the program: water, 'water[64]'")->required();
-    command->add_option("--structure", energy_options_.structure, "an extended xyz file with Lattice=\"...\"; lengths in angstrom")->required();
+    command
+        ->add_option("--structure", energy_options_.structure,
+                     "an extended xyz file with Lattice=\"...\"; lengths in angstrom")
+        ->required();
     command->add_flag("--forces", energy_options_.forces, "the forces too");
     command->callback([this] { chosen_ = [this] { return energy(energy_options_); }; });
   }
@@ -121,7 +136,8 @@ class Application {
   void add_cache() {
     CLI::App* cache = app_.add_subcommand("cache", "Looks after the folder of results");
     cache->require_subcommand(1);
-    CLI::App* verify = cache->add_subcommand("verify", "Reads every result and compares checksums; exit 6 when one is damaged");
+    CLI::App* verify =
+        cache->add_subcommand("verify", "Reads every result and compares checksums; exit 6 when one is damaged");
     verify->add_option("PROGRAM", verify_options_.program, "the program beside which the cache lies");
     verify->add_option("--cache", verify_options_.cache, "the cache itself");
     verify->add_flag("--json", verify_options_.json, "for machines: JSON on stdout");

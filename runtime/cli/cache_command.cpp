@@ -13,7 +13,8 @@ int cache_verify(const ProgramOptions& options) {
   if (options.json) {
     schema::List keys;
     for (const plan::Key& key : damaged) keys.push_back(key.hex());
-    fmt::print("{}\n", schema::to_json(schema::Map{{"objects", static_cast<std::int64_t>(objects)}, {"damaged", std::move(keys)}}));
+    fmt::print("{}\n", schema::to_json(
+                           schema::Map{{"objects", static_cast<std::int64_t>(objects)}, {"damaged", std::move(keys)}}));
   } else {
     for (const plan::Key& key : damaged) {
       const std::optional<store::Manifest> manifest = cache.objects().find_manifest(key);

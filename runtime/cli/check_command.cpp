@@ -10,7 +10,9 @@
 namespace bgw::cli {
 namespace {
 
-std::string counted(std::size_t count, const char* noun, const char* plural) { return fmt::format("{} {}", count, count == 1 ? noun : plural); }
+std::string counted(std::size_t count, const char* noun, const char* plural) {
+  return fmt::format("{} {}", count, count == 1 ? noun : plural);
+}
 
 std::size_t count_axes(const lowering::Program& program) {
   std::vector<std::string> axes;
@@ -35,16 +37,22 @@ int check(const ProgramOptions& options) {
   const std::vector<std::string> machine = machine_warnings(plan, every);
   const std::size_t warnings = loaded.warnings + machine.size();
   if (options.json) {
-    const schema::Map map{{"ok", true}, {"diagnostics", schema::List{}}, {"tasks", static_cast<std::int64_t>(plan.tasks.size())},
-                          {"default_tasks", static_cast<std::int64_t>(wanted_tasks)}, {"checks", static_cast<std::int64_t>(plan.checks.size())},
-                          {"axes", static_cast<std::int64_t>(axes)}, {"warnings", static_cast<std::int64_t>(warnings)},
-                          {"machine_warnings", schema::List(machine.begin(), machine.end())}, {"milliseconds", loaded.milliseconds}};
+    const schema::Map map{{"ok", true},
+                          {"diagnostics", schema::List{}},
+                          {"tasks", static_cast<std::int64_t>(plan.tasks.size())},
+                          {"default_tasks", static_cast<std::int64_t>(wanted_tasks)},
+                          {"checks", static_cast<std::int64_t>(plan.checks.size())},
+                          {"axes", static_cast<std::int64_t>(axes)},
+                          {"warnings", static_cast<std::int64_t>(warnings)},
+                          {"machine_warnings", schema::List(machine.begin(), machine.end())},
+                          {"milliseconds", loaded.milliseconds}};
     fmt::print("{}\n", schema::to_json(map));
     return kDone;
   }
   print_machine_warnings(machine);
-  fmt::print("ok: {} (target default: {}), {}, {} ({:.0f} ms)\n", counted(plan.tasks.size(), "task", "tasks"), wanted_tasks,
-             counted(axes, "axis", "axes"), counted(warnings, "warning", "warnings"), loaded.milliseconds);
+  fmt::print("ok: {} (target default: {}), {}, {} ({:.0f} ms)\n", counted(plan.tasks.size(), "task", "tasks"),
+             wanted_tasks, counted(axes, "axis", "axes"), counted(warnings, "warning", "warnings"),
+             loaded.milliseconds);
   return kDone;
 }
 

@@ -1,5 +1,5 @@
-#include <fmt/format.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,19 +33,23 @@ System find_system(const lowering::Program& program, const std::string& name) {
   for (const std::string& value : found.values) {
     if (program.values.at(value).is_map() && program.values.at(value).has("potential")) systems.push_back(value);
   }
-  if (systems.empty()) throw CommandFailure(kWrongProgram, fmt::format("`{}` is no system: `bgw energy` needs one, `bgw list {} ` names all blocks", name, program.plan.program));
+  if (systems.empty())
+    throw CommandFailure(kWrongProgram,
+                         fmt::format("`{}` is no system: `bgw energy` needs one, `bgw list {} ` names all blocks", name,
+                                     program.plan.program));
   // Members of a family differ in their lattice, which the structure replaces; the potential has to be the same.
   const Value& first = program.values.at(systems.front());
   for (const std::string& other : systems) {
     if (program.values.at(other).at("potential") != first.at("potential")) {
-      throw CommandFailure(kWrongProgram, fmt::format("the members of `{}` have different potentials: name one, for instance '{}'", name, systems.front()));
+      throw CommandFailure(
+          kWrongProgram, fmt::format("the members of `{}` have different potentials: name one, for instance '{}'", name,
+                                     systems.front()));
     }
   }
   System system{systems.front(), first, "eV"};
   if (const auto shown = program.presentations.find(systems.front()); shown != program.presentations.end()) {
     const std::string unit = shown->second.string_or("energy_unit", "");
     if (!unit.empty()) system.energy_unit = unit;
-
   }
   return system;
 }
@@ -108,7 +112,8 @@ Value ask_task_program(const Value& question) {
   const int status = run_task_program(program, request.path(), answer.descriptor());
   if (status == 127) throw StoreError(fmt::format("cannot start {}", program.string()));
   if (status == kWrongProgram) throw CommandFailure(kWrongProgram, "");  // it has told why
-  if (status != 0) throw CommandFailure(kTaskFailed, fmt::format("the energy could not be computed: bgw-task ended with {}", status));
+  if (status != 0)
+    throw CommandFailure(kTaskFailed, fmt::format("the energy could not be computed: bgw-task ended with {}", status));
   return schema::parse_json(store::read_bytes(answer.path()));
 }
 
@@ -121,7 +126,8 @@ struct Scale {
 };
 
 Scale scale_of(const System& system) {
-  if (system.energy_unit != "lj") return {units::parse_quantity(system.energy_unit).value, system.energy_unit, 1, "angstrom"};
+  if (system.energy_unit != "lj")
+    return {units::parse_quantity(system.energy_unit).value, system.energy_unit, 1, "angstrom"};
   const Value& potential = system.value.at("potential");
   return {potential.at("epsilon").as_double(), "lj", potential.at("sigma").as_double(), "lj"};
 }
@@ -144,16 +150,23 @@ int energy(const EnergyOptions& options) {
   const Scale scale = scale_of(system);
   scale_lengths(structure, scale.length);
   const List cell = rows_of({structure.cell.begin(), structure.cell.end()});
-  const Value answer = ask_task_program(Map{{"system", system.value}, {"cell", cell}, {"positions", rows_of(structure.positions)}, {"forces", options.forces}});
+  const Value answer = ask_task_program(Map{{"system", system.value},
+                                            {"cell", cell},
+                                            {"positions", rows_of(structure.positions)},
+                                            {"forces", options.forces}});
 
   const double value = answer.at("energy").as_double() / scale.energy;
-  Map map{{"system", system.name}, {"atoms", static_cast<std::int64_t>(structure.positions.size())}, {"energy", value},
-          {"energy_unit", scale.energy_unit}, {"length_unit", scale.length_unit}};
+  Map map{{"system", system.name},
+          {"atoms", static_cast<std::int64_t>(structure.positions.size())},
+          {"energy", value},
+          {"energy_unit", scale.energy_unit},
+          {"length_unit", scale.length_unit}};
   List forces;
   if (options.forces) {
     for (const Value& force : answer.at("forces").as_list()) {
       List scaled;
-      for (const Value& component : force.as_list()) scaled.push_back(component.as_double() / scale.energy * scale.length);
+      for (const Value& component : force.as_list())
+        scaled.push_back(component.as_double() / scale.energy * scale.length);
       forces.push_back(std::move(scaled));
     }
     map.insert_or_assign("forces", forces);

@@ -19,7 +19,9 @@ struct Line {
   std::string_view text;
   std::size_t number = 0;
   const std::string* file = nullptr;
-  [[noreturn]] void fail(const std::string& problem) const { throw InputError(fmt::format("{}:{}: {}", *file, number, problem)); }
+  [[noreturn]] void fail(const std::string& problem) const {
+    throw InputError(fmt::format("{}:{}: {}", *file, number, problem));
+  }
 };
 
 std::vector<Line> lines_of(std::string_view text, const std::string& name) {
@@ -84,7 +86,8 @@ std::map<std::string, std::string> comment_values(const Line& line) {
     ++at;
     if (at < text.size() && std::string_view("\"'{[").find(text[at]) != std::string_view::npos) {
       const std::size_t close = text.find(closing_quote(text[at]), at + 1);
-      if (close == std::string_view::npos) line.fail(fmt::format("the value of {} is not closed: {} is missing", key, closing_quote(text[at])));
+      if (close == std::string_view::npos)
+        line.fail(fmt::format("the value of {} is not closed: {} is missing", key, closing_quote(text[at])));
       values[key] = std::string(text.substr(at + 1, close - at - 1));
       at = close + 1;
     } else {
@@ -103,12 +106,15 @@ double volume(const std::array<std::array<double, 3>, 3>& h) {
 
 void read_cell(Structure& structure, const std::map<std::string, std::string>& values, const Line& line) {
   const auto lattice = values.find("Lattice");
-  if (lattice == values.end()) line.fail("a crystal needs its cell: write Lattice=\"ax ay az bx by bz cx cy cz\", in angstrom");
+  if (lattice == values.end())
+    line.fail("a crystal needs its cell: write Lattice=\"ax ay az bx by bz cx cy cz\", in angstrom");
   const std::vector<std::string> words = words_of(lattice->second);
   if (words.size() != 9) line.fail(fmt::format("Lattice has nine numbers, here it has {}", words.size()));
-  for (std::size_t i = 0; i < 9; ++i) structure.cell[i / 3][i % 3] = number_from(words[i], line, "each component of Lattice");
+  for (std::size_t i = 0; i < 9; ++i)
+    structure.cell[i / 3][i % 3] = number_from(words[i], line, "each component of Lattice");
   if (!(std::abs(volume(structure.cell)) > 0)) line.fail("the cell has no volume: its vectors lie in one plane");
-  if (const auto pbc = values.find("pbc"); pbc != values.end() && pbc->second.find_first_of("Ff0") != std::string::npos) {
+  if (const auto pbc = values.find("pbc");
+      pbc != values.end() && pbc->second.find_first_of("Ff0") != std::string::npos) {
     line.fail(fmt::format("bgw computes crystals, periodic in three directions; here pbc=\"{}\"", pbc->second));
   }
 }
@@ -125,7 +131,8 @@ Columns columns_of(const std::map<std::string, std::string>& values, const Line&
   std::vector<std::string> parts;
   std::istringstream stream(properties->second);
   for (std::string part; std::getline(stream, part, ':');) parts.push_back(part);
-  if (parts.size() % 3 != 0) line.fail(fmt::format("Properties is a list of name:type:columns, it is '{}'", properties->second));
+  if (parts.size() % 3 != 0)
+    line.fail(fmt::format("Properties is a list of name:type:columns, it is '{}'", properties->second));
   Columns columns{0, 0, 0, false};
   bool has_position = false;
   for (std::size_t i = 0; i < parts.size(); i += 3) {
@@ -157,7 +164,8 @@ void read_atom(Structure& structure, const Columns& columns, const Line& line) {
   }
   structure.species.push_back(columns.has_species ? words[columns.species] : "X");
   std::array<double, 3> position{};
-  for (std::size_t axis = 0; axis < 3; ++axis) position[axis] = number_from(words[columns.position + axis], line, "each coordinate");
+  for (std::size_t axis = 0; axis < 3; ++axis)
+    position[axis] = number_from(words[columns.position + axis], line, "each coordinate");
   structure.positions.push_back(position);
 }
 
@@ -173,11 +181,13 @@ Structure parse_extxyz(std::string_view text, const std::string& name) {
   read_cell(structure, values, lines[1]);
   const Columns columns = columns_of(values, lines[1]);
   if (lines.size() - 2 < count) {
-    throw InputError(fmt::format("{}:{}: the file ends after {} of {} atoms", name, lines.size(), lines.size() - 2, count));
+    throw InputError(
+        fmt::format("{}:{}: the file ends after {} of {} atoms", name, lines.size(), lines.size() - 2, count));
   }
   for (std::size_t atom = 0; atom < count; ++atom) read_atom(structure, columns, lines[2 + atom]);
   for (std::size_t rest = 2 + count; rest < lines.size(); ++rest) {
-    if (!words_of(lines[rest].text).empty()) lines[rest].fail(fmt::format("the file goes on after {} atoms: give one configuration a file", count));
+    if (!words_of(lines[rest].text).empty())
+      lines[rest].fail(fmt::format("the file goes on after {} atoms: give one configuration a file", count));
   }
   return structure;
 }
@@ -185,7 +195,8 @@ Structure parse_extxyz(std::string_view text, const std::string& name) {
 Structure read_extxyz(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
   std::ostringstream text;
-  if (!stream || !(text << stream.rdbuf())) throw CommandFailure(kWrongUse, fmt::format("cannot read {}", file.string()));
+  if (!stream || !(text << stream.rdbuf()))
+    throw CommandFailure(kWrongUse, fmt::format("cannot read {}", file.string()));
   return parse_extxyz(text.str(), file.string());
 }
 

@@ -10,9 +10,9 @@ namespace bgw::cli {
 
 /// One periodic configuration, lengths in angstrom.
 struct Structure {
-  std::vector<std::string> species;               // one an atom
-  std::vector<std::array<double, 3>> positions;   // in file order
-  std::array<std::array<double, 3>, 3> cell{};    // rows are the cell vectors a, b, c
+  std::vector<std::string> species;              // one an atom
+  std::vector<std::array<double, 3>> positions;  // in file order
+  std::array<std::array<double, 3>, 3> cell{};   // rows are the cell vectors a, b, c
 };
 
 /// Reads the first line (number of atoms), the comment line with Lattice="ax ay az bx by bz cx cy cz" and Properties

@@ -10,10 +10,10 @@ inline constexpr int kDone = 0;
 inline constexpr int kBug = 1;
 inline constexpr int kWrongUse = 2;
 inline constexpr int kWrongProgram = 3;
-inline constexpr int kTaskFailed = 4;      // or there is no result yet
+inline constexpr int kTaskFailed = 4;  // or there is no result yet
 inline constexpr int kCheckFailed = 5;
 inline constexpr int kEnvironment = 6;
-inline constexpr int kThereIsWork = 10;    // of `plan --detailed-exitcode`
+inline constexpr int kThereIsWork = 10;  // of `plan --detailed-exitcode`
 
 /// A command that ends here, with an exit code and what to tell; an empty text when all was told already.
 struct CommandFailure : std::runtime_error {

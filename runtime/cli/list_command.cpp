@@ -40,7 +40,8 @@ void print_counts(const std::vector<const NamedInstance*>& picked, bool json) {
   if (json) {
     schema::Map map;
     for (const auto& [noun, count] : counts) map.insert_or_assign(noun, count);
-    fmt::print("{}\n", schema::to_json(schema::Map{{"count", static_cast<std::int64_t>(picked.size())}, {"kinds", std::move(map)}}));
+    fmt::print("{}\n", schema::to_json(schema::Map{{"count", static_cast<std::int64_t>(picked.size())},
+                                                   {"kinds", std::move(map)}}));
     return;
   }
   for (const auto& [noun, count] : counts) fmt::print("{:>7} {}\n", count, noun);
@@ -58,8 +59,11 @@ int list(const ListOptions& options) {
   }
   schema::List names;
   for (const NamedInstance* instance : picked) {
-    if (options.json) names.push_back(schema::Map{{"name", instance->name}, {"kind", instance->noun}, {"key", key_of(loaded.program, *instance)}});
-    else fmt::print("{}.{}\n", instance->noun, instance->name);
+    if (options.json)
+      names.push_back(
+          schema::Map{{"name", instance->name}, {"kind", instance->noun}, {"key", key_of(loaded.program, *instance)}});
+    else
+      fmt::print("{}.{}\n", instance->noun, instance->name);
   }
   if (options.json) fmt::print("{}\n", schema::to_json(names));
   return kDone;

@@ -29,7 +29,9 @@ std::string outcome_text(std::int64_t exit) {
     case 0: return "done";
     case 4: return "a task failed";
     case 6: return "disk full or cache broken";
-    case 129: case 130: case 143: return "interrupted";
+    case 129:
+    case 130:
+    case 143: return "interrupted";
     default: return fmt::format("exit {}", exit);
   }
 }
@@ -55,32 +57,44 @@ int log(const LogOptions& options) {
   const std::string program = std::filesystem::absolute(options.program).lexically_normal().string();
   const store::Cache cache = store::Cache::look(cache_directory(options));
   if (!cache.has_records()) {
-    if (options.json) fmt::print("[]\n");
-    else fmt::print("no run yet: there is no cache in {}\n", cache.root().string());
+    if (options.json)
+      fmt::print("[]\n");
+    else
+      fmt::print("no run yet: there is no cache in {}\n", cache.root().string());
     return kDone;
   }
   store::Database database(cache.layout().database());
   store::Statement runs(database, kRuns);
   runs.bind(1, std::string_view(program)).bind(2, static_cast<std::int64_t>(options.runs));
-  report::TextTable table{{{"run", true}, {"started"}, {"took", true}, {"tasks", true}, {"cached", true}, {"outcome"}, {"params"}}, {}};
+  report::TextTable table{
+      {{"run", true}, {"started"}, {"took", true}, {"tasks", true}, {"cached", true}, {"outcome"}, {"params"}}, {}};
   schema::List list;
   while (runs.step()) {
     const bool ended = !runs.is_none(2);
     const double seconds = ended ? static_cast<double>(runs.integer(2) - runs.integer(1)) * 1e-6 : 0;
     const std::string outcome = ended ? outcome_text(runs.integer(3)) : "running, or killed";
-    table.rows.push_back({std::to_string(runs.integer(0)), local_time(runs.integer(1)), ended ? report::format_duration(seconds) : "",
-                          std::to_string(runs.integer(7)), std::to_string(runs.integer(8)), outcome, parameters_text(runs.text(4))});
-    Map map{{"run", runs.integer(0)}, {"started_us", runs.integer(1)}, {"tasks", runs.integer(7)}, {"cached", runs.integer(8)},
-            {"params", schema::parse_json(runs.text(4))}, {"bgw_version", runs.text(5)}, {"host", runs.text(6)}};
+    table.rows.push_back({std::to_string(runs.integer(0)), local_time(runs.integer(1)),
+                          ended ? report::format_duration(seconds) : "", std::to_string(runs.integer(7)),
+                          std::to_string(runs.integer(8)), outcome, parameters_text(runs.text(4))});
+    Map map{{"run", runs.integer(0)},
+            {"started_us", runs.integer(1)},
+            {"tasks", runs.integer(7)},
+            {"cached", runs.integer(8)},
+            {"params", schema::parse_json(runs.text(4))},
+            {"bgw_version", runs.text(5)},
+            {"host", runs.text(6)}};
     if (ended) {
       map.insert_or_assign("ended_us", runs.integer(2));
       map.insert_or_assign("exit_code", runs.integer(3));
     }
     list.push_back(std::move(map));
   }
-  if (options.json) fmt::print("{}\n", schema::to_json(list));
-  else if (table.rows.empty()) fmt::print("no run of {} yet\n", options.program);
-  else fmt::print("{}", report::render(table));
+  if (options.json)
+    fmt::print("{}\n", schema::to_json(list));
+  else if (table.rows.empty())
+    fmt::print("no run of {} yet\n", options.program);
+  else
+    fmt::print("{}", report::render(table));
   return kDone;
 }
 

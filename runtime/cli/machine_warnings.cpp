@@ -32,7 +32,8 @@ void print_machine_warnings(const std::vector<std::string>& warnings) {
   for (std::size_t i = 0; i < std::min(kShown, warnings.size()); ++i) {
     fmt::print(stderr, "{} {}\n", painted("warning:", Colour::yellow, stderr), warnings[i]);
   }
-  if (warnings.size() > kShown) fmt::print(stderr, "... and {} more tasks that this machine is too small for\n", warnings.size() - kShown);
+  if (warnings.size() > kShown)
+    fmt::print(stderr, "... and {} more tasks that this machine is too small for\n", warnings.size() - kShown);
 }
 
 }  // namespace bgw::cli

@@ -16,7 +16,8 @@ namespace {
 
 // "draws[64]" -> "draws"; "rdf(draws[64])" is nobody's member.
 std::string family(const std::string& name) {
-  return !name.empty() && name.back() == ']' && name.find('(') == std::string::npos ? name.substr(0, name.find('[')) : name;
+  return !name.empty() && name.back() == ']' && name.find('(') == std::string::npos ? name.substr(0, name.find('['))
+                                                                                    : name;
 }
 
 // "upstream: draws[64], ref[64]" -> "upstream: draws, ref", so that a family fits on a line.
@@ -79,8 +80,10 @@ Survey survey_of(const lowering::Program& program, const PlanOptions& options) {
     survey.reachable.push_back(task);
     ++(status.cached ? survey.cached : survey.to_run);
     if (status.cached || program.plan.tasks[task].placement == plan::Placement::inline_) continue;
-    if (status.estimated_seconds) survey.seconds += *status.estimated_seconds;
-    else ++survey.without_estimate;
+    if (status.estimated_seconds)
+      survey.seconds += *status.estimated_seconds;
+    else
+      ++survey.without_estimate;
   }
   return survey;
 }
@@ -90,13 +93,15 @@ std::string totals(const Survey& survey) {
   std::string text = fmt::format("total    {} cached, {} to run", survey.cached, survey.to_run);
   if (survey.seconds > 0) text += "; est. " + report::format_duration(survey.seconds);
   if (survey.without_estimate > 0) {
-    text += fmt::format("{} no estimate for {} {}", survey.seconds > 0 ? "," : ";", survey.without_estimate, survey.without_estimate == 1 ? "task" : "tasks");
+    text += fmt::format("{} no estimate for {} {}", survey.seconds > 0 ? "," : ";", survey.without_estimate,
+                        survey.without_estimate == 1 ? "task" : "tasks");
   }
   return text;
 }
 
 void print_text(const lowering::Program& program, const Survey& survey) {
-  fmt::print("{}: target {}, {} {}\n", program.plan.program, survey.wanted.title, survey.reachable.size(), survey.reachable.size() == 1 ? "task" : "tasks");
+  fmt::print("{}: target {}, {} {}\n", program.plan.program, survey.wanted.title, survey.reachable.size(),
+             survey.reachable.size() == 1 ? "task" : "tasks");
   for (const auto& [name, change] : program.plan.overridden) {
     fmt::print("  param    {} {} -> {}\n", name, change.string_or("old", "?"), change.string_or("new", "?"));
   }
@@ -106,7 +111,8 @@ void print_text(const lowering::Program& program, const Survey& survey) {
       const plan::TaskSpec& spec = program.plan.tasks[task];
       const engine::TaskStatus& status = survey.statuses[task];
       if (state_of(status) != state) continue;
-      add(rows, {state, spec.kind + "." + family(spec.name), status.cached ? "" : family_reason(status.reason), {spec.name}});
+      add(rows,
+          {state, spec.kind + "." + family(spec.name), status.cached ? "" : family_reason(status.reason), {spec.name}});
     }
   }
   std::size_t width = 0;
@@ -130,14 +136,22 @@ void print_json(const lowering::Program& program, const Survey& survey) {
     const engine::TaskStatus& status = survey.statuses[task];
     schema::List changes;
     for (const std::string& change : status.changes) changes.push_back(change);
-    schema::Map map{{"name", spec.name}, {"kind", spec.kind}, {"key", spec.key.hex()}, {"status", state_of(status)},
-                    {"reason", status.cached ? "" : status.reason}, {"changes", std::move(changes)}};
+    schema::Map map{{"name", spec.name},
+                    {"kind", spec.kind},
+                    {"key", spec.key.hex()},
+                    {"status", state_of(status)},
+                    {"reason", status.cached ? "" : status.reason},
+                    {"changes", std::move(changes)}};
     if (status.estimated_seconds) map.insert_or_assign("estimated_seconds", *status.estimated_seconds);
     tasks.push_back(std::move(map));
   }
-  const schema::Map map{{"program", program.plan.program}, {"target", survey.wanted.title}, {"overridden", program.plan.overridden},
-                        {"tasks", std::move(tasks)}, {"cached", static_cast<std::int64_t>(survey.cached)},
-                        {"run", static_cast<std::int64_t>(survey.to_run)}, {"estimated_seconds", survey.seconds},
+  const schema::Map map{{"program", program.plan.program},
+                        {"target", survey.wanted.title},
+                        {"overridden", program.plan.overridden},
+                        {"tasks", std::move(tasks)},
+                        {"cached", static_cast<std::int64_t>(survey.cached)},
+                        {"run", static_cast<std::int64_t>(survey.to_run)},
+                        {"estimated_seconds", survey.seconds},
                         {"without_estimate", static_cast<std::int64_t>(survey.without_estimate)}};
   fmt::print("{}\n", schema::to_json(map));
 }
@@ -148,8 +162,10 @@ int plan(const PlanOptions& options) {
   const LoadedProgram loaded = load_program(options);
   const Survey survey = survey_of(loaded.program, options);
   print_machine_warnings(machine_warnings(loaded.program.plan, survey.reachable));
-  if (options.json) print_json(loaded.program, survey);
-  else print_text(loaded.program, survey);
+  if (options.json)
+    print_json(loaded.program, survey);
+  else
+    print_text(loaded.program, survey);
   return options.detailed_exit_code && survey.to_run > 0 ? kThereIsWork : kDone;
 }
 

@@ -65,7 +65,9 @@ class Plain : public Failures {
     say(fmt::format("{} cached, {} to run", cached, to_run));
   }
   void task_started(const TaskSpec& spec, const engine::TaskStarted& started) override {
-    const std::string age = started.checkpoint_age ? fmt::format(", goes on from a checkpoint {} old", format_duration(*started.checkpoint_age)) : "";
+    const std::string age = started.checkpoint_age ? fmt::format(", goes on from a checkpoint {} old",
+                                                                 format_duration(*started.checkpoint_age))
+                                                   : "";
     say(fmt::format("start  {} ({} {}{})", spec.name, started.cpus, started.cpus == 1 ? "cpu" : "cpus", age));
   }
   void task_progress(const TaskSpec& spec, const engine::Progress& progress) override {
@@ -82,13 +84,16 @@ class Plain : public Failures {
     say(fmt::format("done   {} ({}){}  [{}/{}]", spec.name, by, main_number(finished.results), done_, total_));
   }
   void task_stopped(const TaskSpec& spec) override { say(fmt::format("stopped {}: its state is saved", spec.name)); }
-  void task_blocked(const TaskSpec& spec, const std::string& upstream) override { say(fmt::format("blocked {}: {} failed", spec.name, upstream)); }
+  void task_blocked(const TaskSpec& spec, const std::string& upstream) override {
+    say(fmt::format("blocked {}: {} failed", spec.name, upstream));
+  }
   void attached(const TaskSpec& spec, const engine::ClaimOwner& owner) override {
     const std::string since = owner.since.empty() ? "" : fmt::format(" (since {})", owner.since);
     say(fmt::format("attached: {} is being run by pid {} on {}{}", spec.name, owner.pid, owner.host, since));
   }
   void stopping(std::size_t running) override {
-    say(fmt::format("stopping: {} {} saving state; once more to kill", running, running == 1 ? "task is" : "tasks are"));
+    say(fmt::format("stopping: {} {} saving state; once more to kill", running,
+                    running == 1 ? "task is" : "tasks are"));
   }
 
  protected:
@@ -223,19 +228,30 @@ class Json : public engine::Observer {
     for (const auto& [name, value] : progress.numbers) {
       if (std::isfinite(value)) numbers.insert_or_assign(name, value);
     }
-    tell("task_progress", {{"phase", progress.phase}, {"step", progress.step}, {"steps", progress.steps}, {"numbers", std::move(numbers)}}, &spec);
+    tell("task_progress",
+         {{"phase", progress.phase},
+          {"step", progress.step},
+          {"steps", progress.steps},
+          {"numbers", std::move(numbers)}},
+         &spec);
   }
   void task_finished(const TaskSpec& spec, const engine::TaskFinished& finished) override {
-    tell("task_finished", {{"seconds", finished.cost.seconds}, {"energy_call_equivalents", energy_call_equivalents(finished.cost)},
-                           {"by_another_run", finished.by_another_run}}, &spec);
+    tell("task_finished",
+         {{"seconds", finished.cost.seconds},
+          {"energy_call_equivalents", energy_call_equivalents(finished.cost)},
+          {"by_another_run", finished.by_another_run}},
+         &spec);
   }
   void task_failed(const TaskSpec& spec, const engine::TaskFailed& failed) override {
     schema::List lines;
     for (const std::string& line : failed.last_log_lines) lines.push_back(line);
-    tell("task_failed", {{"cause", failed.cause}, {"message", failed.message}, {"last_log_lines", std::move(lines)}}, &spec);
+    tell("task_failed", {{"cause", failed.cause}, {"message", failed.message}, {"last_log_lines", std::move(lines)}},
+         &spec);
   }
   void task_stopped(const TaskSpec& spec) override { tell("task_stopped", {}, &spec); }
-  void task_blocked(const TaskSpec& spec, const std::string& upstream) override { tell("task_blocked", {{"upstream", upstream}}, &spec); }
+  void task_blocked(const TaskSpec& spec, const std::string& upstream) override {
+    tell("task_blocked", {{"upstream", upstream}}, &spec);
+  }
   void attached(const TaskSpec& spec, const engine::ClaimOwner& owner) override {
     tell("attached", {{"pid", owner.pid}, {"host", owner.host}, {"since", owner.since}}, &spec);
   }

@@ -39,13 +39,19 @@ int report(const ReportOptions& options) {
   const Wanted wanted = find_wanted(loaded.program, options.targets);
   const plan::Plan& plan = loaded.program.plan;
   store::Cache cache = store::Cache::look(cache_directory(options));
-  const auto command_for = [&](const std::string& name) { return run_command(options, name.empty() ? names_of(options.targets) : name); };
-  const report::PageRequest request{plan, with_inputs(plan, wanted.tasks), wanted.checks, program_text(options.program), command_for};
+  const auto command_for = [&](const std::string& name) {
+    return run_command(options, name.empty() ? names_of(options.targets) : name);
+  };
+  const report::PageRequest request{plan, with_inputs(plan, wanted.tasks), wanted.checks, program_text(options.program),
+                                    command_for};
   const std::string page = report::make_page(request, cache);
   const std::filesystem::path path = page_path(options);
   store::replace_durably(std::filesystem::absolute(path), page);
-  if (options.json) fmt::print("{}\n", schema::to_json(schema::Map{{"page", path.string()}, {"bytes", static_cast<std::int64_t>(page.size())}}));
-  else fmt::print("{}\n", path.string());
+  if (options.json)
+    fmt::print("{}\n", schema::to_json(
+                           schema::Map{{"page", path.string()}, {"bytes", static_cast<std::int64_t>(page.size())}}));
+  else
+    fmt::print("{}\n", path.string());
   return 0;
 }
 

@@ -21,8 +21,10 @@ using schema::Map;
 using schema::Value;
 
 void put_number(Map& map, const std::string& name, std::optional<double> x) {
-  if (x && std::isfinite(*x)) map.insert_or_assign(name, *x);
-  else map.insert_or_assign(name, nullptr);
+  if (x && std::isfinite(*x))
+    map.insert_or_assign(name, *x);
+  else
+    map.insert_or_assign(name, nullptr);
 }
 
 void put_result(Map& map, const artifacts::Result& result) {
@@ -34,16 +36,21 @@ void put_result(Map& map, const artifacts::Result& result) {
 }
 
 Value cost_json(const artifacts::Cost& cost) {
-  return Map{{"energy_calls", cost.energy_calls}, {"gradient_calls", cost.gradient_calls}, {"hessian_calls", cost.hessian_calls},
-             {"energy_call_equivalents", energy_call_equivalents(cost)}, {"seconds", cost.seconds}};
+  return Map{{"energy_calls", cost.energy_calls},
+             {"gradient_calls", cost.gradient_calls},
+             {"hessian_calls", cost.hessian_calls},
+             {"energy_call_equivalents", energy_call_equivalents(cost)},
+             {"seconds", cost.seconds}};
 }
 
 Value provenance_json(const store::Manifest& manifest) {
   const store::Provenance& p = manifest.provenance;
   Map inputs;
   for (const auto& [role, key] : manifest.inputs) inputs.insert_or_assign(role, key.hex());
-  return Map{{"bgw_version", p.bgw_version}, {"host", p.host}, {"device", p.device}, {"cpus", p.cpus}, {"started_us", p.started},
-             {"ended_us", p.ended}, {"libraries", p.libraries}, {"made_as", manifest.name}, {"inputs", std::move(inputs)}};
+  return Map{
+      {"bgw_version", p.bgw_version}, {"host", p.host},      {"device", p.device},       {"cpus", p.cpus},
+      {"started_us", p.started},      {"ended_us", p.ended}, {"libraries", p.libraries}, {"made_as", manifest.name},
+      {"inputs", std::move(inputs)}};
 }
 
 Value heavy_json(const store::Manifest& manifest, const std::string& name) {
@@ -73,7 +80,8 @@ std::string cell_text(const Value& cell, const Value& column) {
   std::optional<double> sigma;
   if (cell.has("sigma")) sigma = cell.at("sigma").as_double();
   const Value* digits = column.find("digits");
-  if (digits && digits->is_int()) return report::format_fixed(value->as_double(), sigma, static_cast<int>(digits->as_int()));
+  if (digits && digits->is_int())
+    return report::format_fixed(value->as_double(), sigma, static_cast<int>(digits->as_int()));
   return report::format_with_error(value->as_double(), sigma);
 }
 
@@ -98,12 +106,17 @@ std::string number_text(const inline_tasks::Estimate& estimate) {
 std::vector<std::string> check_row(const CheckOutcome& outcome) {
   if (!outcome.verdict) return {outcome.name, "", "", "", "", "not judged: " + outcome.problem};
   const inline_tasks::Verdict& v = *outcome.verdict;
-  std::string verdict = v.holds ? painted("holds", Colour::green, stdout) : painted("does not hold", Colour::red, stdout);
+  std::string verdict =
+      v.holds ? painted("holds", Colour::green, stdout) : painted("does not hold", Colour::red, stdout);
   if (!v.criterion.empty()) verdict += " (" + v.criterion + ")";
   if (!v.holds && !v.message.empty()) verdict += ": " + v.message;
   if (!v.value) return {outcome.name, "", "", "", "", verdict};
-  return {outcome.name, number_text(*v.value), number_text(*v.reference), number_text(*v.difference),
-          v.distance ? fmt::format("{:.2g}", *v.distance) : "", v.source.empty() ? verdict : verdict + "  " + v.source};
+  return {outcome.name,
+          number_text(*v.value),
+          number_text(*v.reference),
+          number_text(*v.difference),
+          v.distance ? fmt::format("{:.2g}", *v.distance) : "",
+          v.source.empty() ? verdict : verdict + "  " + v.source};
 }
 
 }  // namespace
@@ -156,7 +169,8 @@ Value to_value(const CheckOutcome& outcome) {
 }
 
 std::string results_text(const plan::Plan& plan, const std::vector<std::size_t>& tasks, store::Cache& cache) {
-  report::TextTable table{{{"task"}, {"result"}, {"value", true}, {"unit"}, {"energy calls", true}, {"time", true}}, {}};
+  report::TextTable table{{{"task"}, {"result"}, {"value", true}, {"unit"}, {"energy calls", true}, {"time", true}},
+                          {}};
   std::map<std::string, std::set<std::string>> conventions;  // convention -> the results that follow it, by kind
   std::int64_t calls = 0;
   double seconds = 0;
@@ -178,15 +192,18 @@ std::string results_text(const plan::Plan& plan, const std::vector<std::size_t>&
       continue;
     }
     if (!main->convention.empty()) conventions[main->convention].insert(spec.kind + "." + main->name);
-    table.rows.push_back({spec.name, main->name, report::format_with_error(main->value, main->sigma), main->unit, cost, time});
+    table.rows.push_back(
+        {spec.name, main->name, report::format_with_error(main->value, main->sigma), main->unit, cost, time});
     const artifacts::Result* ess = manifest->find_result("ess");
-    if (ess && ess != main) table.rows.push_back({"", "ess", report::format_with_error(ess->value, ess->sigma), "", "", ""});
+    if (ess && ess != main)
+      table.rows.push_back({"", "ess", report::format_with_error(ess->value, ess->sigma), "", "", ""});
   }
   if (table.rows.empty()) return "";
   table.rows.push_back({"together", "", "", "", report::format_count(calls), report::format_duration(seconds)});
   std::string text = report::render(table);
   text += "errors are one standard error; energy calls count a gradient as one and a Hessian-vector product as two\n";
-  for (const auto& [convention, results] : conventions) text += fmt::format("{}: {}\n", fmt::join(results, ", "), convention);
+  for (const auto& [convention, results] : conventions)
+    text += fmt::format("{}: {}\n", fmt::join(results, ", "), convention);
   return text;
 }
 
@@ -211,7 +228,8 @@ std::string table_text(const Value& table) {
       const Value* value = row.at("index").find(name);
       line.push_back(value ? index_text(*value) : "");
     }
-    for (std::size_t i = 0; i < columns.size(); ++i) line.push_back(cell_text(row.at("cells").as_list().at(i), columns[i]));
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      line.push_back(cell_text(row.at("cells").as_list().at(i), columns[i]));
     text.rows.push_back(std::move(line));
   }
   return report::render(text);
@@ -219,7 +237,8 @@ std::string table_text(const Value& table) {
 
 std::string checks_text(const std::vector<CheckOutcome>& outcomes) {
   if (outcomes.empty()) return "";
-  report::TextTable table{{{"check"}, {"value", true}, {"reference", true}, {"difference", true}, {"sigmas", true}, {"verdict"}}, {}};
+  report::TextTable table{
+      {{"check"}, {"value", true}, {"reference", true}, {"difference", true}, {"sigmas", true}, {"verdict"}}, {}};
   for (const CheckOutcome& outcome : outcomes) table.rows.push_back(check_row(outcome));
   return report::render(table);
 }

@@ -11,8 +11,8 @@
 #include "runtime/cli/terminal.h"
 #include "runtime/engine/executor.h"
 #include "runtime/engine/explain.h"
-#include "runtime/inline_tasks/inline_task.h"
 #include "runtime/foundation/errors.h"
+#include "runtime/inline_tasks/inline_task.h"
 #include "runtime/report/number_format.h"
 
 namespace bgw::cli {
@@ -23,7 +23,8 @@ using schema::Map;
 
 bool needs_task_program(const plan::Plan& plan, const std::vector<engine::TaskStatus>& statuses) {
   for (std::size_t task = 0; task < statuses.size(); ++task) {
-    if (statuses[task].needed && !statuses[task].cached && plan.tasks[task].placement == plan::Placement::child) return true;
+    if (statuses[task].needed && !statuses[task].cached && plan.tasks[task].placement == plan::Placement::child)
+      return true;
   }
   return false;
 }
@@ -50,14 +51,16 @@ engine::RunOptions engine_options(const RunCommandOptions& options, bool needs_c
 
 std::vector<CheckOutcome> judge_all(const lowering::Program& program, const Wanted& wanted, store::Cache& cache) {
   std::vector<CheckOutcome> outcomes;
-  for (const std::size_t check : wanted.checks) outcomes.push_back(judge_check(program.plan.checks[check], program.plan, cache));
+  for (const std::size_t check : wanted.checks)
+    outcomes.push_back(judge_check(program.plan.checks[check], program.plan, cache));
   return outcomes;
 }
 
 // A failed task explains checks that could not be judged; a check that does not hold is news only without one.
 int exit_code_of(const engine::RunSummary& summary, const std::vector<CheckOutcome>& outcomes) {
   if (summary.exit_code != kDone) return summary.exit_code;
-  const bool all_hold = std::all_of(outcomes.begin(), outcomes.end(), [](const CheckOutcome& outcome) { return outcome.holds(); });
+  const bool all_hold =
+      std::all_of(outcomes.begin(), outcomes.end(), [](const CheckOutcome& outcome) { return outcome.holds(); });
   return all_hold ? kDone : kCheckFailed;
 }
 
@@ -65,15 +68,18 @@ std::string summary_line(const engine::RunSummary& summary) {
   const std::size_t made = summary.count(Outcome::done);
   const std::size_t cached = summary.count(Outcome::cached);
   std::string text = fmt::format("{} done, {} cached", made, cached);
-  for (const auto& [outcome, word] : {std::pair{Outcome::failed, "failed"}, {Outcome::blocked, "blocked"}, {Outcome::stopped, "stopped"}}) {
+  for (const auto& [outcome, word] :
+       {std::pair{Outcome::failed, "failed"}, {Outcome::blocked, "blocked"}, {Outcome::stopped, "stopped"}}) {
     if (summary.count(outcome) > 0) text += fmt::format(", {} {}", summary.count(outcome), word);
   }
   return text;
 }
 
-void print_results(const lowering::Program& program, const Wanted& wanted, const std::vector<CheckOutcome>& outcomes, store::Cache& cache) {
+void print_results(const lowering::Program& program, const Wanted& wanted, const std::vector<CheckOutcome>& outcomes,
+                   store::Cache& cache) {
   const std::vector<std::size_t> tasks = with_inputs(program.plan, wanted.tasks);
-  if (const std::string results = results_text(program.plan, tasks, cache); !results.empty()) fmt::print("\n{}", results);
+  if (const std::string results = results_text(program.plan, tasks, cache); !results.empty())
+    fmt::print("\n{}", results);
   for (const std::size_t task : tasks) {
     const plan::TaskSpec& spec = program.plan.tasks[task];
     if (spec.kind != "table") continue;
@@ -92,12 +98,19 @@ void print_json_summary(const lowering::Program& program, const Wanted& wanted, 
   schema::List checks;
   for (const CheckOutcome& outcome : outcomes) checks.push_back(to_value(outcome));
   Map counts;
-  for (const auto& [outcome, word] : {std::pair{Outcome::done, "done"}, {Outcome::cached, "cached"}, {Outcome::failed, "failed"},
-                                      {Outcome::blocked, "blocked"}, {Outcome::stopped, "stopped"}}) {
+  for (const auto& [outcome, word] : {std::pair{Outcome::done, "done"},
+                                      {Outcome::cached, "cached"},
+                                      {Outcome::failed, "failed"},
+                                      {Outcome::blocked, "blocked"},
+                                      {Outcome::stopped, "stopped"}}) {
     counts.insert_or_assign(word, static_cast<std::int64_t>(summary.count(outcome)));
   }
-  const Map map{{"schema", 1}, {"event", "run_finished"}, {"exit_code", exit_code}, {"tasks", std::move(counts)},
-                {"results", std::move(results)}, {"checks", std::move(checks)}};
+  const Map map{{"schema", 1},
+                {"event", "run_finished"},
+                {"exit_code", exit_code},
+                {"tasks", std::move(counts)},
+                {"results", std::move(results)},
+                {"checks", std::move(checks)}};
   fmt::print("{}\n", schema::to_json(map));
 }
 
@@ -129,10 +142,12 @@ int run(const RunCommandOptions& options) {
     print_json_summary(program, wanted, summary, outcomes, exit_code, cache);
     return exit_code;
   }
-  const std::size_t touched = summary.outcomes.size() - summary.count(Outcome::not_needed) - summary.count(Outcome::cached);
+  const std::size_t touched =
+      summary.outcomes.size() - summary.count(Outcome::not_needed) - summary.count(Outcome::cached);
   if (speaks && touched == 0) {
     const std::vector<std::size_t> reachable = with_inputs(program.plan, wanted.tasks);
-    const auto cached = std::count_if(reachable.begin(), reachable.end(), [&](std::size_t task) { return statuses[task].cached; });
+    const auto cached =
+        std::count_if(reachable.begin(), reachable.end(), [&](std::size_t task) { return statuses[task].cached; });
     fmt::print("nothing to do ({} cached)\n", cached);
   } else if (speaks) {
     fmt::print("{}\n", summary_line(summary));

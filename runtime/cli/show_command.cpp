@@ -39,15 +39,18 @@ std::string quoted_parameters(const ProgramOptions& options) {
 // The program's own name for a task: an alias has the same key.
 std::string name_of(const lowering::Program& program, std::size_t task, const ShowOptions& options) {
   for (const lowering::NamedInstance& instance : program.instances) {
-    if (instance.task == task && (instance.name == options.name || instance.noun + "." + instance.name == options.name)) return instance.name;
+    if (instance.task == task && (instance.name == options.name || instance.noun + "." + instance.name == options.name))
+      return instance.name;
   }
   return program.plan.tasks[task].name;
 }
 
-Value task_or_refuse(const lowering::Program& program, std::size_t task, const ShowOptions& options, store::Cache& cache) {
+Value task_or_refuse(const lowering::Program& program, std::size_t task, const ShowOptions& options,
+                     store::Cache& cache) {
   const std::string name = name_of(program, task, options);
   if (std::optional<Value> json = task_json(program.plan.tasks[task], name, cache)) return *std::move(json);
-  throw CommandFailure(kTaskFailed, fmt::format("{} has no result yet; `bgw run {} '{}'{}` makes it", name, options.program, name, quoted_parameters(options)));
+  throw CommandFailure(kTaskFailed, fmt::format("{} has no result yet; `bgw run {} '{}'{}` makes it", name,
+                                                options.program, name, quoted_parameters(options)));
 }
 
 Value narrowed(const Value& task, const std::string& result) {
@@ -66,21 +69,26 @@ Value narrowed(const Value& task, const std::string& result) {
   }
   std::string text = fmt::format("{} has no result `{}`", task.at("name").as_string(), result);
   const std::string near = source::nearest(result, known);
-  if (!near.empty()) text += fmt::format("; did you mean `{}`?", near);
-  else if (!known.empty()) text += fmt::format("; it has {}", fmt::join(known, ", "));
+  if (!near.empty())
+    text += fmt::format("; did you mean `{}`?", near);
+  else if (!known.empty())
+    text += fmt::format("; it has {}", fmt::join(known, ", "));
   throw CommandFailure(kWrongProgram, text);
 }
 
 std::string number_text(const Value& result) {
   std::optional<double> sigma;
   if (result.has("sigma")) sigma = result.at("sigma").as_double();
-  const std::string number = result.has("value") ? report::format_with_error(result.at("value").as_double(), sigma, report::ErrorStyle::plus_minus) : "nan";
+  const std::string number = result.has("value") ? report::format_with_error(result.at("value").as_double(), sigma,
+                                                                             report::ErrorStyle::plus_minus)
+                                                 : "nan";
   const std::string unit = result.string_or("unit", "");
   return unit.empty() ? number : number + " " + unit;
 }
 
 void print_heavy(const Value& task) {
-  fmt::print("{}  ({}, key {})\n", task.at("name").as_string(), task.at("kind").as_string(), task.at("key").as_string().substr(0, 12));
+  fmt::print("{}  ({}, key {})\n", task.at("name").as_string(), task.at("kind").as_string(),
+             task.at("key").as_string().substr(0, 12));
   std::string conventions;
   for (const auto& [name, result] : task.at("results").as_map()) {
     fmt::print("  {:<20} {}\n", name, number_text(result));
@@ -89,11 +97,12 @@ void print_heavy(const Value& task) {
   }
   fmt::print("{}", conventions);
   const Value& cost = task.at("cost");
-  fmt::print("  cost                 {} energy calls, {}\n", report::format_count(cost.at("energy_call_equivalents").as_int()),
+  fmt::print("  cost                 {} energy calls, {}\n",
+             report::format_count(cost.at("energy_call_equivalents").as_int()),
              report::format_duration(cost.at("seconds").as_double()));
   const Value& provenance = task.at("provenance");
-  fmt::print("  made by              bgw {} on {}, cpus: {}, {}\n", provenance.at("bgw_version").as_string(), provenance.at("device").as_string(),
-             provenance.at("cpus").as_int(), provenance.at("host").as_string());
+  fmt::print("  made by              bgw {} on {}, cpus: {}, {}\n", provenance.at("bgw_version").as_string(),
+             provenance.at("device").as_string(), provenance.at("cpus").as_int(), provenance.at("host").as_string());
 }
 
 void print_task(const Value& task, const std::string& result) {
@@ -125,8 +134,9 @@ int show(const ShowOptions& options) {
   for (const std::size_t check : named.found.checks) {
     outcomes.push_back(judge_check(program.plan.checks[check], program.plan, cache));
     if (!outcomes.back().verdict) {
-      throw CommandFailure(kTaskFailed, fmt::format("{} cannot be judged yet: {}; `bgw run {}{}` makes it", outcomes.back().name, outcomes.back().problem,
-                                                    options.program, quoted_parameters(options)));
+      throw CommandFailure(kTaskFailed,
+                           fmt::format("{} cannot be judged yet: {}; `bgw run {}{}` makes it", outcomes.back().name,
+                                       outcomes.back().problem, options.program, quoted_parameters(options)));
     }
     shown.push_back(to_value(outcomes.back()));
   }
@@ -135,8 +145,10 @@ int show(const ShowOptions& options) {
     if (!options.json) fmt::print("{}\n{}\n", name, schema::to_pretty_json(program.values.at(name)));
     shown.push_back(std::move(map));
   }
-  if (options.json) fmt::print("{}\n", shown.size() == 1 ? schema::to_json(shown.front()) : schema::to_json(shown));
-  else fmt::print("{}", checks_text(outcomes));
+  if (options.json)
+    fmt::print("{}\n", shown.size() == 1 ? schema::to_json(shown.front()) : schema::to_json(shown));
+  else
+    fmt::print("{}", checks_text(outcomes));
   return kDone;
 }
 

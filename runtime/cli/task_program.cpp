@@ -10,7 +10,9 @@
 namespace bgw::cli {
 namespace {
 
-bool can_run(const std::filesystem::path& program) { return ::access(program.c_str(), X_OK) == 0 && std::filesystem::is_regular_file(program); }
+bool can_run(const std::filesystem::path& program) {
+  return ::access(program.c_str(), X_OK) == 0 && std::filesystem::is_regular_file(program);
+}
 
 }  // namespace
 
@@ -24,7 +26,9 @@ std::filesystem::path find_task_program() {
   for (const std::filesystem::path& candidate : {here / "bgw-task", here.parent_path() / "tasks" / "bgw-task"}) {
     if (can_run(candidate)) return candidate;
   }
-  throw StoreError(fmt::format("bgw-task is not beside bgw in {}: build it (`cmake --build … --target bgw-task`) or name it in BGW_TASK", here.string()));
+  throw StoreError(fmt::format(
+      "bgw-task is not beside bgw in {}: build it (`cmake --build … --target bgw-task`) or name it in BGW_TASK",
+      here.string()));
 }
 
 }  // namespace bgw::cli

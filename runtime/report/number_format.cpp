@@ -21,7 +21,8 @@ std::string with_decimals(double value, double sigma, int decimals, ErrorStyle s
   const std::string number = fmt::format("{:.{}f}", value, decimals);
   if (style == ErrorStyle::plus_minus) return fmt::format("{} ± {:.{}f}", number, sigma, decimals);
   // from 1 on the error shows its own point: 12.3(1.4), not 12.3(14)
-  if (decimals > 0 && sigma >= 0.9999999 && fmt::format("{:.{}f}", sigma, decimals)[0] != '0') return fmt::format("{}({:.{}f})", number, sigma, decimals);
+  if (decimals > 0 && sigma >= 0.9999999 && fmt::format("{:.{}f}", sigma, decimals)[0] != '0')
+    return fmt::format("{}({:.{}f})", number, sigma, decimals);
   return fmt::format("{}({:.0f})", number, sigma * std::pow(10.0, decimals));
 }
 
@@ -62,7 +63,8 @@ std::string format_fixed(double value, std::optional<double> sigma, int digits) 
 
 std::string format_count(long long count) {
   std::string digits = std::to_string(count < 0 ? -count : count);
-  for (int place = static_cast<int>(digits.size()) - 3; place > 0; place -= 3) digits.insert(static_cast<std::size_t>(place), " ");
+  for (int place = static_cast<int>(digits.size()) - 3; place > 0; place -= 3)
+    digits.insert(static_cast<std::size_t>(place), " ");
   return (count < 0 ? "-" : "") + digits;
 }
 

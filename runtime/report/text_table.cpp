@@ -10,7 +10,8 @@ const std::string& cell(const std::vector<std::string>& row, std::size_t column)
   return column < row.size() ? row[column] : kNothing;
 }
 
-std::string line(const TextTable& table, const std::vector<std::string>& row, const std::vector<std::size_t>& widths, const std::string& indentation) {
+std::string line(const TextTable& table, const std::vector<std::string>& row, const std::vector<std::size_t>& widths,
+                 const std::string& indentation) {
   std::string text = indentation;
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
     const std::string blanks(widths[i] - width_of(cell(row, i)), ' ');

@@ -34,8 +34,8 @@ class Desk {
   Desk() { fs::copy_file(fs::path(BGW_SOURCE_DIR) / "workflows" / "quickstart.bgw", folder_ / "ice.bgw"); }
 
   Answer bgw(const std::string& arguments, const std::string& environment = "") const {
-    const std::string command = "cd '" + folder_.string() + "' && env BGW_TASK='" BGW_FAKE_PHYSICS "' " + environment + " '" BGW_PROGRAM "' " +
-                                arguments + " >out.txt 2>err.txt </dev/null";
+    const std::string command = "cd '" + folder_.string() + "' && env BGW_TASK='" BGW_FAKE_PHYSICS "' " + environment +
+                                " '" BGW_PROGRAM "' " + arguments + " >out.txt 2>err.txt </dev/null";
     const int status = std::system(command.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(folder_ / "out.txt"), text_of(folder_ / "err.txt")};
   }
@@ -70,7 +70,8 @@ TEST_CASE("check counts what a program holds and writes nothing", "[commands]") 
 TEST_CASE("what the machine lacks is a warning before the run and an error in it", "[commands]") {
   const Desk desk;
   std::ofstream program(desk.folder() / "ice.bgw", std::ios::app);
-  program << "\nresources large { cpus = 4000 }\nbase heavy { kind = phonon; system = water[64]; ensemble = cold; uses = large }\n";
+  program << "\nresources large { cpus = 4000 }\nbase heavy { kind = phonon; system = water[64]; ensemble = cold; uses "
+             "= large }\n";
   program.close();
   const Answer checked = desk.bgw("check ice.bgw");
   CHECK(checked.exit_code == 0);
@@ -167,7 +168,8 @@ TEST_CASE("a failed task is exit 4, with the end of its log, and its siblings go
 
 TEST_CASE("an interrupted run saves its state, says so and is exit 130", "[commands]") {
   const Desk desk;
-  const std::string call = "env BGW_TASK='" BGW_FAKE_PHYSICS "' BGW_FAKE_STEPS=3000 timeout --preserve-status -s INT 1 '" BGW_PROGRAM "' run ice.bgw";
+  const std::string call = "env BGW_TASK='" BGW_FAKE_PHYSICS
+                           "' BGW_FAKE_STEPS=3000 timeout --preserve-status -s INT 1 '" BGW_PROGRAM "' run ice.bgw";
   const int status = std::system(("cd '" + desk.folder().string() + "' && " + call + " >out.txt 2>err.txt").c_str());
   CHECK(WEXITSTATUS(status) == 130);
   CHECK(has(text_of(desk.folder() / "err.txt"), "stopping: "));
@@ -211,12 +213,14 @@ TEST_CASE("show prints results, single numbers, tables, checks and values", "[co
   CHECK(has(desk.bgw("show ice.bgw 'F[64].es'").err, "did you mean `ess`?"));
   CHECK(has(desk.bgw("show ice.bgw free_energy").out, "-25.08230(6)"));
   CHECK(has(desk.bgw("show ice.bgw published").out, "holds (within 4"));
-  CHECK(parse_json(desk.bgw("show ice.bgw 'water[64]' --json").out).at("value").at("lattice").at("atoms").as_int() == 64);
+  CHECK(parse_json(desk.bgw("show ice.bgw 'water[64]' --json").out).at("value").at("lattice").at("atoms").as_int() ==
+        64);
 }
 
 TEST_CASE("energy speaks the unit of the potential, in the order of the file", "[commands]") {
   const Desk desk;
-  std::ofstream(desk.folder() / "two.extxyz") << "2\nLattice=\"9 0 0 0 9 0 0 0 9\" Properties=species:S:1:pos:R:3\nO 0 0 1\nO 2 0 0\n";
+  std::ofstream(desk.folder() / "two.extxyz")
+      << "2\nLattice=\"9 0 0 0 9 0 0 0 9\" Properties=species:S:1:pos:R:3\nO 0 0 1\nO 2 0 0\n";
   const Answer answer = desk.bgw("energy ice.bgw water --structure two.extxyz --forces --json");
   INFO(answer.err);
   CHECK(answer.exit_code == 0);

@@ -1,5 +1,6 @@
 // Stands in for bgw-task in the tests of the command line: results of the right names and shapes, made up in no time.
-//   fake_physics exec TASK.json       BGW_FAKE_FAIL=kind makes tasks of that kind fail, BGW_FAKE_SHIFT is added to free energies,
+//   fake_physics exec TASK.json       BGW_FAKE_FAIL=kind makes tasks of that kind fail, BGW_FAKE_SHIFT is added to free
+//   energies,
 //                                     BGW_FAKE_STEPS=n makes a task n steps of 20 ms long
 //   fake_physics energy REQUEST.json  energy = 1 eV an atom, force = the atom's position in eV/angstrom
 #include <fmt/format.h>
@@ -40,14 +41,17 @@ Artifact made_up(engine::TaskContext& context) {
   Artifact result;
   if (spec.kind == "base") result.results = {{"bound", f + 0.02, 1e-3, "kT", 150, kConvention}};
   if (spec.kind == "train") {
-    result.results = {{"loss", f + 0.01, 1e-3, "kT", 16, kConvention}, {"ess", 0.4, std::nullopt, "", std::nullopt, ""}};
+    result.results = {{"loss", f + 0.01, 1e-3, "kT", 16, kConvention},
+                      {"ess", 0.4, std::nullopt, "", std::nullopt, ""}};
     result.arrays["history/step"] = {{3}, {}, {1, 2, 3}, ""};
     result.arrays["history/loss"] = {{3}, {-24.0, -25.0, -25.1}, {}, "kT"};
     result.arrays["history/ess"] = {{3}, {0.1, 0.3, 0.4}, {}, ""};
   }
-  if (spec.kind == "sample") result.results = {{"ess", 0.52, std::nullopt, "", 4000, ""}, {"per_particle", f, 2e-4, "kT", 4000, kConvention}};
+  if (spec.kind == "sample")
+    result.results = {{"ess", 0.52, std::nullopt, "", 4000, ""}, {"per_particle", f, 2e-4, "kT", 4000, kConvention}};
   if (spec.kind == "reference") {
-    result.results = {{"per_particle", f, 1e-4, "kT", 1024, kConvention}, {"overlap", 0.2, std::nullopt, "", std::nullopt, ""}};
+    result.results = {{"per_particle", f, 1e-4, "kT", 1024, kConvention},
+                      {"overlap", 0.2, std::nullopt, "", std::nullopt, ""}};
     result.arrays["overlap_matrix"] = {{2, 2}, {0.8, 0.2, 0.2, 0.8}, {}, ""};
   }
   if (spec.kind == "estimate") {
