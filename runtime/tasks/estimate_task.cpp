@@ -22,9 +22,10 @@ Tensor displacements_on(const Ground& ground, const artifacts::Artifact& data) {
 }
 
 /// Log weights of the data under the flow, chunk by chunk.
-Tensor log_weights_of_data(engine::TaskContext& context, const TrainedFlow& trained, const Tensor& data) {
+/// @param before  calls made by earlier attempts, set from the checkpoint
+Tensor log_weights_of_data(engine::TaskContext& context, const TrainedFlow& trained, const Tensor& data,
+                           physics::CallCount& before) {
   std::vector<Tensor> done;
-  physics::CallCount before;
   std::int64_t count = 0;
   if (const auto checkpoint = context.load_checkpoint()) {
     done.push_back(tensor::to_tensor(checkpoint->array("log_weight")));
@@ -52,7 +53,8 @@ void add_one_sided(artifacts::Artifact& artifact, const Ground& ground, const ch
 
 artifacts::Artifact two_sided(engine::TaskContext& context, const TrainedFlow& trained, const Tensor& log_weight) {
   const auto data = context.input("data");
-  const Tensor data_weight = log_weights_of_data(context, trained, displacements_on(trained.ground, *data));
+  physics::CallCount before;
+  const Tensor data_weight = log_weights_of_data(context, trained, displacements_on(trained.ground, *data), before);
   const Tensor chain = tensor::to_tensor(data->array("chain"));
 
   estimators::BarOptions options;
@@ -68,7 +70,9 @@ artifacts::Artifact two_sided(engine::TaskContext& context, const TrainedFlow& t
   add_one_sided(artifact, trained.ground, "forward", estimators::lfep(log_weight, stream, options.bootstrap), log_weight.numel());
   const estimators::Estimate reverse = estimators::lfep(-data_weight, stream, options.bootstrap);
   add_one_sided(artifact, trained.ground, "reverse", {-reverse.value, reverse.sigma}, data_weight.numel());
-  artifact.arrays["work_reverse"] = tensor::to_array(data_weight, "kT");
+  // Work from model to target on both sides, so that the two histograms overlap where the ensembles do.
+  artifact.arrays["work_reverse"] = tensor::to_array(-data_weight, "kT");
+  artifact.cost = cost_of(before + trained.ground.model->calls());
   return artifact;
 }
 
@@ -92,7 +96,6 @@ artifacts::Artifact estimate(engine::TaskContext& context) {
   artifacts::Artifact artifact = method == "bar" ? two_sided(context, *trained, log_weight) : one_sided(context, *trained, log_weight);
   artifact.results.push_back({"ess", estimators::ess_fraction(log_weight), {}, "", log_weight.numel(), "fraction, of the samples"});
   artifact.arrays["work_forward"] = tensor::to_array(-log_weight, "kT");
-  artifact.cost = cost_of(trained->ground.model->calls());
   return artifact;
 }
 

@@ -1,0 +1,223 @@
+#include "runtime/tasks/tasks.h"
+
+#include "compiler/plan/sha256.h"
+#include "runtime/foundation/errors.h"
+#include "runtime/tasks/energy_request.h"
+#include "tests/shared/systems.h"
+#include "tests/support/catch.h"
+#include "tests/support/memory_context.h"
+
+namespace {
+
+using namespace bgw;
+using schema::List;
+using schema::Map;
+using schema::Value;
+
+constexpr double kElectronvolt = 0.043364104241800934;  // of a kcal/mol
+
+/// Cubic ice of 64 molecules at 200 K, as the compiler hands it to tasks: eV, angstrom, and a mass in eV fs^2/angstrom^2.
+Value ice() {
+  Map system = testing::water("diamond_cubic", 64).as_map();
+  system["potential"] = testing::stillinger_weber_value(6.189 * kElectronvolt, 2.3925, 23.15);
+  system["mass"] = 18.015 * 103.64269652680505;
+  return system;
+}
+
+Value task(const std::string& role) { return Map{{"task", role}}; }
+
+/// Base, flow, samples, reference and estimate of one small crystal.
+class Study {
+ public:
+  plan::TaskSpec spec(const std::string& kind, Map arguments, const std::map<std::string, plan::Key>& inputs = {}) {
+    plan::TaskSpec result;
+    result.name = result.kind = kind;
+    for (const auto& [role, key] : inputs) result.inputs.push_back({role, key, 0});
+    Map keys;
+    for (const auto& [role, key] : inputs) keys[role] = key.hex();
+    result.arguments = std::move(arguments);
+    result.preimage = schema::to_json(Map{{"kind", kind}, {"arguments", result.arguments}, {"inputs", keys}});
+    result.key = result.stream_key = plan::sha256(result.preimage);
+    return result;
+  }
+
+  /// The artifact of a task that is never interrupted; later tasks find it.
+  const artifacts::Artifact& run(const plan::TaskSpec& task_spec) {
+    test::MemoryContext context(store, task_spec);
+    auto artifact = std::make_shared<const artifacts::Artifact>(tasks::registry().at(task_spec.kind)(context));
+    store.objects[task_spec.key] = {task_spec, artifact};
+    return *artifact;
+  }
+
+  /// The artifact of the same task when it is stopped at the end of every step and started again.
+  artifacts::Artifact run_in_steps(const plan::TaskSpec& task_spec, int& stops) {
+    test::MemoryContext context(store, task_spec);
+    context.stop = true;
+    for (stops = 0;; ++stops) {
+      try {
+        return tasks::registry().at(task_spec.kind)(context);
+      } catch (const Stopped&) {
+        REQUIRE(context.saved == stops + 1);
+      }
+    }
+  }
+
+  plan::TaskSpec base(const std::string& kind = "phonon") {
+    return spec("base", {{"kind", kind}, {"system", ice()}, {"ensemble", Map{{"kind", "nvt"}, {"temperature", 200.0}}},
+                         {"relax_sites", true}, {"samples", 32}});
+  }
+  plan::TaskSpec training(const plan::TaskSpec& on) {
+    const Value stage = Map{{"name", "main"}, {"loss", Map{{"call", "reverse_kl"}, {"gradient", "path"}}}, {"steps", 4},
+                            {"batch", 4}, {"learning_rate", Map{{"call", "one_cycle"}, {"peak", 0.02}}}};
+    return spec("train", {{"flow", Map{{"type", "mode_split"}, {"splits", 4}, {"look_ahead", 4}}}, {"seed", 42},
+                          {"stages", List{stage}}, {"base", task("base")}}, {{"base", on.key}});
+  }
+  plan::TaskSpec drawing(const plan::TaskSpec& model) {
+    return spec("sample", {{"model", task("model")}, {"count", 300}, {"batch", 70}, {"seed", 1}}, {{"model", model.key}});
+  }
+  plan::TaskSpec chains(const plan::TaskSpec& on, int steps = 16) {
+    return spec("reference", {{"method", "mbar"}, {"path", Map{{"call", "base_to_target"}, {"base", task("path.base")}, {"states", 3}}},
+                              {"sampler", Map{{"call", "hmc"}, {"chains", 8}, {"steps", steps}}}, {"seed", 2}},
+                {{"path.base", on.key}});
+  }
+  plan::TaskSpec estimating(const plan::TaskSpec& samples, const plan::TaskSpec& data) {
+    return spec("estimate", {{"method", "bar"}, {"samples", task("samples")}, {"data", task("data")}, {"bootstrap", 50}},
+                {{"samples", samples.key}, {"data", data.key}});
+  }
+
+  test::MemoryStore store;
+};
+
+void check_equal(const artifacts::Artifact& a, const artifacts::Artifact& b) {
+  REQUIRE(a.arrays.size() == b.arrays.size());
+  for (const auto& [name, array] : a.arrays) {
+    INFO(name);
+    CHECK(array.shape == b.array(name).shape);
+    CHECK(array.doubles == b.array(name).doubles);
+    CHECK(array.integers == b.array(name).integers);
+  }
+  REQUIRE(a.results.size() == b.results.size());
+  for (std::size_t i = 0; i < a.results.size(); ++i) {
+    INFO(a.results[i].name);
+    CHECK(a.results[i].value == b.results[i].value);
+    CHECK(a.results[i].sigma == b.results[i].sigma);
+  }
+  CHECK(a.cost.gradient_calls == b.cost.gradient_calls);
+  CHECK(a.cost.hessian_calls == b.cost.hessian_calls);
+}
+
+double result_of(const artifacts::Artifact& artifact, const std::string& name) {
+  const artifacts::Result* result = artifact.find_result(name);
+  REQUIRE(result);
+  return result->value;
+}
+
+}  // namespace
+
+TEST_CASE("the whole chain of tasks gives the published free energy of ice two ways", "[tasks]") {
+  Study study;
+  const auto base = study.base("scha"), training = study.training(base), drawing = study.drawing(training),
+             chains = study.chains(base, 128), estimating = study.estimating(drawing, chains);
+  study.run(base);
+  study.run(training);
+  const auto& draws = study.run(drawing);
+  const auto& reference = study.run(chains);
+  const auto& estimate = study.run(estimating);
+
+  const auto sigmas_off = [](const artifacts::Artifact& artifact) {
+    const artifacts::Result* f = artifact.find_result("per_particle");
+    REQUIRE(f);
+    REQUIRE(*f->sigma > 0);
+    return std::abs(f->value + 25.16311) / *f->sigma;
+  };
+  CHECK(sigmas_off(estimate) < 4);
+  CHECK(sigmas_off(reference) < 4);
+  CHECK(*estimate.find_result("per_particle")->sigma < 1e-3);
+  CHECK(result_of(draws, "ess") > 0.5);
+  CHECK(result_of(estimate, "overlap") > 0.8);
+  // The true de Broglie wavelength shifts the free energy by a constant of the state point, -6.3219 for mW at 200 K.
+  CHECK(result_of(estimate, "absolute") - result_of(estimate, "per_particle") == Approx(-6.3219).margin(1e-4));
+  const artifacts::Result* energy = reference.find_result("mean_energy");  // published: -752.185(7) kcal/mol
+  CHECK(std::abs(energy->value / kElectronvolt + 752.185) < 4 * *energy->sigma / kElectronvolt);
+  CHECK(*energy->sigma / kElectronvolt < 0.6);
+}
+
+TEST_CASE("a task stopped after every step makes the artifact of an uninterrupted one, bit by bit", "[tasks]") {
+  Study study;
+  const auto base = study.base("scha"), training = study.training(base), drawing = study.drawing(training),
+             chains = study.chains(base), estimating = study.estimating(drawing, chains);
+  for (const plan::TaskSpec* spec : {&base, &training, &drawing, &chains, &estimating}) {
+    INFO(spec->kind);
+    const artifacts::Artifact& whole = study.run(*spec);
+    int stops = 0;
+    const artifacts::Artifact pieces = study.run_in_steps(*spec, stops);
+    CHECK(stops >= 2);
+    check_equal(whole, pieces);
+  }
+}
+
+TEST_CASE("a flow trained on one crystal serves another of the same kind", "[tasks]") {
+  Study study;
+  const auto base = study.base("phonon"), training = study.training(base);
+  study.run(base);
+  study.run(training);
+  auto other = study.base("phonon");
+  Map arguments = other.arguments.as_map();
+  Map system = ice().as_map();
+  system["lattice"] = testing::lattice_value("ice_ih", 64, testing::kWaterDensity);
+  arguments["system"] = system;
+  other = study.spec("base", arguments);
+  study.run(other);
+  const auto drawing = study.spec("sample", {{"model", Map{{"call", "transfer"}, {"model", task("model.model")}, {"base", task("model.base")}, {"to", system}}},
+                                             {"count", 64}, {"batch", 64}, {"seed", 1}},
+                                  {{"model.model", training.key}, {"model.base", other.key}});
+  const auto& draws = study.run(drawing);
+  CHECK(draws.array("sites").doubles == study.store.objects.at(other.key).artifact->array("sites").doubles);
+  CHECK(result_of(draws, "ess") > 0.1);
+}
+
+TEST_CASE("the radial distribution of samples has the neighbours of ice", "[tasks]") {
+  Study study;
+  const auto base = study.base(), chains = study.chains(base);
+  study.run(base);
+  study.run(chains);
+  const auto& curve = study.run(study.spec("rdf", {{"of", task("of")}, {"weighted", false}, {"bins", 100}}, {{"of", chains.key}}));
+  const auto& g = curve.array("g").doubles;
+  const auto peak = static_cast<std::size_t>(std::max_element(g.begin(), g.end()) - g.begin());
+  CHECK(curve.array("r").doubles[peak] == Approx(2.7).margin(0.15));
+  test::MemoryContext weighted(study.store, study.spec("rdf", {{"of", task("of")}, {"weighted", true}, {"bins", 100}}, {{"of", chains.key}}));
+  CHECK_THROWS_AS(tasks::radial_distribution(weighted), InputError);
+}
+
+TEST_CASE("what this version cannot do is refused by name", "[tasks]") {
+  Study study;
+  auto base = study.base("wishful");
+  test::MemoryContext context(study.store, base);
+  CHECK_THROWS_AS(tasks::base(context), InputError);
+}
+
+TEST_CASE("the energy of a structure is that of its potential, forces are minus its slope", "[tasks]") {
+  const double edge = 12.4;
+  List positions;
+  for (int i = 0; i < 3; ++i) positions.push_back(List{2.6 * i + 0.1 * i * i, 0.3 * i, 0.1});
+  Map request{{"system", ice()}, {"cell", List{List{edge, 0.0, 0.0}, List{0.0, edge, 0.0}, List{0.0, 0.0, edge}}},
+              {"positions", positions}, {"forces", true}};
+  const auto energy_at = [&](double shift) {
+    Map moved = request;
+    List shifted = positions;
+    shifted[1] = List{2.7 + shift, 0.3, 0.1};
+    moved["positions"] = shifted;
+    return tasks::answer_energy_request(moved).at("energy").as_double();
+  };
+  const Value answer = tasks::answer_energy_request(request);
+  CHECK(answer.at("energy").as_double() == energy_at(0));
+  const double slope = (energy_at(1e-5) - energy_at(-1e-5)) / 2e-5;
+  CHECK(answer.at("forces").as_list()[1].as_list()[0].as_double() == Approx(-slope).epsilon(1e-6));
+
+  Map flat = request;
+  flat["cell"] = List{List{edge, 0.0, 0.0}, List{edge, 0.0, 0.0}, List{0.0, 0.0, edge}};
+  CHECK_THROWS_AS(tasks::answer_energy_request(flat), InputError);
+  Map overlapping = request;
+  overlapping["positions"] = List{List{0.0, 0.0, 0.0}, List{0.0, 0.0, 0.0}};
+  CHECK_THROWS_AS(tasks::answer_energy_request(overlapping), InputError);
+}
