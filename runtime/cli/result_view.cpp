@@ -82,7 +82,8 @@ std::string cell_text(const Value& cell, const Value& column) {
   const Value* digits = column.find("digits");
   if (digits && digits->is_int())
     return report::format_fixed(value->as_double(), sigma, static_cast<int>(digits->as_int()));
-  return report::format_with_error(value->as_double(), sigma);
+  return sigma ? report::format_with_error(value->as_double(), sigma)
+               : report::format_without_error(value->as_double());
 }
 
 // The unit all numbers of a column share, for its title.
@@ -196,7 +197,10 @@ std::string results_text(const plan::Plan& plan, const std::vector<std::size_t>&
         {spec.name, main->name, report::format_with_error(main->value, main->sigma), main->unit, cost, time});
     const artifacts::Result* ess = manifest->find_result("ess");
     if (ess && ess != main)
-      table.rows.push_back({"", "ess", report::format_with_error(ess->value, ess->sigma), "", "", ""});
+      table.rows.push_back(
+          {"", "ess",
+           ess->sigma ? report::format_with_error(ess->value, ess->sigma) : report::format_without_error(ess->value),
+           "", "", ""});
   }
   if (table.rows.empty()) return "";
   table.rows.push_back({"together", "", "", "", report::format_count(calls), report::format_duration(seconds)});

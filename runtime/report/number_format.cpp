@@ -41,6 +41,10 @@ std::string format_number(double value) {
   return fmt::format("{:.7g}", value);
 }
 
+std::string format_without_error(double value) {
+  return std::abs(value) < 1 ? fmt::format("{:.4g}", value) : format_number(value);
+}
+
 std::string format_with_error(double value, std::optional<double> sigma, ErrorStyle style) {
   if (!sigma) return format_number(value);
   const bool beside = style == ErrorStyle::plus_minus;

@@ -20,6 +20,9 @@ std::string format_fixed(double value, std::optional<double> sigma, int digits);
 /// Seven significant digits, "nan" and "inf" for what is no number.
 std::string format_number(double value);
 
+/// A result that has no error bar: four digits below 1, where fractions are, seven above.
+std::string format_without_error(double value);
+
 /// A count in groups of three: "12 500 000".
 std::string format_count(long long count);
 

@@ -29,6 +29,8 @@ TEST_CASE("no error, an error of zero and a broken error look different", "[repo
   CHECK(format_with_error(0.5, 0.0) == "0.5(0)");
   CHECK(format_with_error(0.5, std::nan("")) == "0.5(?)");
   CHECK(format_with_error(std::nan(""), 0.1) == "nan(?)");
+  CHECK(format_without_error(0.8852795) == "0.8853");
+  CHECK(format_without_error(-25.163112) == "-25.16311");
   CHECK(format_number(-std::numeric_limits<double>::infinity()) == "-inf");
 }
 
