@@ -2,27 +2,31 @@
 # Results survive being killed: runs of a program are ended by kill -9 at random moments and taken up again, until
 # the wanted number of kills has hit; then every result.h5 must have the bytes that an uninterrupted run makes.
 #
-#   tests/scripts/kill_resume.sh BGW PROGRAM [-n KILLS] [-s SEED] [-c FOLDER] [run options: -p steps=40 …]
+#   tests/scripts/kill_resume.sh BGW PROGRAM [-n KILLS] [-s SEED] [-k "KIND …"] [-c FOLDER] [run options: -p steps=40 …]
 #
-# Kills alternate between the controller and one of its tasks (while none is running: the controller). A run that
-# ends before its kill is compared and begins anew in an empty cache, so that every kill hits a living process.
+# Kills alternate between the controller and one of its tasks (while none is running: the controller). With -k they come
+# while a task of a kind is running, the kinds in turn ("base train reference sample"), at a random moment of its life;
+# without, at a random moment of the run. A run that ends before its kill is compared and begins anew in an empty cache,
+# so that every kill hits a living process.
 # The programs, the logs and the caches lie in FOLDER (a fresh temporary one), which is kept when something fails.
 # Exit 0 when all results are equal, 1 when not.
 set -u
 LC_ALL=C
 export LC_ALL
-usage='usage: kill_resume.sh BGW PROGRAM [-n KILLS] [-s SEED] [-c FOLDER] [run options]'
+usage='usage: kill_resume.sh BGW PROGRAM [-n KILLS] [-s SEED] [-k KINDS] [-c FOLDER] [run options]'
 bgw=$(readlink -f "${1:?$usage}")
 program=$(readlink -f "${2:?$usage}")
 shift 2
 kills_wanted=10
 seed=1
 scratch=
+kinds=
 while [ $# -gt 0 ]; do
   case $1 in
     -n) kills_wanted=$2; shift 2 ;;
     -s) seed=$2; shift 2 ;;
     -c) scratch=$2; shift 2 ;;
+    -k) kinds=$2; shift 2 ;;
     *) break ;;
   esac
 done
@@ -50,6 +54,38 @@ children_of() {
   cat /proc/[0-9]*/stat 2> /dev/null | sed 's/(.*)/name/' | awk -v parent="$1" '$4 == parent && $3 != "Z" { print $1 }'
 }
 
+
+# Name of the task that process $1 runs, nothing when it is gone. Lines of the task's own level begin with two blanks.
+task_of() {
+  file=$( (tr "\0" "\n" < "/proc/$1/cmdline") 2> /dev/null | sed -n 3p)
+  [ -n "$file" ] && sed -n 's/^  "name": *"\(.*\)",\{0,1\}$/\1/p' "$file" 2> /dev/null
+}
+
+# Processes of controller $1 that run a task of kind $2.
+tasks_of_kind() {
+  for child in $(children_of "$1"); do
+    file=$( (tr "\0" "\n" < "/proc/$child/cmdline") 2> /dev/null | sed -n 3p)
+    [ -n "$file" ] && grep -q "^  \"kind\": *\"$2\",\{0,1\}$" "$file" 2> /dev/null && echo "$child"
+  done
+}
+
+# Seconds that the shortest task of kind $1 took in the uninterrupted run.
+seconds_of_kind() {
+  for file in "$scratch"/uninterrupted/objects/*/*/task.json; do
+    grep -q "^  \"kind\": *\"$1\",\{0,1\}$" "$file" && grep -o '"seconds": *[0-9.e-]*' "${file%task.json}manifest.json" | sed 's/.*: *//'
+  done | sort -g | head -n 1
+}
+
+# Waits until controller $1 runs a task of kind $2 and a random part of its life has passed, or until the run ends.
+wait_for_kind() {
+  while kill -0 "$1" 2> /dev/null; do
+    if [ -n "$(tasks_of_kind "$1" "$2")" ]; then
+      sleep "$(awk -v r="$random" -v s="$(seconds_of_kind "$2")" 'BEGIN { printf "%.3f", 0.2 + r * s }')"
+      return
+    fi
+    sleep 0.02
+  done
+}
 
 hashes_of() {
   (cd "$1/objects" && find . -name result.h5 | sort | xargs -r sha256sum)
@@ -86,12 +122,21 @@ while [ "$kills" -lt "$kills_wanted" ]; do
   "$bgw" run "$program" --cache "$cache" "$@" >> "$log" 2>&1 &
   controller=$!
   next_random
-  # Up to half of an uninterrupted run: resumed runs are shorter.
-  sleep "$(awk -v r="$random" -v ms="$duration" 'BEGIN { printf "%.3f", 0.02 + r * ms / 2000 }')"
+  kind=
+  if [ -n "$kinds" ]; then
+    # shellcheck disable=SC2086
+    kind=$(printf '%s\n' $kinds | sed -n "$((kills % $(printf '%s\n' $kinds | wc -l) + 1))p")
+    wait_for_kind "$controller" "$kind"
+  else
+    # Up to half of an uninterrupted run: resumed runs are shorter.
+    sleep "$(awk -v r="$random" -v ms="$duration" 'BEGIN { printf "%.3f", 0.02 + r * ms / 2000 }')"
+  fi
+  running=
+  for child in $(children_of "$controller"); do running="$running $(task_of "$child")"; done
   victim=$controller
   what=controller
   if [ $((kills % 2)) = 1 ]; then
-    task=$(children_of "$controller" | head -n 1)
+    task=$(if [ -n "$kind" ]; then tasks_of_kind "$controller" "$kind"; else children_of "$controller"; fi | head -n 1)
     if [ -n "$task" ]; then victim=$task; what=task; fi
   fi
   kill -9 "$victim" 2> /dev/null
@@ -102,7 +147,7 @@ while [ "$kills" -lt "$kills_wanted" ]; do
   case $what:$hit:$outcome in
     controller:0:137 | task:0:$finished | task:0:4)
       kills=$((kills + 1))
-      echo "kill $kills: $what after $random of half a run" >> "$log" ;;
+      echo "kill $kills: $what, while these ran:${running:- none}" | tee -a "$log" ;;
     *:$finished)   # it was through before the kill
       compare_with_reference "$cache"
       rounds=$((rounds + 1))
@@ -114,6 +159,6 @@ done
 outcome=$?
 [ $outcome = $finished ] || fail "the last resumed run ended with exit code $outcome, the uninterrupted one with $finished"
 compare_with_reference "$cache"
-resumed=$(grep -c -i resumed "$log")
-echo "killed $kills times in $((rounds + 1)) rounds ($resumed lines speak of resuming): all $objects objects equal, byte for byte"
+resumed=$(grep -c 'from a checkpoint' "$log")
+echo "killed $kills times in $((rounds + 1)) rounds (tasks went on from a checkpoint $resumed times): all $objects objects equal, byte for byte"
 rm -rf "$scratch"
