@@ -12,7 +12,6 @@
 #include <csignal>
 #include <memory>
 #include <mutex>
-#include <set>
 
 #include "runtime/engine/claim.h"
 #include "runtime/engine/dispatcher.h"
@@ -63,21 +62,13 @@ class Gate {
   Arrival worst_;
 };
 
-std::set<std::size_t> predecessors(const plan::TaskSpec& spec, const std::vector<bool>& to_run) {
-  std::set<std::size_t> tasks;
-  for (const plan::TaskInput& input : spec.inputs) {
-    if (to_run[input.task]) tasks.insert(input.task);
-  }
-  return tasks;
-}
-
 // The graph of the tasks to run, fed and drained by a dispatcher.
 class TaskGraph {
  public:
   TaskGraph(const plan::Plan& plan, const std::vector<bool>& to_run, Dispatcher& dispatcher) : nodes_(plan.tasks.size()) {
     for (std::size_t task = 0; task < plan.tasks.size(); ++task) {
       if (!to_run[task]) continue;
-      const std::set<std::size_t> before = predecessors(plan.tasks[task], to_run);
+      const std::vector<std::size_t> before = predecessors(plan, task, to_run);
       const auto gate = std::make_shared<Gate>(std::max<std::size_t>(1, before.size()));
       nodes_[task] = make_node(task, gate, dispatcher);
       for (const std::size_t earlier : before) tbb::flow::make_edge(*nodes_[earlier], *nodes_[task]);

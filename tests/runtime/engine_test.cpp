@@ -371,6 +371,30 @@ TEST_CASE("a damaged object is moved aside and made again, bit by bit the same",
   CHECK_FALSE(fs::is_empty(cache.layout().damaged()));
 }
 
+TEST_CASE("a task waits for what is made again behind its cached input", "[engine]") {
+  const test::ScratchDirectory scratch;
+  test::ToyPlan toy;
+  const std::size_t base = toy.add("base", "count", {{"steps", 10}, {"sleep_ms", 20}});
+  const std::size_t model = toy.add("model", "count", {{"steps", 3}}, {{"before", base}});
+  const std::size_t draws = toy.add("draws", "grandchild", {}, {{"parent", model}});
+  store::Cache cache = store::Cache::open(scratch.path());
+  Diary first, again;
+  REQUIRE(run_all(toy, cache, first).exit_code == 0);
+
+  for (const std::size_t gone : {base, draws}) fs::remove_all(cache.layout().object(toy.plan.tasks[gone].key));
+  CHECK(run_all(toy, cache, again).exit_code == 0);
+  CHECK(again.failures.empty());
+  const auto at = [&](const char* line) { return std::find(again.lines.begin(), again.lines.end(), line); };
+  CHECK(at("finished base") < at("started draws"));
+  CHECK_FALSE(again.has("started model"));
+
+  // An inline task reads its own inputs only: what fails further behind does not hold it up.
+  const std::size_t table = toy.add("table", "sum", {}, {{"a", model}}, test::kInline);
+  std::vector<bool> to_run(toy.plan.tasks.size());
+  to_run[base] = to_run[table] = true;
+  CHECK(engine::predecessors(toy.plan, table, to_run).empty());
+}
+
 TEST_CASE("what a controller killed after the publishing left undone is done by the next run", "[engine]") {
   const test::ScratchDirectory scratch;
   const test::ToyPlan toy = test::chain(2, 0);

@@ -48,6 +48,14 @@ artifacts::Artifact count(engine::TaskContext& context) {
   return result;
 }
 
+// Reads what its input was made from: an object that is no input of its own.
+artifacts::Artifact grandchild(engine::TaskContext& context) {
+  const plan::Key behind = context.input_spec("parent").inputs.at(0).key;
+  artifacts::Artifact result;
+  result.results.push_back({"last", context.object(behind)->array("values").doubles.back(), {}, "kT", {}, "toy"});
+  return result;
+}
+
 artifacts::Artifact fail(engine::TaskContext& context) {
   const std::string how = context.arguments().at("how").as_string();
   fmt::print(stderr, "about to fail by {}\n", how);
@@ -123,7 +131,7 @@ int run_plan(const std::string& program, const std::string& cache_path, const te
 
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
-  if (mode == "exec" && argc == 3) return engine::exec_task(argv[2], {{"count", count}, {"fail", fail}, {"flaky", flaky}, {"stubborn", stubborn}, {"big", big}});
+  if (mode == "exec" && argc == 3) return engine::exec_task(argv[2], {{"count", count}, {"grandchild", grandchild}, {"fail", fail}, {"flaky", flaky}, {"stubborn", stubborn}, {"big", big}});
   if (mode == "run" && argc == 5) {
     const int sleep_ms = std::atoi(argv[4]);
     const bool is_stubborn = std::string(argv[3]) == "stubborn";
