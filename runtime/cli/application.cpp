@@ -4,7 +4,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdio>
 #include <functional>
+#include <system_error>
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
@@ -157,13 +159,17 @@ class Application {
 };
 
 int tell(int exit_code, const std::string& message) {
-  if (!message.empty()) fmt::print(stderr, "{} {}\n", painted("bgw:", Colour::red, stderr), message);
+  if (!message.empty()) put(stderr, fmt::format("{} {}\n", painted("bgw:", Colour::red, stderr), message));
   return exit_code;
 }
 
-}  // namespace
+// Results that did not reach their file or pipe are no results, whatever the command made of them.
+int with_output_written(int exit_code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
+  return tell(kEnvironment, "the output could not be written: is the disk full, or its reader gone?");
+}
 
-int run_application(const std::vector<std::string>& arguments) {
+int run_command(const std::vector<std::string>& arguments) {
   try {
     return Application().run(arguments);
   } catch (const CommandFailure& failure) {
@@ -174,11 +180,18 @@ int run_application(const std::vector<std::string>& arguments) {
     return tell(kEnvironment, error.what());
   } catch (const NumericalError& error) {
     return tell(kTaskFailed, error.what());
-  } catch (const std::filesystem::filesystem_error& error) {
+  } catch (const std::system_error& error) {  // of files, or of a stream that cannot be written
     return tell(kEnvironment, error.what());
   } catch (const std::exception& error) {
     return tell(kBug, fmt::format("internal error, please report it: {}", error.what()));
   }
+}
+
+}  // namespace
+
+int run_application(const std::vector<std::string>& arguments) {
+  open_standard_streams();
+  return with_output_written(run_command(arguments));
 }
 
 }  // namespace bgw::cli

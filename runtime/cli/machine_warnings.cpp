@@ -30,10 +30,10 @@ std::vector<std::string> machine_warnings(const plan::Plan& plan, const std::vec
 void print_machine_warnings(const std::vector<std::string>& warnings) {
   constexpr std::size_t kShown = 3;
   for (std::size_t i = 0; i < std::min(kShown, warnings.size()); ++i) {
-    fmt::print(stderr, "{} {}\n", painted("warning:", Colour::yellow, stderr), warnings[i]);
+    put(stderr, fmt::format("{} {}\n", painted("warning:", Colour::yellow, stderr), warnings[i]));
   }
   if (warnings.size() > kShown)
-    fmt::print(stderr, "... and {} more tasks that this machine is too small for\n", warnings.size() - kShown);
+    put(stderr, fmt::format("... and {} more tasks that this machine is too small for\n", warnings.size() - kShown));
 }
 
 }  // namespace bgw::cli

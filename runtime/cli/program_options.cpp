@@ -45,7 +45,7 @@ void tell(const source::DiagnosticSink& sink, const source::SourceFile& text, bo
     fmt::print("{{\"ok\":{},\"diagnostics\":{}}}\n", !sink.has_errors(), source::render_json(diagnostics, text));
     return;
   }
-  if (!diagnostics.empty()) fmt::print(stderr, "{}", source::render(diagnostics, text, {colour_on(stderr)}));
+  if (!diagnostics.empty()) put(stderr, source::render(diagnostics, text, {colour_on(stderr)}));
 }
 
 // A `require` is a condition on the results it reads: it is judged whenever all of them are there anyway.

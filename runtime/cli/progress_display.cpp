@@ -51,7 +51,7 @@ class Failures : public engine::Observer {
   void notice(const std::string& text) override { say(text); }
 
  protected:
-  virtual void say(const std::string& line) { fmt::print(stderr, "{}\n", line); }
+  virtual void say(const std::string& line) { put(stderr, line + "\n"); }
 
  private:
   bool told_ = false;
@@ -199,12 +199,12 @@ class Live : public Plain {
     const std::size_t width = terminal_width(stderr);
     std::string text;
     for (const Line& line : lines_) text += cut(text_of(line), width) + "\n";
-    fmt::print(stderr, "{}", text);
+    put(stderr, text);
     drawn_ = lines_.size();
     last_draw_ = Clock::now();
   }
   void erase() {
-    if (drawn_ > 0) fmt::print(stderr, "\033[{}A\033[J", drawn_);
+    if (drawn_ > 0) put(stderr, fmt::format("\033[{}A\033[J", drawn_));
     drawn_ = 0;
   }
 
@@ -266,8 +266,7 @@ class Json : public engine::Observer {
       map.insert_or_assign("task", spec->name);
       map.insert_or_assign("key", spec->key.hex());
     }
-    fmt::print("{}\n", schema::to_json(map));
-    std::fflush(stdout);
+    put(stdout, schema::to_json(map) + "\n");
   }
 };
 

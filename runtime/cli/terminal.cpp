@@ -1,5 +1,6 @@
 #include "runtime/cli/terminal.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -20,6 +21,18 @@ std::size_t terminal_width(std::FILE* stream) {
   struct winsize size {};
   if (::ioctl(::fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
   return 80;
+}
+
+void put(std::FILE* stream, std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stream);
+  std::fflush(stream);
+}
+
+void open_standard_streams() {
+  for (int descriptor = 0; descriptor <= 2; ++descriptor) {
+    // The lowest free number is given, which is the one that is missing.
+    if (::fcntl(descriptor, F_GETFD) < 0) [[maybe_unused]] const int opened = ::open("/dev/null", O_RDWR);
+  }
 }
 
 std::string painted(std::string_view text, Colour colour, std::FILE* stream) {

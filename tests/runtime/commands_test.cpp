@@ -179,6 +179,21 @@ TEST_CASE("an interrupted run saves its state, says so and is exit 130", "[comma
   CHECK(desk.bgw("run ice.bgw -q").exit_code == 0);
 }
 
+TEST_CASE("a run outlives its terminal, and results that could not be written are no success", "[commands]") {
+  const Desk desk;
+  // The shell's last redirection of a stream holds.
+  const auto with_streams = [&](const std::string& command, const std::string& streams) {
+    return std::system(("cd '" + desk.folder().string() + "' && BGW_TASK='" BGW_FAKE_PHYSICS "' '" BGW_PROGRAM "' " + command +
+                        " </dev/null " + streams).c_str());
+  };
+  CHECK(WEXITSTATUS(with_streams("run ice.bgw 'F[64]'", ">out.txt 2>/dev/full")) == 0);
+  CHECK(has(text_of(desk.folder() / "out.txt"), "per_particle"));
+  CHECK(WEXITSTATUS(with_streams("run ice.bgw", ">&- 2>&-")) == 0);
+  CHECK(desk.bgw("show ice.bgw 'F[216]' --json").exit_code == 0);
+  CHECK(WEXITSTATUS(with_streams("show ice.bgw 'F[64]' --json", ">/dev/full 2>err.txt")) == 6);
+  CHECK(has(text_of(desk.folder() / "err.txt"), "could not be written"));
+}
+
 TEST_CASE("run --json is one event a line and ends with all results", "[commands]") {
   const Desk desk;
   const Answer answer = desk.bgw("run ice.bgw --json");
