@@ -39,3 +39,10 @@ find_package(Catch2 REQUIRED)
 add_library(bgw_torch INTERFACE)
 target_include_directories(bgw_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
 target_link_libraries(bgw_torch INTERFACE ${TORCH_LIBRARIES})
+# A wheel brings an fmt of its own among its headers, newer than the library we link: used header-only, the two live in
+# different inline namespaces and do not meet.
+foreach(directory IN LISTS TORCH_INCLUDE_DIRS)
+  if(NOT directory STREQUAL "/usr/include" AND EXISTS ${directory}/fmt/format.h)
+    target_compile_definitions(bgw_torch INTERFACE FMT_HEADER_ONLY)
+  endif()
+endforeach()

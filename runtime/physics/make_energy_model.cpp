@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "runtime/foundation/errors.h"
 #include "runtime/physics/kernel_energy_model.h"
