@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <unistd.h>
+
+#include <cctype>
 
 #include "runtime/foundation/errors.h"
 
@@ -20,8 +23,28 @@ namespace {
     case SQLITE_FULL: throw StoreError(fmt::format("disk full: cannot write {}", file.string()));
     case SQLITE_BUSY:
       throw StoreError(fmt::format("{} is kept busy by another process; try again when it is done", file.string()));
+    case SQLITE_READONLY:
+      throw StoreError(fmt::format("the cache cannot be written: {}; choose another place with --cache", file.string()));
     default: throw StoreError(fmt::format("cannot use the database {}: {}", file.string(), words));
   }
+}
+
+// Where the folder cannot be written there is no place for the files that WAL keeps beside a database. When no writer
+// left such files there, the database is whole and nobody can change it: SQLite may read it as it is.
+bool is_frozen(const std::filesystem::path& file) {
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  const std::string log = file.string() + "-wal";
+  return ::access(file.c_str(), R_OK) == 0 && ::access(folder.c_str(), W_OK) != 0 && ::access(log.c_str(), F_OK) != 0;
+}
+
+// A path in the form of a URI: every byte that could mean something there is written as %xx.
+std::string uri_of(const std::filesystem::path& file) {
+  std::string uri = "file:";
+  for (const unsigned char c : file.string()) {
+    const bool plain = std::isalnum(c) != 0 || c == '/' || c == '.' || c == '-' || c == '_';
+    uri += plain ? std::string(1, static_cast<char>(c)) : fmt::format("%{:02x}", c);
+  }
+  return uri;
 }
 
 }  // namespace
@@ -30,8 +53,10 @@ void Database::Close::operator()(sqlite3* handle) const { sqlite3_close_v2(handl
 
 Database::Database(const std::filesystem::path& file) : file_(file) {
   sqlite3* handle = nullptr;
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX;
-  const int code = sqlite3_open_v2(file.c_str(), &handle, flags, nullptr);
+  const bool frozen = is_frozen(file);
+  const int access = frozen ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  const std::string name = frozen ? uri_of(file) + "?immutable=1" : file.string();
+  const int code = sqlite3_open_v2(name.c_str(), &handle, access | SQLITE_OPEN_FULLMUTEX, nullptr);
   handle_.reset(handle);
   if (code != SQLITE_OK) fail(file_, handle, code);
   sqlite3_busy_timeout(handle, 10000);

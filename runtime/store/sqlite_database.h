@@ -15,7 +15,8 @@ namespace bgw::store {
 /// An open SQLite file. Every failure is a StoreError with the file and SQLite's words.
 class Database {
  public:
-  /// Opens or makes the file, with the settings of every bgw database: WAL, foreign keys, ten seconds of patience.
+  /// Opens or makes the file, with the settings of every bgw database: foreign keys, ten seconds of patience. In a
+  /// folder that cannot be written it can only be read.
   explicit Database(const std::filesystem::path& file);
 
   /// Runs statements that take nothing and give nothing.

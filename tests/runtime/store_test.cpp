@@ -252,6 +252,24 @@ TEST_CASE("looking at a cache that is not there makes nothing", "[store]") {
   CHECK_FALSE(fs::exists(scratch.path() / ".bgw"));
 }
 
+TEST_CASE("a cache in a folder that cannot be written can be looked at, not written", "[store]") {
+  const test::ScratchDirectory scratch;
+  const fs::path root = scratch.path() / "it's a %20 ?name#";
+  test::ToyPlan toy;
+  toy.add("total", "sum", {}, {}, test::kInline);
+  { store::Cache::open(root).records().put_row(toy.plan.tasks[0], schema::Map{{"sum", 3}}); }
+  fs::permissions(scratch.path(), fs::perms(0755));
+  fs::permissions(root, fs::perms(0555));
+  const int status = status_of([&] {
+    if (::geteuid() == 0 && ::setuid(65534) != 0) return 9;  // permissions do not bind root
+    store::Cache cache = store::Cache::look(root);
+    if (cache.row(toy.plan.tasks[0].key) != schema::Value(schema::Map{{"sum", 3}})) return 1;
+    return contains(message_of([&] { store::Cache::open(root).records().begin_run({}); }), "cannot be written") ? 0 : 2;
+  });
+  fs::permissions(root, fs::perms(0755));
+  CHECK(status == 0);
+}
+
 TEST_CASE("a database of a newer bgw, of another program, or no database is refused", "[store]") {
   const test::ScratchDirectory scratch;
   const fs::path file = scratch.path() / "db.sqlite";
