@@ -48,6 +48,15 @@ void tell(const source::DiagnosticSink& sink, const source::SourceFile& text, bo
   if (!diagnostics.empty()) put(stderr, source::render(diagnostics, text, {colour_on(stderr)}));
 }
 
+// A word as the shell takes it.
+std::string shell_word(const std::string& word) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=:,+@%-";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 // A `require` is a condition on the results it reads: it is judged whenever all of them are there anyway.
 void add_requirements(const plan::Plan& plan, const std::set<std::size_t>& tasks, std::set<std::size_t>& checks) {
   const std::vector<std::size_t> all = with_inputs(plan, {tasks.begin(), tasks.end()});
@@ -81,6 +90,14 @@ LoadedProgram load_program(const ProgramOptions& options, bool json_diagnostics)
 std::filesystem::path cache_directory(const ProgramOptions& options) {
   if (!options.cache.empty()) return options.cache;
   return std::filesystem::path(options.program).parent_path() / ".bgw";
+}
+
+std::string run_command(const ProgramOptions& options, const std::vector<std::string>& names) {
+  std::string text = "bgw run " + shell_word(options.program);
+  for (const std::string& name : names) text += " " + shell_word(name);
+  for (const std::string& parameter : options.parameters) text += " -p " + shell_word(parameter);
+  if (!options.cache.empty()) text += " --cache " + shell_word(options.cache);
+  return text;
 }
 
 Wanted find_wanted(const lowering::Program& program, const std::vector<std::string>& names) {

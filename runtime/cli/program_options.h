@@ -30,6 +30,9 @@ LoadedProgram load_program(const ProgramOptions& options, bool json_diagnostics 
 /// Where the results of the program lie.
 std::filesystem::path cache_directory(const ProgramOptions& options);
 
+/// `bgw run` with the same program, parameters and cache, for a person to copy: words with blanks are quoted.
+std::string run_command(const ProgramOptions& options, const std::vector<std::string>& names);
+
 /// Tasks and checks that were asked for; the inputs of checks are among the tasks.
 struct Wanted {
   std::string title;  // "default", "F[64], rdf"

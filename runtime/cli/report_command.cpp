@@ -1,9 +1,12 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "compiler/source/read_source.h"
 #include "runtime/cli/commands.h"
+#include "runtime/cli/failure.h"
+#include "runtime/foundation/errors.h"
 #include "runtime/report/page.h"
 #include "runtime/store/durable_file.h"
 
@@ -21,16 +24,15 @@ std::filesystem::path page_path(const ReportOptions& options) {
   return std::filesystem::path(options.program).stem().string() + ".html";
 }
 
-// The command as one would type it, with the same parameters and cache.
-std::string run_command(const ReportOptions& options, const std::string& name) {
-  std::string text = "bgw run " + options.program;
-  if (!name.empty()) text += " '" + name + "'";
-  for (const std::string& parameter : options.parameters) text += " -p " + parameter;
-  if (!options.cache.empty()) text += " --cache " + options.cache;
-  return text;
+// The page appears whole or not at all; what is no file of its own, /dev/stdout or a pipe, is written as it stands.
+void write_page(const std::filesystem::path& path, const std::string& page) {
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::symlink_status(path, error);
+  if (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status) || std::filesystem::is_directory(status))
+    return store::replace_durably(std::filesystem::absolute(path), page);
+  std::ofstream stream(path, std::ios::binary);
+  if (!(stream << page << std::flush)) throw StoreError(fmt::format("cannot write {}", path.string()));
 }
-
-std::string names_of(const std::vector<std::string>& targets) { return targets.size() == 1 ? targets.front() : ""; }
 
 }  // namespace
 
@@ -40,19 +42,19 @@ int report(const ReportOptions& options) {
   const plan::Plan& plan = loaded.program.plan;
   store::Cache cache = store::Cache::look(cache_directory(options));
   const auto command_for = [&](const std::string& name) {
-    return run_command(options, name.empty() ? names_of(options.targets) : name);
+    return run_command(options, name.empty() ? options.targets : std::vector<std::string>{name});
   };
   const report::PageRequest request{plan, with_inputs(plan, wanted.tasks), wanted.checks, program_text(options.program),
                                     command_for};
   const std::string page = report::make_page(request, cache);
   const std::filesystem::path path = page_path(options);
-  store::replace_durably(std::filesystem::absolute(path), page);
+  write_page(path, page);
   if (options.json)
     fmt::print("{}\n", schema::to_json(
                            schema::Map{{"page", path.string()}, {"bytes", static_cast<std::int64_t>(page.size())}}));
   else
     fmt::print("{}\n", path.string());
-  return 0;
+  return kDone;
 }
 
 }  // namespace bgw::cli

@@ -29,13 +29,6 @@ Named find_named(const lowering::Program& program, const std::string& name) {
   return named;
 }
 
-std::string quoted_parameters(const ProgramOptions& options) {
-  std::string text;
-  for (const std::string& parameter : options.parameters) text += " -p " + parameter;
-  if (!options.cache.empty()) text += " --cache " + options.cache;
-  return text;
-}
-
 // The program's own name for a task: an alias has the same key.
 std::string name_of(const lowering::Program& program, std::size_t task, const ShowOptions& options) {
   for (const lowering::NamedInstance& instance : program.instances) {
@@ -49,8 +42,8 @@ Value task_or_refuse(const lowering::Program& program, std::size_t task, const S
                      store::Cache& cache) {
   const std::string name = name_of(program, task, options);
   if (std::optional<Value> json = task_json(program.plan.tasks[task], name, cache)) return *std::move(json);
-  throw CommandFailure(kTaskFailed, fmt::format("{} has no result yet; `bgw run {} '{}'{}` makes it", name,
-                                                options.program, name, quoted_parameters(options)));
+  throw CommandFailure(kTaskFailed,
+                       fmt::format("{} has no result yet; `{}` makes it", name, run_command(options, {name})));
 }
 
 Value narrowed(const Value& task, const std::string& result) {
@@ -135,8 +128,8 @@ int show(const ShowOptions& options) {
     outcomes.push_back(judge_check(program.plan.checks[check], program.plan, cache));
     if (!outcomes.back().verdict) {
       throw CommandFailure(kTaskFailed,
-                           fmt::format("{} cannot be judged yet: {}; `bgw run {}{}` makes it", outcomes.back().name,
-                                       outcomes.back().problem, options.program, quoted_parameters(options)));
+                           fmt::format("{} cannot be judged yet: {}; `{}` makes it", outcomes.back().name,
+                                       outcomes.back().problem, run_command(options, {outcomes.back().name})));
     }
     shown.push_back(to_value(outcomes.back()));
   }

@@ -270,6 +270,23 @@ TEST_CASE("the history of runs, and a cache whose bytes were changed", "[command
   CHECK(has(verified.out, "10 of 11"));
 }
 
+TEST_CASE("the command that is told for a missing result can be typed as it stands", "[commands]") {
+  const Desk desk;
+  fs::copy_file(desk.folder() / "ice.bgw", desk.folder() / "it's my ice.bgw");
+  const std::string program = "\"it's my ice.bgw\" ";
+  for (const std::string name : {"'F[64]'", "'published[64]'"}) {
+    const std::string question = "show " + program + name + " -p 'T=199 K' --cache 'a cache of " + name.substr(1, 1) + "'";
+    const std::string told = desk.bgw(question).err;
+    const std::size_t begin = told.find('`'), end = told.find('`', begin + 1);
+    REQUIRE(end != std::string::npos);
+    const std::string command = told.substr(begin + 1, end - begin - 1);
+    INFO(command);
+    REQUIRE(command.starts_with("bgw "));
+    CHECK(desk.bgw(command.substr(4) + " -q").exit_code != 2);
+    CHECK(desk.bgw(question).exit_code == 0);
+  }
+}
+
 TEST_CASE("without a task program a run is told what is missing", "[commands]") {
   const Desk desk;
   const Answer answer = desk.bgw("run ice.bgw", "BGW_TASK=/nowhere/bgw-task");
@@ -286,4 +303,8 @@ TEST_CASE("the page is one file that names what is missing", "[commands]") {
   const std::string page = text_of(desk.folder() / "full.html");
   CHECK(has(page, "<svg"));
   CHECK(page.find("src=\"http") == std::string::npos);
+  fs::create_symlink("elsewhere.html", desk.folder() / "link.html");
+  CHECK(desk.bgw("report ice.bgw F rdf -o link.html --cache none").exit_code == 0);
+  CHECK(fs::is_symlink(desk.folder() / "link.html"));
+  CHECK(has(text_of(desk.folder() / "elsewhere.html"), "bgw run ice.bgw F rdf --cache none"));
 }
