@@ -15,7 +15,7 @@ struct CallCount {
 };
 
 struct EnergyAndGradient {
-  Tensor energy;    // [B], float64, eV (or the reduced unit)
+  Tensor energy;    // [B], float64, eV
   Tensor gradient;  // [B, N, 3], dU/du, eV/angstrom
 };
 

@@ -4,12 +4,12 @@
 #include <numbers>
 #include <string>
 
+#include "compiler/units/unit_table.h"
 #include "runtime/foundation/errors.h"
 
 namespace bgw::physics {
 namespace {
 
-constexpr double kBoltzmann = 8.617333262145e-5;       // eV/K
 constexpr double kTetrahedral = -0.33331324756823727;  // cos(109.47 degrees), as in the published numbers
 
 double positive(const schema::Value& potential, const char* name, double otherwise) {
@@ -52,8 +52,6 @@ Potential make_lennard_jones(const schema::Value& v) {
   Potential result;
   result.epsilon = positive(v, "epsilon", 1.0);
   result.sigma = positive(v, "sigma", 1.0);
-  // One eV over one angstrom is no substance: those numbers are how reduced units look after resolution.
-  result.reduced = result.epsilon == 1.0 && result.sigma == 1.0;
   if (!v.has("cutoff")) throw InputError("potential: lennard_jones needs a cutoff");
   result.cutoff = positive(v, "cutoff", 0.0);
   result.tail = v.bool_or("tail", false);
@@ -82,8 +80,8 @@ double tail_energy_per_atom(const Potential& potential, double density) {
   return 8.0 / 3.0 * std::numbers::pi * density * potential.epsilon * sigma3 * (s3 * s3 * s3 / 3.0 - s3);
 }
 
-double boltzmann_constant(const schema::Value& system) {
-  return make_potential(system.at("potential")).reduced ? 1.0 : kBoltzmann;
+double inverse_temperature(const schema::Value& ensemble) {
+  return 1.0 / (units::kBoltzmann * ensemble.at("temperature").as_double());
 }
 
 double length_scale(const schema::Value& system) { return make_potential(system.at("potential")).sigma; }

@@ -13,8 +13,7 @@ struct Potential {
   double epsilon = 1;
   double sigma = 1;
   double cutoff = 0;
-  bool tail = false;     // Lennard-Jones: mean-field energy beyond the cutoff
-  bool reduced = false;  // epsilon = sigma = kB = 1
+  bool tail = false;  // Lennard-Jones: mean-field energy beyond the cutoff
 };
 
 /// @param potential {"style": "stillinger_weber" | "lennard_jones", ...}, see docs/tasks.md; Stillinger-Weber
@@ -25,8 +24,9 @@ Potential make_potential(const schema::Value& potential);
 /// Energy per atom that the truncation at the cutoff leaves out, for an even density beyond it; 0 without `tail`.
 double tail_energy_per_atom(const Potential& potential, double density);
 
-/// Boltzmann's constant in the units of the system's potential: eV/K (CODATA 2018), or 1 where it is reduced.
-double boltzmann_constant(const schema::Value& system);
+/// 1 / kT of an ensemble, 1/eV. Reduced units need no other constant: the compiler makes one lj of energy 1 eV and one lj
+/// of temperature 1 eV / kB.
+double inverse_temperature(const schema::Value& ensemble);
 /// The potential's length, which is Lambda in every printed free energy.
 double length_scale(const schema::Value& system);
 

@@ -12,10 +12,7 @@
 namespace bgw::tasks {
 namespace {
 
-double beta_of(const schema::Value& arguments) {
-  const double temperature = arguments.at("ensemble").at("temperature").as_double();
-  return 1.0 / (physics::boltzmann_constant(arguments.at("system")) * temperature);
-}
+double beta_of(const schema::Value& arguments) { return physics::inverse_temperature(arguments.at("ensemble")); }
 
 artifacts::Artifact checkpoint_of(const physics::SchaState& state, const physics::CallCount& calls) {
   artifacts::Artifact checkpoint;

@@ -366,9 +366,8 @@ TEST_CASE("wrong shapes are refused at the door") {
                   ShapeError);
 }
 
-TEST_CASE("Boltzmann's constant is CODATA's in eV, and one in reduced units") {
-  CHECK(boltzmann_constant(water("diamond_cubic", 8)) == 8.617333262145e-5);
-  CHECK(boltzmann_constant(lennard_jones(32)) == 1.0);
+TEST_CASE("temperatures are CODATA's, and the length of a potential is its sigma") {
+  CHECK(1.0 / inverse_temperature(schema::Map{{"temperature", 200.0}}) == Approx(200 * 8.617333262145e-5).epsilon(1e-12));
   CHECK(length_scale(water("diamond_cubic", 8)) == 2.3925);
 }
 
