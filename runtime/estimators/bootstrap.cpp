@@ -1,5 +1,7 @@
 #include "runtime/estimators/bootstrap.h"
 
+#include <algorithm>
+#include <limits>
 #include <map>
 #include <numeric>
 
@@ -39,7 +41,8 @@ Blocks chain_blocks(const Tensor& chain, std::int64_t least) {
   if (chain.dim() != 1 || chain.numel() == 0) throw ShapeError("chain_blocks: needs the chain of each sample");
   const Places places = places_of(chain);
   const std::int64_t chains = static_cast<std::int64_t>(places.length.size());
-  const std::int64_t stretches = (least + chains - 1) / chains;
+  const std::int64_t shortest = *std::min_element(places.length.begin(), places.length.end());
+  const std::int64_t stretches = std::min((least + chains - 1) / chains, shortest);  // an empty block would be none
   Blocks blocks;
   blocks.count = chains * stretches;
   for (std::size_t i = 0; i < places.chain.size(); ++i) {
@@ -71,7 +74,7 @@ double spread(const std::vector<double>& replicates) {
 
 double few_blocks_factor(std::int64_t blocks) {
   const double n = static_cast<double>(blocks);
-  return blocks < 2 ? 1.0 : std::sqrt(n / (n - 1.0));
+  return blocks < 2 ? std::numeric_limits<double>::quiet_NaN() : std::sqrt(n / (n - 1.0));
 }
 
 }  // namespace bgw::estimators

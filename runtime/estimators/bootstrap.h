@@ -18,7 +18,8 @@ struct Blocks {
 Blocks single_samples(std::int64_t samples);
 
 /// Blocks from the chain of each sample, in the order of the chains' first appearance. Where there are fewer than
-/// `least` chains, each is cut into stretches of equal length, so that there are at least that many blocks.
+/// `least` chains, each is cut into stretches of equal length, so that there are at least that many blocks, if
+/// the samples suffice.
 /// @param chain  [n], int64; samples of a chain in the order of time
 Blocks chain_blocks(const Tensor& chain, std::int64_t least = 8);
 
@@ -29,7 +30,8 @@ std::vector<double> resampled_counts(const Blocks& blocks, const tensor::RandomS
 /// Standard deviation of replicates.
 double spread(const std::vector<double>& replicates);
 
-/// A bootstrap's variance is too small by (n-1)/n for n blocks; the factor that mends the standard error.
+/// A bootstrap's variance is too small by (n-1)/n for n blocks; the factor that mends the standard error. Not a
+/// number for one block, which tells nothing about its error.
 double few_blocks_factor(std::int64_t blocks);
 
 }  // namespace bgw::estimators

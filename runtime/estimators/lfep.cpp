@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "runtime/estimators/bootstrap.h"
+#include "runtime/foundation/errors.h"
 
 namespace bgw::estimators {
 namespace {
@@ -41,10 +41,10 @@ double cumulant_estimate(const Numbers& w, const Numbers& counts) {
 }
 
 template <typename Estimator>
-Estimate with_bootstrap(const Tensor& log_weight, const tensor::RandomStream& stream, std::int64_t bootstrap,
-                        const Estimator& estimator) {
+Estimate with_bootstrap(const Tensor& log_weight, const Blocks& blocks, const tensor::RandomStream& stream,
+                        std::int64_t bootstrap, const Estimator& estimator) {
   const Numbers w = finite_numbers_of(log_weight, "log weight");
-  const Blocks blocks = single_samples(static_cast<std::int64_t>(w.size()));
+  if (w.size() != blocks.of_sample.size()) throw ShapeError("lfep: blocks and log weights differ in number");
   Numbers replicates;
   for (std::int64_t r = 0; r < bootstrap; ++r) replicates.push_back(estimator(w, resampled_counts(blocks, stream, r)));
   return {estimator(w, Numbers(w.size(), 1.0)), spread(replicates) * few_blocks_factor(blocks.count)};
@@ -69,11 +69,16 @@ double ess_fraction(const Tensor& log_weight) { return summarise(log_weight).ess
 Tensor normalised_weights(const Tensor& log_weight) { return at::softmax(log_weight.to(at::kDouble), 0); }
 
 Estimate lfep(const Tensor& log_weight, const tensor::RandomStream& stream, std::int64_t bootstrap) {
-  return with_bootstrap(log_weight, stream, bootstrap, exponential_average);
+  return lfep(log_weight, single_samples(log_weight.numel()), stream, bootstrap);
+}
+
+Estimate lfep(const Tensor& log_weight, const Blocks& blocks, const tensor::RandomStream& stream,
+              std::int64_t bootstrap) {
+  return with_bootstrap(log_weight, blocks, stream, bootstrap, exponential_average);
 }
 
 Estimate second_cumulant(const Tensor& log_weight, const tensor::RandomStream& stream, std::int64_t bootstrap) {
-  return with_bootstrap(log_weight, stream, bootstrap, cumulant_estimate);
+  return with_bootstrap(log_weight, single_samples(log_weight.numel()), stream, bootstrap, cumulant_estimate);
 }
 
 }  // namespace bgw::estimators

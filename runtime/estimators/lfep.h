@@ -1,5 +1,6 @@
 #pragma once
 
+#include "runtime/estimators/bootstrap.h"
 #include "runtime/estimators/numbers.h"
 #include "runtime/tensor/random_stream.h"
 
@@ -28,6 +29,9 @@ Tensor normalised_weights(const Tensor& log_weight);
 /// the largest weight is not small.
 /// @source Zwanzig, J. Chem. Phys. 22, 1420 (1954); with a flow (targeted): Jarzynski, Phys. Rev. E 65, 046122 (2002)
 Estimate lfep(const Tensor& log_weight, const tensor::RandomStream& stream, std::int64_t bootstrap = 200);
+/// The same of samples that are independent from block to block only, as those of Markov chains are.
+Estimate lfep(const Tensor& log_weight, const Blocks& blocks, const tensor::RandomStream& stream,
+              std::int64_t bootstrap = 200);
 
 /// The same to second order in the cumulants, -(mean + variance / 2): exact for Gaussian log weights.
 Estimate second_cumulant(const Tensor& log_weight, const tensor::RandomStream& stream, std::int64_t bootstrap = 200);

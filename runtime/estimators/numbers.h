@@ -10,7 +10,7 @@ namespace bgw::estimators {
 /// A number and its standard error.
 struct Estimate {
   double value = 0;
-  double sigma = 0;
+  double sigma = 0;  // not a number where the samples are too few to tell
 };
 
 /// The numbers of a one-dimensional tensor, as float64.

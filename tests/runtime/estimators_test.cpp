@@ -179,11 +179,19 @@ TEST_CASE("an error by chains sees the correlation that an error by samples does
   CHECK(by_chain / by_sample > 2.0);
 }
 
+TEST_CASE("one block tells nothing about its error", "[bootstrap]") {
+  const Tensor one = at::tensor({0.5}, at::kDouble);
+  CHECK(lfep(one, stream(1)).value == -0.5);
+  CHECK(std::isnan(lfep(one, stream(1)).sigma));
+  CHECK(lfep(at::tensor({0.5, 0.5}, at::kDouble), stream(1)).sigma == 0.0);
+}
+
 TEST_CASE("few chains are cut into stretches", "[bootstrap]") {
   const Blocks blocks = chain_blocks(at::tensor({7, 7, 7, 7, 2, 2, 2, 2}, at::kLong), 4);
   CHECK(blocks.count == 4);
   CHECK(blocks.of_sample == std::vector<std::int64_t>{0, 0, 1, 1, 2, 2, 3, 3});
   CHECK(chain_blocks(at::arange(20, at::kLong)).count == 20);
+  CHECK(chain_blocks(at::zeros({3}, at::kLong), 8).count == 3);  // no block is empty
 }
 
 TEST_CASE("resampling keeps the number of blocks and repeats itself for a replicate", "[bootstrap]") {
