@@ -48,27 +48,28 @@ Tensor log_weights_of_data(engine::TaskContext& context, const TrainedFlow& trai
 }
 
 void add_one_sided(artifacts::Artifact& artifact, const Ground& ground, const char* name, const estimators::Estimate& f, std::int64_t n) {
-  artifact.results.push_back({name, ground.free_energy(-f.value), f.sigma / static_cast<double>(ground.particles()), "kT", n, kConvention});
+  artifact.results.push_back({name, ground.free_energy(-f.value), error_per_particle(f.sigma, ground), "kT", n, kConvention});
 }
 
 artifacts::Artifact two_sided(engine::TaskContext& context, const TrainedFlow& trained, const Tensor& log_weight) {
   const auto data = context.input("data");
   physics::CallCount before;
   const Tensor data_weight = log_weights_of_data(context, trained, displacements_on(trained.ground, *data), before);
-  const Tensor chain = tensor::to_tensor(data->array("chain"));
+  const estimators::Blocks chains = estimators::chain_blocks(tensor::to_tensor(data->array("chain")));
 
   estimators::BarOptions options;
   options.bootstrap = context.arguments().at("bootstrap").as_int();
   const estimators::BarResult bar =
-      estimators::bar(-log_weight, estimators::single_samples(log_weight.size(0)), data_weight,
-                      estimators::chain_blocks(chain), context.spec().stream_key, options);
+      estimators::bar(-log_weight, estimators::single_samples(log_weight.size(0)), data_weight, chains,
+                      context.spec().stream_key, options);
   const tensor::RandomStream stream(context.spec().stream_key, "one-sided");
   artifacts::Artifact artifact;
   const std::int64_t n = log_weight.numel() + data_weight.numel();
   add_free_energy(artifact, trained.ground, {-bar.delta_f.value, bar.delta_f.sigma}, n);
   artifact.results.push_back({"overlap", bar.overlap, {}, "", {}, "of model and data, 0 none, 1 the same distribution"});
   add_one_sided(artifact, trained.ground, "forward", estimators::lfep(log_weight, stream, options.bootstrap), log_weight.numel());
-  const estimators::Estimate reverse = estimators::lfep(-data_weight, stream, options.bootstrap);
+  const tensor::RandomStream data_stream(context.spec().stream_key, "one-sided.data");
+  const estimators::Estimate reverse = estimators::lfep(-data_weight, chains, data_stream, options.bootstrap);
   add_one_sided(artifact, trained.ground, "reverse", {-reverse.value, reverse.sigma}, data_weight.numel());
   // Work from model to target on both sides, so that the two histograms overlap where the ensembles do.
   artifact.arrays["work_reverse"] = tensor::to_array(-data_weight, "kT");

@@ -60,14 +60,14 @@ void add_ladder(artifacts::Artifact& artifact, const sampling::StagedState& stat
   artifact.arrays["overlap_matrix"] = tensor::to_array(mbar.overlap_matrix);
 }
 
-/// <U> of the crystal with the standard error between chains.
+/// <U> per atom with the standard error between chains.
 void add_mean_energy(artifacts::Artifact& artifact, const Ground& ground, const sampling::StagedState& state) {
   const Tensor squares = state.target_positions.square().sum(-1).transpose(0, 1);            // [chains, steps]
   const Tensor reduced = state.work[-1] + squares / 2;                                       // beta (U - U0)
-  const Tensor energy = reduced / ground.base.beta + ground.base.static_energy;
+  const Tensor energy = (reduced / ground.base.beta + ground.base.static_energy) / static_cast<double>(ground.particles());
   const Tensor chain_means = energy.mean(1);
   const std::int64_t chains = chain_means.size(0);
-  artifacts::Result result{"mean_energy", chain_means.mean().item<double>(), {}, "eV", energy.numel(), "of the whole crystal"};
+  artifacts::Result result{"mean_energy", chain_means.mean().item<double>(), {}, "eV", energy.numel(), "per atom"};
   if (chains > 1) result.sigma = chain_means.std().item<double>() / std::sqrt(static_cast<double>(chains));
   artifact.results.push_back(result);
 }
