@@ -36,6 +36,9 @@ struct Cost {
   std::int64_t gradient_calls = 0;  // energy and gradient
   std::int64_t hessian_calls = 0;   // Hessian-vector products or per-configuration Hessians; each counts as 2 gradients
   double seconds = 0;               // wall time over all attempts
+
+  /// In evaluations of the energy: an energy or an energy with its gradient is one, a Hessian-vector product two.
+  std::int64_t energy_call_equivalents() const { return energy_calls + gradient_calls + 2 * hessian_calls; }
 };
 
 /// What a task hands on.

@@ -34,7 +34,7 @@ std::string main_number(const std::vector<artifacts::Result>& results) {
   const artifacts::Result* main = main_result(manifest);
   if (!main) return "";
   const std::string unit = main->unit.empty() ? "" : " " + main->unit;
-  return fmt::format("  {} {}{}", main->name, report::format_with_error(main->value, main->sigma), unit);
+  return fmt::format("  {} {}{}", main->name, report::format_result(main->value, main->sigma), unit);
 }
 
 // The failures of a run matter in every display; the first one is told with its log.
@@ -238,7 +238,7 @@ class Json : public engine::Observer {
   void task_finished(const TaskSpec& spec, const engine::TaskFinished& finished) override {
     tell("task_finished",
          {{"seconds", finished.cost.seconds},
-          {"energy_call_equivalents", energy_call_equivalents(finished.cost)},
+          {"energy_call_equivalents", finished.cost.energy_call_equivalents()},
           {"by_another_run", finished.by_another_run}},
          &spec);
   }

@@ -39,7 +39,7 @@ Value cost_json(const artifacts::Cost& cost) {
   return Map{{"energy_calls", cost.energy_calls},
              {"gradient_calls", cost.gradient_calls},
              {"hessian_calls", cost.hessian_calls},
-             {"energy_call_equivalents", energy_call_equivalents(cost)},
+             {"energy_call_equivalents", cost.energy_call_equivalents()},
              {"seconds", cost.seconds}};
 }
 
@@ -82,8 +82,7 @@ std::string cell_text(const Value& cell, const Value& column) {
   const Value* digits = column.find("digits");
   if (digits && digits->is_int())
     return report::format_fixed(value->as_double(), sigma, static_cast<int>(digits->as_int()));
-  return sigma ? report::format_with_error(value->as_double(), sigma)
-               : report::format_without_error(value->as_double());
+  return report::format_result(value->as_double(), sigma);
 }
 
 // The unit all numbers of a column share, for its title.
@@ -127,10 +126,6 @@ const artifacts::Result* main_result(const store::Manifest& manifest) {
     if (const artifacts::Result* result = manifest.find_result(name)) return result;
   }
   return manifest.results.empty() ? nullptr : &manifest.results.front();
-}
-
-std::int64_t energy_call_equivalents(const artifacts::Cost& cost) {
-  return cost.energy_calls + cost.gradient_calls + 2 * cost.hessian_calls;
 }
 
 std::optional<Value> task_json(const plan::TaskSpec& spec, const std::string& name, store::Cache& cache) {
@@ -183,9 +178,9 @@ std::string results_text(const plan::Plan& plan, const std::vector<std::size_t>&
       table.rows.push_back({spec.name, "", "no result", "", "", ""});
       continue;
     }
-    calls += energy_call_equivalents(manifest->cost);
+    calls += manifest->cost.energy_call_equivalents();
     seconds += manifest->cost.seconds;
-    const std::string cost = report::format_count(energy_call_equivalents(manifest->cost));
+    const std::string cost = report::format_count(manifest->cost.energy_call_equivalents());
     const std::string time = report::format_duration(manifest->cost.seconds);
     const artifacts::Result* main = main_result(*manifest);
     if (!main) {
@@ -194,13 +189,11 @@ std::string results_text(const plan::Plan& plan, const std::vector<std::size_t>&
     }
     if (!main->convention.empty()) conventions[main->convention].insert(spec.kind + "." + main->name);
     table.rows.push_back(
-        {spec.name, main->name, report::format_with_error(main->value, main->sigma), main->unit, cost, time});
+        {spec.name, main->name, report::format_result(main->value, main->sigma), main->unit, cost, time});
     const artifacts::Result* ess = manifest->find_result("ess");
     if (ess && ess != main)
       table.rows.push_back(
-          {"", "ess",
-           ess->sigma ? report::format_with_error(ess->value, ess->sigma) : report::format_without_error(ess->value),
-           "", "", ""});
+          {"", "ess", report::format_result(ess->value, ess->sigma), "", "", ""});
   }
   if (table.rows.empty()) return "";
   table.rows.push_back({"together", "", "", "", report::format_count(calls), report::format_duration(seconds)});

@@ -14,10 +14,6 @@ namespace bgw::cli {
 /// The number one asks for first: the free energy where there is one, the bound of a base, the loss of a training.
 const artifacts::Result* main_result(const store::Manifest& manifest);
 
-/// Cost in evaluations of the energy: one for an energy, one for an energy with its gradient, two for a Hessian-vector
-/// product (two gradients).
-std::int64_t energy_call_equivalents(const artifacts::Cost& cost);
-
 /// A finished task as JSON: {"name","kind","key","value","sigma","unit","convention","n","result" (which one that is),
 /// "ess" (of samples, a fraction), "results": {name: {...}}, "cost": {...}, "provenance": {...}}; of an inline task
 /// {"name","kind","key","table" or "figure": {...}}. nullopt while there is no result.

@@ -58,6 +58,10 @@ std::string format_with_error(double value, std::optional<double> sigma, ErrorSt
   return beside ? fmt::format("({})e{:+03d}", text, exponent) : fmt::format("{}e{:+03d}", text, exponent);
 }
 
+std::string format_result(double value, std::optional<double> sigma) {
+  return sigma ? format_with_error(value, sigma) : format_without_error(value);
+}
+
 std::string format_fixed(double value, std::optional<double> sigma, int digits) {
   if (!std::isfinite(value)) return format_with_error(value, sigma, ErrorStyle::plus_minus);
   const std::string number = fmt::format("{:.{}f}", value, digits);

@@ -23,6 +23,9 @@ std::string format_number(double value);
 /// A result that has no error bar: four digits below 1, where fractions are, seven above.
 std::string format_without_error(double value);
 
+/// A result as tables and pages show it: with its error bar when it has one.
+std::string format_result(double value, std::optional<double> sigma);
+
 /// A count in groups of three: "12 500 000".
 std::string format_count(long long count);
 

@@ -64,15 +64,11 @@ std::string number_text(const Value& number) {
   if (!number.has("value")) return "no number";
   std::optional<double> sigma;
   if (number.has("sigma")) sigma = number.at("sigma").as_double();
-  return format_with_error(number.at("value").as_double(), sigma);
+  return format_result(number.at("value").as_double(), sigma);
 }
 
 std::string utc(std::int64_t microseconds) {
   return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(static_cast<std::time_t>(microseconds / 1'000'000)));
-}
-
-std::int64_t energy_calls(const artifacts::Cost& cost) {
-  return cost.energy_calls + cost.gradient_calls + 2 * cost.hessian_calls;
 }
 
 // All that the parts of the page are made from.
@@ -281,9 +277,9 @@ void add_results(data& all, const plan::TaskSpec& spec, const store::Manifest& m
         .set("result", result.name)
         .set("unit", result.unit)
         .set("note", conventions.number(result.convention));
-    entry.set("value", result.name.empty() ? "" : format_with_error(result.value, result.sigma));
+    entry.set("value", result.name.empty() ? "" : format_result(result.value, result.sigma));
     entry.set("samples", result.n ? format_count(*result.n) : "");
-    entry.set("calls", first ? format_count(energy_calls(manifest.cost)) : "");
+    entry.set("calls", first ? format_count(manifest.cost.energy_call_equivalents()) : "");
     entry.set("time", first ? format_duration(manifest.cost.seconds) : "");
     entry.set("key", first ? spec.key.hex() : "").set("short_key", spec.key.short_hex()).flag("missing", false);
     all << entry.take();
@@ -477,7 +473,7 @@ data facts_of_page(const Material& material, std::size_t held) {
   std::int64_t calls = 0;
   for (const std::size_t task : material.request.tasks) there += material.missing[task] ? 0 : 1;
   for (const auto& [task, manifest] : material.manifests) {
-    calls += energy_calls(manifest.cost);
+    calls += manifest.cost.energy_call_equivalents();
     cost.seconds += manifest.cost.seconds;
   }
   data facts = list_of_data();

@@ -114,7 +114,7 @@ void Program::publish_all(store::Cache& cache) const {
     trained.arrays["history/ess"].doubles.push_back(0.6 * (1 - std::exp(-step / 20.0)));
   }
   for (auto& [name, array] : trained.arrays) array.shape = {60};
-  trained.results = {{"loss", -25.158, 0.001, "kT", 960, ""}, {"ess", 0.57, {}, "", {}, ""}};
+  trained.results = {{"loss", -25.158, 0.001, "kT", 960, ""}, {"ess", 0.5712345, {}, "", {}, ""}};
   trained.cost = {0, 1'234'567, 0, 62};
   publish(cache, train, trained);
   artifacts::Artifact sampled;
@@ -225,6 +225,7 @@ TEST_CASE("the page shows every number with its error, the verdicts, the curves 
   if (const char* keep = std::getenv("BGW_KEEP_PAGE")) std::ofstream(keep) << page;
   CHECK(holds(page, "-25.16313(6)"));
   CHECK(holds(page, "6.1890(2)"));  // eV in the unit of the potential, kcal/mol
+  CHECK(holds(page, ">0.5712<"));  // a fraction without an error bar
   CHECK(holds(page, ">holds<"));
   CHECK(occurrences(page, "href=\"#convention-1\"") == 3);
   CHECK(occurrences(page, "id=\"convention-") == 1);
