@@ -19,6 +19,7 @@
 #include "runtime/engine/policy.h"
 #include "runtime/engine/program_identity.h"
 #include "runtime/engine/schedule.h"
+#include "runtime/foundation/errors.h"
 
 namespace bgw::engine {
 namespace {
@@ -128,10 +129,11 @@ void inspect_objects(const plan::Plan& plan, const std::vector<std::size_t>& wan
     const store::ObjectState state = cache.objects().verify(spec.key);
     if (state == store::ObjectState::sound) finish_what_was_left(spec, cache);
     if (state != store::ObjectState::damaged) continue;
-    const std::filesystem::path where = cache.objects().set_aside(spec.key);
+    const std::optional<std::filesystem::path> where = cache.objects().set_aside(spec.key);
+    if (!where) continue;  // another run saw it too and moved it
     cache.records().forget_object(spec.key);
     observer.notice(fmt::format("the object of {} ({}) is damaged; it was moved to {} and is made again", spec.name,
-                                spec.key.short_hex(), where.string()));
+                                spec.key.short_hex(), where->string()));
   }
 }
 
@@ -205,7 +207,11 @@ RunSummary run(const plan::Plan& plan, const std::vector<std::size_t>& wanted, s
   const auto cached = static_cast<std::size_t>(std::count_if(statuses.begin(), statuses.end(), is_cached));
   observer.run_started(cached, needed_tasks(statuses).size() - cached);
   const RunSummary summary = run_graph(plan, statuses, cache, options, observer, run);
-  cache.records().end_run(run, summary.exit_code);
+  try {
+    cache.records().end_run(run, summary.exit_code);
+  } catch (const StoreError& error) {  // the results are there all the same
+    observer.notice(fmt::format("the history could not be written: {}", error.what()));
+  }
   return summary;
 }
 

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 
 #include "compiler/plan/sha256.h"
 #include "runtime/foundation/errors.h"
@@ -188,11 +190,12 @@ void ObjectStore::publish(const plan::TaskSpec& spec, const artifacts::Artifact&
   sync_directory(place.parent_path());
 }
 
-fs::path ObjectStore::set_aside(const plan::Key& key) const {
+std::optional<fs::path> ObjectStore::set_aside(const plan::Key& key) const {
   make_directories(layout_.damaged());
   const fs::path place = layout_.damaged() / fmt::format("{}.{}", key.hex(), random_token());
-  rename_without_replacing(layout_.object(key), place);
-  return place;
+  if (::rename(layout_.object(key).c_str(), place.c_str()) == 0) return place;
+  if (errno == ENOENT) return std::nullopt;
+  throw_system_error(errno, "rename to", place);
 }
 
 std::vector<plan::Key> ObjectStore::keys() const {

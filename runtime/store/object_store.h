@@ -50,8 +50,9 @@ class ObjectStore {
   void publish(const plan::TaskSpec& spec, const artifacts::Artifact& artifact, const Provenance& provenance,
                const StepHook& before_step = {}) const;
 
-  /// Moves a damaged object out of sight, into damaged/; returns where it lies now.
-  std::filesystem::path set_aside(const plan::Key& key) const;
+  /// Moves a damaged object out of sight, into damaged/; returns where it lies now, nullopt when another process was
+  /// quicker and there is none any more.
+  std::optional<std::filesystem::path> set_aside(const plan::Key& key) const;
   /// Every key that has an object directory, sound or not.
   std::vector<plan::Key> keys() const;
 
