@@ -18,6 +18,7 @@ using schema::Value;
 using semantics::Instance;
 
 constexpr double kSecondsPerFemtosecond = 1e-15;
+constexpr double kMostBytes = 9e18;  // of an int
 
 bool is_work(const Instance& instance) {
   const Makes makes = instance.kind->makes;
@@ -95,7 +96,7 @@ Value policy_of(const Map& resolved) {
   };
   in_seconds(policy, "walltime", "walltime");
   if (const auto memory = policy.find("memory"); memory != policy.end()) {
-    if (memory->second.is_number()) memory->second = static_cast<std::int64_t>(memory->second.as_double());
+    if (memory->second.is_number()) memory->second = static_cast<std::int64_t>(std::min(memory->second.as_double(), kMostBytes));
     else policy.erase(memory);
   }
   for (const auto& [block, from, to] : {std::tuple{"checkpoint", "every", "every_s"}, std::tuple{"retry", "backoff", "backoff_s"}}) {

@@ -65,6 +65,7 @@ struct Attribute {
   Bounds bounds = {};
   std::string example = {};               // what to write, for messages: "0.0336 /angstrom^3"
   bool policy = false;                    // how a task runs, not what it computes: not in the key
+  Value only = {};                        // not none: the one value this version has
 };
 
 /// A block inside a block: `stage main { … }`, `checkpoint { … }`.

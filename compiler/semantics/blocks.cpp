@@ -15,6 +15,20 @@ bool belongs_to(const Attribute& attribute, const std::string& variant) {
   return attribute.variants.empty() || std::find(attribute.variants.begin(), attribute.variants.end(), variant) != attribute.variants.end();
 }
 
+/// Equal, for lists in any order.
+bool same_members(const Value& a, const Value& b) {
+  if (!a.is_list() || !b.is_list()) return a == b;
+  const schema::List &one = a.as_list(), &other = b.as_list();
+  return one.size() == other.size() && std::is_permutation(one.begin(), one.end(), other.begin());
+}
+
+/// As a program writes it: `true`, `[energy, positions]`.
+std::string shown_plainly(const Value& value) {
+  std::string text = schema::to_json(value);
+  std::erase(text, '"');
+  return fmt::format("`{}`", text);
+}
+
 /// The number a product of units begins with: `6.189 kcal` of `6.189 kcal/mol`.
 const syntax::Expression* leftmost(const syntax::Expression* expression) {
   while (const auto* binary = std::get_if<syntax::Binary>(&expression->what)) {
@@ -182,8 +196,11 @@ void Elaborator::resolve_members(const syntax::Body& body, const std::vector<Att
     places[attribute.name] = expression.range;
     // A value that is wrong was told where it comes from, perhaps in another block.
     if (!value && current_) current_->good = false;
+    if (value && !value->is_none() && !attribute.only.is_none() && !same_members(*value, attribute.only)) {
+      error("E0203", expression.range, fmt::format("`{}.{}` can only be {} in this version", owner, attribute.name, shown_plainly(attribute.only)), {"leave it out"});
+    }
     // An attribute written `none` is one left out.
-    into[attribute.name] = value ? (value->is_none() ? attribute.otherwise : *value) : Value();
+    into[attribute.name] = !value ? Value() : value->is_none() ? attribute.otherwise : attribute.only.is_none() ? *value : attribute.only;
   };
   std::string variant;
   if (!discriminator.empty()) {
@@ -254,6 +271,12 @@ void Elaborator::resolve_nested(const syntax::Body& body, const schema::KindSche
     if (!axes_good) continue;
     if (!axes.empty() && nested->kind != "series") {
       error("E0211", block->kind.range, fmt::format("a {} has no index set", nested->kind), {"leave the brackets out"});
+      continue;
+    }
+    std::size_t copies = 1;
+    for (const auto* axis : axes) copies = std::min(copies * axis->size(), 2 * kMostInstances);
+    if (copies > kMostInstances) {
+      error("E0410", where, fmt::format("{} `{}` has more members than the limit {}", nested->kind, name, kMostInstances), {"take shorter axes"});
       continue;
     }
     std::vector<std::size_t> position(axes.size(), 0);

@@ -141,7 +141,10 @@ std::optional<Value> Elaborator::convert(const Evaluated& value, const Type& typ
     case TypeKind::constructor: break;
     case TypeKind::any_of:
       for (const Type& alternative : type.items) {
-        if (auto converted = convert(value, alternative, site, true)) return converted;
+        auto converted = convert(value, alternative, site, true);
+        if (!converted) continue;
+        if (!quiet && converted->is_number() && !within_bounds(*converted, site, origin_of(value, site))) return std::nullopt;
+        return converted;
       }
       // One alternative of the value's own sort gives the better message.
       for (const Type& alternative : type.items) {
@@ -173,14 +176,15 @@ std::optional<Value> Elaborator::convert_number(const Evaluated& value, const Ty
     const auto quantity = as_quantity(value);
     if (!quantity) return fail();
     const bool any = type.dimension == "any";
+    const bool of_the_machine = type.dimension == "duration" || type.dimension == "memory";
     const units::Dimension wanted = type.kind == TypeKind::number || any ? units::Dimension{} : dimension_named(type.dimension).value_or(units::Dimension{});
     if (quantity->reduced && quantity->dimension.is_dimensionless()) {
-      if (type.kind == TypeKind::number) return fail();
+      if (type.kind == TypeKind::number || of_the_machine) return fail();
       if (current_) current_->reduced = true;
       result = Value(from_reduced(quantity->value, wanted));
     } else if (any || quantity->dimension == wanted) {
-      if (current_ && !wanted.is_dimensionless() && !(site.attribute && site.attribute->policy) && type.dimension != "duration") current_->physical = true;
-      result = Value(quantity->value);
+      if (current_ && !wanted.is_dimensionless() && !of_the_machine) current_->physical = true;
+      result = Value(quantity->value + 0.0);  // -0.0 is 0.0: one number, one key
     } else {
       return fail();
     }
@@ -217,9 +221,11 @@ void Elaborator::mismatch(const Evaluated& value, const Type& type, const Site& 
     } else if (site.attribute && !site.attribute->example.empty()) {
       helps.push_back(fmt::format("write for instance `{} = {}`", site.attribute->name, site.attribute->example));
     }
-    error("E0301", origin, fmt::format("{} given where {} is expected", units::dimension_name(quantity->dimension), units::dimension_phrase(wanted)), helps,
-          {fmt::format("`{}` is {} ({}{})", site.path, units::dimension_phrase(wanted), unit, unit.empty() ? "" : ", or lj in a reduced system")},
-          units::dimension_name(quantity->dimension), used);
+    const std::string given = quantity->reduced ? "a number in lj units" : units::dimension_name(quantity->dimension);
+    const bool of_the_machine = type.dimension == "duration" || type.dimension == "memory";
+    error("E0301", origin, fmt::format("{} given where {} is expected", given, units::dimension_phrase(wanted)), helps,
+          {fmt::format("`{}` is {} ({}{})", site.path, units::dimension_phrase(wanted), unit, unit.empty() || of_the_machine ? "" : ", or lj in a reduced system")},
+          given, used);
     return;
   }
   if (type.kind == TypeKind::number && quantity && !is_plain(*quantity)) {

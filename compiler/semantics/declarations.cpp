@@ -6,6 +6,7 @@
 
 #include "compiler/semantics/elaborator.h"
 #include "compiler/semantics/quantities.h"
+#include "compiler/source/read_source.h"
 
 namespace bgw::semantics {
 namespace {
@@ -14,7 +15,6 @@ using schema::Type;
 using schema::TypeKind;
 
 constexpr std::size_t kLongestAxis = 10'000;
-constexpr std::size_t kMostInstances = 200'000;
 
 const schema::KindSchema& require_kind() {
   static const schema::KindSchema kind = [] {
@@ -226,6 +226,7 @@ Evaluated Elaborator::overridden(const syntax::Param& param, const Type& type, c
     return error("E0311", range, fmt::format("-p {}={}: {}", param.name.text, text, problem), helps);
   };
   const std::string digits = without_underscores(text);
+  if (source::first_invalid_utf8(text)) return complain("this is no UTF-8 text");
   switch (type.kind) {
     case TypeKind::integer:
     case TypeKind::seed: {
@@ -247,6 +248,9 @@ Evaluated Elaborator::overridden(const syntax::Param& param, const Type& type, c
       std::string problem;
       const auto quantity = quantity_from_text(digits, problem);
       if (!quantity) return complain(problem);
+      if (text.find_first_of("0123456789") > text.find_first_not_of(" +-.")) return complain("the number is missing");
+      if (!std::isfinite(quantity->value)) return complain("this is too large for a number");
+      if (quantity->reduced && type.kind == TypeKind::number) return complain("a plain number is needed, got one in lj units");
       const units::Dimension wanted = type.kind == TypeKind::number ? units::Dimension{} : dimension_named(type.dimension).value_or(units::Dimension{});
       if (quantity->reduced && type.kind == TypeKind::quantity) return {*quantity, range};
       if (quantity->dimension == wanted) return {*quantity, range};
@@ -322,6 +326,20 @@ const std::vector<Evaluated>* Elaborator::axis_values(const std::string& axis) {
   value_of(declared->second);
   const auto* list = declared->second.value.as<ListValue>();
   return list ? &list->items : nullptr;
+}
+
+const AxisTable* Elaborator::axis_table(const std::string& axis) {
+  const auto* values = axis_values(axis);
+  if (!values) return nullptr;
+  const auto [found, fresh] = axis_tables_.try_emplace(axis);
+  AxisTable& table = found->second;
+  if (!fresh) return &table;
+  table.values = values;
+  for (std::size_t i = 0; i < values->size(); ++i) {
+    table.positions.emplace(index_text((*values)[i]), i);
+    if (const auto* word = (*values)[i].as<Word>()) table.words.push_back(word->text);
+  }
+  return &table;
 }
 
 // `-p temp=250K` where the program says `param T : temperature`: the beginning of the type is what people remember.
@@ -441,7 +459,11 @@ void Elaborator::resolve_targets() {
         error("E0218", expression->range, "a target lists tasks, not their results", {fmt::format("write `{}`", name.text)});
         continue;
       }
-      if (!index || family.kind->indexed_as_rows) {
+      if (index && family.kind->indexed_as_rows) {
+        error("E0211", expression->range, fmt::format("{} `{}` is made as a whole, its index set are its rows", family.kind->noun, name.text), {fmt::format("write `{}`", name.text)});
+        continue;
+      }
+      if (!index) {
         for (const auto& [position, instance] : family.instances) declaration.wanted.push_back(instance);
         continue;
       }
@@ -501,6 +523,7 @@ void Elaborator::resolve_all() {
     error("E0410", {0, 0}, fmt::format("this program has {} blocks, limit {}", total, kMostInstances), {"take shorter axes"});
     return;
   }
+  most_work_ += 300 * total;
   for (Family& family : families_) {
     if (!family.good) continue;
     std::vector<std::size_t> sizes;

@@ -37,6 +37,16 @@ struct Declaration {
   bool used = false;
 };
 
+/// The values of an axis with what finds them: a family of thousands looks up each of its members.
+struct AxisTable {
+  const std::vector<Evaluated>* values = nullptr;
+  std::map<std::string, std::size_t> positions;  // by index_text, which no two values share
+  std::vector<std::string> words;
+};
+
+/// Most members of a family, and of all families together.
+inline constexpr std::size_t kMostInstances = 200'000;
+
 struct Family {
   const syntax::Block* block = nullptr;
   const schema::KindSchema* kind = nullptr;
@@ -73,6 +83,7 @@ class Elaborator {
   Evaluated overridden(const syntax::Param& param, const schema::Type& type, const std::string& text);
   bool inside_domain(const syntax::Param& param, const Evaluated& value, const std::string& shown, SourceRange place);
   const std::vector<Evaluated>* axis_values(const std::string& axis);
+  const AxisTable* axis_table(const std::string& axis);
   std::optional<std::string> param_of_type(const std::string& written) const;
   void check_overrides();
   void resolve_targets();
@@ -81,6 +92,7 @@ class Elaborator {
 
   // expressions.cpp
   Evaluated evaluate(const syntax::Expression& expression, const Scope& scope, const std::vector<std::string>* words = nullptr);
+  bool affords(std::size_t work, SourceRange range);
   Evaluated evaluate_any(const syntax::Expression& expression, const Scope& scope, const std::vector<std::string>* words);
   Evaluated number(const syntax::NumberLiteral& literal, SourceRange range);
   Evaluated unary(const syntax::Unary& unary, const Scope& scope, SourceRange range);
@@ -133,7 +145,6 @@ class Elaborator {
                        std::map<std::string, SourceRange>& places, const schema::KindSchema* kind);
   void resolve_nested(const syntax::Body& body, const schema::KindSchema& kind, Instance& instance, Scope& scope);
   void resolve_table(Family& family, Instance& instance);
-  void lay_out_rows(const syntax::Block& block, const std::vector<const std::vector<Evaluated>*>& axes, Instance& instance);
   void run_domain_check(Instance& instance, const std::map<std::string, SourceRange>& places);
   void check_units_mixed(Instance& instance);
   void resolve_all();
@@ -160,7 +171,10 @@ class Elaborator {
   Instance* current_ = nullptr;   // the instance being resolved
   std::vector<std::string> chain_;  // what is being resolved, for cycles
   std::map<std::string, SourceRange> origins_;  // path of an attribute -> where its value comes from
+  std::map<std::string, AxisTable> axis_tables_;
   int depth_ = 0;
+  std::size_t work_ = 0;          // evaluations and copied items so far
+  std::size_t most_work_ = 2'000'000;  // and 300 for each block: seconds of time, a few hundred MB
   std::size_t errors_ = 0;
 };
 

@@ -7,6 +7,7 @@
 namespace bgw::semantics {
 
 bool equal(const Evaluated& a, const Evaluated& b) {
+  if (a.as<std::int64_t>() && b.as<std::int64_t>()) return *a.as<std::int64_t>() == *b.as<std::int64_t>();
   const auto p = as_quantity(a), q = as_quantity(b);
   if (p && q) return p->value == q->value && p->dimension == q->dimension && p->reduced == q->reduced;
   const auto text = [](const Evaluated& v) -> const std::string* {
@@ -27,6 +28,32 @@ bool equal(const Evaluated& a, const Evaluated& b) {
   }
   if (a.as<InstanceValue>()) return a.as<InstanceValue>()->instance == b.as<InstanceValue>()->instance;
   return false;
+}
+
+namespace {
+
+std::size_t size_of(const schema::Value& value) {
+  std::size_t size = 1;
+  if (value.is_list()) {
+    for (const auto& item : value.as_list()) size += size_of(item);
+  } else if (value.is_map()) {
+    for (const auto& [name, item] : value.as_map()) size += size_of(item);
+  }
+  return size;
+}
+
+}  // namespace
+
+std::size_t size_of(const Evaluated& value) {
+  std::size_t size = 1;
+  if (const auto* list = value.as<ListValue>()) {
+    for (const Evaluated& item : list->items) size += size_of(item);
+  } else if (const auto* map = value.as<MapValue>()) {
+    for (const auto& [name, item] : map->entries) size += size_of(item);
+  } else if (const auto* run_time = value.as<RunTime>()) {
+    size += size_of(run_time->expression);
+  }
+  return size;
 }
 
 std::optional<units::Quantity> as_quantity(const Evaluated& value) {

@@ -48,6 +48,8 @@ struct Evaluated {
 bool equal(const Evaluated& a, const Evaluated& b);
 /// A plain number, whether int or float; nullptr otherwise.
 std::optional<units::Quantity> as_quantity(const Evaluated& value);
+/// How many parts it has: what a copy of it costs.
+std::size_t size_of(const Evaluated& value);
 /// "an energy", "an int", "a list", "the word `nvt`": for messages.
 std::string describe(const Evaluated& value);
 /// What an index is called in the name of an instance: "64", "diamond_cubic".

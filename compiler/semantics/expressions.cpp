@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -42,9 +43,30 @@ std::optional<std::int64_t> exact(BinaryOperator op, std::int64_t a, std::int64_
   return overflow ? std::nullopt : std::optional(result);
 }
 
+template <class Number>
+bool holds(BinaryOperator comparison, Number a, Number b) {
+  switch (comparison) {
+    case BinaryOperator::less: return a < b;
+    case BinaryOperator::less_equal: return a <= b;
+    case BinaryOperator::greater: return a > b;
+    case BinaryOperator::greater_equal: return a >= b;
+    default: return (a == b) == (comparison == BinaryOperator::equal);
+  }
+}
+
 }  // namespace
 
+/// False once a program has cost more than any sensible one: functions and lets that double each other end here.
+bool Elaborator::affords(std::size_t work, SourceRange range) {
+  const bool before = work_ <= most_work_;
+  work_ += std::min(work, most_work_);
+  if (work_ <= most_work_) return true;
+  if (before) error("E0410", range, fmt::format("this program takes more steps to evaluate than the limit of {}", most_work_), {"take shorter lists, or fewer functions within functions"});
+  return false;
+}
+
 Evaluated Elaborator::evaluate(const syntax::Expression& expression, const Scope& scope, const std::vector<std::string>* words) {
+  if (!affords(1, expression.range)) return poison();
   if (depth_ > kDeepest) return error("E0309", expression.range, "this expression is nested too deeply", {"give its parts names with `let`"});
   ++depth_;
   Evaluated value = evaluate_any(expression, scope, words);
@@ -82,9 +104,12 @@ Evaluated Elaborator::evaluate_any(const syntax::Expression& expression, const S
 }
 
 Evaluated Elaborator::number(const syntax::NumberLiteral& literal, SourceRange range) {
+  if (!std::isfinite(literal.value)) return error("E0309", range, fmt::format("{} is too large for a number", literal.digits));
   if (!literal.unit) {
     if (literal.integer) return {*literal.integer, range};
-    if (!std::isfinite(literal.value)) return error("E0309", range, fmt::format("{} is too large for a number", literal.digits));
+    if (literal.digits.find_first_of(".eE") == std::string::npos) {
+      return error("E0309", range, fmt::format("{} is too large for an int", literal.digits), {"write it with a point"});
+    }
     return {plain(literal.value), range};
   }
   const auto unit = unit_named(literal.unit->text);
@@ -93,6 +118,7 @@ Evaluated Elaborator::number(const syntax::NumberLiteral& literal, SourceRange r
   }
   units::Quantity quantity = *unit;
   quantity.value *= literal.value;
+  if (!std::isfinite(quantity.value)) return error("E0309", range, fmt::format("{} {} is too large for a number", literal.digits, literal.unit->text));
   return {quantity, range};
 }
 
@@ -107,7 +133,10 @@ Evaluated Elaborator::unary(const syntax::Unary& part, const Scope& scope, Sourc
     if (const bool* value = operand.as<bool>()) return {!*value, range};
     return error("E0303", part.operand->range, fmt::format("`not` needs true or false, got {}", describe(operand)));
   }
-  if (const auto* value = operand.as<std::int64_t>()) return {-*value, range};
+  if (const auto* value = operand.as<std::int64_t>()) {
+    if (const auto result = exact(BinaryOperator::subtract, 0, *value)) return {*result, range};
+    return error("E0309", range, "the result is too large for an int", {"write the number with a point"});
+  }
   if (const auto* value = operand.as<units::Quantity>()) {
     units::Quantity quantity = *value;
     quantity.value = -quantity.value;
@@ -183,19 +212,15 @@ Evaluated Elaborator::arithmetic(const syntax::Binary& part, const Evaluated& le
 }
 
 Evaluated Elaborator::compared(const syntax::Binary& part, const Evaluated& left, const Evaluated& right, SourceRange range) {
+  const auto *i = left.as<std::int64_t>(), *j = right.as<std::int64_t>();
+  if (i && j) return {holds(part.op, *i, *j), range};  // seeds do not fit a double
   const auto a = as_quantity(left), b = as_quantity(right);
   const bool equality = part.op == BinaryOperator::equal || part.op == BinaryOperator::not_equal;
   if (a && b) {
     if (a->dimension != b->dimension || a->reduced != b->reduced) {
       return error("E0308", range, fmt::format("{} and {} cannot be compared", describe(left), describe(right)));
     }
-    switch (part.op) {
-      case BinaryOperator::less: return {a->value < b->value, range};
-      case BinaryOperator::less_equal: return {a->value <= b->value, range};
-      case BinaryOperator::greater: return {a->value > b->value, range};
-      case BinaryOperator::greater_equal: return {a->value >= b->value, range};
-      default: return {(a->value == b->value) == (part.op == BinaryOperator::equal), range};
-    }
+    return {holds(part.op, a->value, b->value), range};
   }
   const bool either_none = left.as<None>() || right.as<None>();
   const bool texts = (left.as<Word>() || left.as<std::string>()) && (right.as<Word>() || right.as<std::string>());

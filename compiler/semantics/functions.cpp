@@ -105,10 +105,10 @@ Evaluated Elaborator::neighbour_on_axis(const std::string& name, const syntax::C
   if (!local || local->axis.empty()) {
     return error("E0217", range, fmt::format("`{}` takes an index variable", name), {"it looks along the axis of a variable such as `n` in `[n in size]`"});
   }
-  const auto* values = axis_values(local->axis);
-  if (!values) return poison();
-  std::size_t at = 0;
-  while (at + 1 < values->size() && !equal((*values)[at], local->value)) ++at;
+  const AxisTable* axis = axis_table(local->axis);
+  if (!axis) return poison();
+  const auto* values = axis->values;
+  const std::size_t at = axis->positions.at(index_text(local->value));
   if (name == "first") return {at == 0, range};
   if (name == "last") return {at + 1 == values->size(), range};
   if (name == "prev") return at == 0 ? Evaluated{None{}, range} : (*values)[at - 1];

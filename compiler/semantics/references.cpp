@@ -8,8 +8,6 @@
 namespace bgw::semantics {
 namespace {
 
-constexpr std::size_t kMostInstances = 200'000;
-
 std::string listed(const std::vector<Evaluated>& values) {
   std::string text;
   for (std::size_t i = 0; i < values.size() && i < 8; ++i) text += (i ? ", " : "") + index_text(values[i]);
@@ -78,7 +76,8 @@ Evaluated Elaborator::named_value(const syntax::Reference& reference, const Scop
   const auto declared = declarations_.find(name.text);
   if (declared != declarations_.end()) {
     declared->second.used = true;
-    return value_of(declared->second);
+    Evaluated value = value_of(declared->second);
+    return affords(size_of(value), name.range) ? value : poison();
   }
   const auto families = families_by_name_.find(name.text);
   if (families != families_by_name_.end()) return family_value(name.text, name, families->second, reference, next, scope);
@@ -174,11 +173,12 @@ std::vector<const Instance*> Elaborator::select(Family& family, const syntax::In
       return {};
     }
     given[at] = true;
-    const auto* values = axis_values(family.axes[at]);
-    if (!values) {
+    const AxisTable* axis = axis_table(family.axes[at]);
+    if (!axis) {
       wrong = true;
       return {};
     }
+    const auto* values = axis->values;
     if (argument.all) {
       sliced = true;
       for (std::size_t k = 0; k < values->size(); ++k) positions[at].push_back(k);
@@ -194,29 +194,25 @@ std::vector<const Instance*> Elaborator::select(Family& family, const syntax::In
         return {};
       }
     }
-    std::vector<std::string> words;
-    for (const Evaluated& value : *values) {
-      if (const auto* word = value.as<Word>()) words.push_back(word->text);
-    }
-    const Evaluated wanted = evaluate(*argument.value, scope, &words);
+    const Evaluated wanted = evaluate(*argument.value, scope, &axis->words);
     if (wanted.is_poison()) {
       wrong = true;
       return {};
     }
-    const auto found = std::find_if(values->begin(), values->end(), [&](const Evaluated& value) { return equal(value, wanted); });
-    if (found == values->end()) {
+    const auto found = axis->positions.find(index_text(wanted));
+    if (found == axis->positions.end() || !equal((*values)[found->second], wanted)) {
       error("E0209", argument.range, fmt::format("{} is not in axis `{}` ({})", index_text(wanted) == "?" ? describe(wanted) : index_text(wanted), family.axes[at], listed(*values)));
       wrong = true;
       return {};
     }
-    positions[at].push_back(static_cast<std::size_t>(found - values->begin()));
+    positions[at].push_back(found->second);
   }
   std::vector<const Instance*> chosen;
   std::vector<std::size_t> counter(rank, 0), position(rank, 0);
   while (true) {
     for (std::size_t i = 0; i < rank; ++i) position[i] = positions[i][counter[i]];
     const Instance* instance = instance_at(family, position);
-    if (instance == nullptr || chosen.size() >= kMostInstances) {
+    if (instance == nullptr) {
       wrong = true;
       return {};
     }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <memory>
 
 #include "compiler/syntax/token.h"
@@ -306,7 +307,9 @@ class Builder {
     result.digits = c->NUMBER()->getText();
     std::string plain = result.digits;
     std::erase(plain, '_');
-    std::from_chars(plain.data(), plain.data() + plain.size(), result.value);
+    const auto read = std::from_chars(plain.data(), plain.data() + plain.size(), result.value);
+    // Out of range from_chars leaves the value alone; strtod says infinity or the nearest to zero.
+    if (read.ec != std::errc()) result.value = std::strtod(plain.c_str(), nullptr);
     if (plain.find_first_of(".eE") == std::string::npos) {
       std::int64_t integer = 0;
       const auto [end, error] = std::from_chars(plain.data(), plain.data() + plain.size(), integer);

@@ -20,11 +20,21 @@ using schema::Value;
 
 const schema::Bounds kPositive{{}, 0.0, {}};
 
+constexpr double kLargestPower = 64.0;  // of the kernels, which multiply
+constexpr double kMostAtoms = 1e7;
+
+void check_potential(Map& potential, CheckContext& context) {
+  for (const char* power : {"p", "q"}) {
+    if (!potential.count(power) || potential.at(power).as_double() == std::floor(potential.at(power).as_double())) continue;
+    context.complain({"E0307", power, fmt::format("the power `{}` of {} is a whole number, got {}", power, context.block, potential.at(power).as_double()), {}, {}});
+  }
+}
+
 /// Four numbers of Molinero and Moore (2009) vary; the others are Stillinger and Weber (1985).
 KindSchema potential() {
   const std::vector<std::string> sw{"stillinger_weber"}, lj{"lennard_jones"};
-  const auto sw_number = [&](const char* name, double value, const char* doc) {
-    return Attribute{name, Type::of(TypeKind::number), doc, false, value, sw};
+  const auto sw_number = [&](const char* name, double value, const char* doc, schema::Bounds bounds = {}) {
+    return Attribute{name, Type::of(TypeKind::number), doc, false, value, sw, bounds};
   };
   KindSchema kind;
   kind.noun = "potential";
@@ -37,24 +47,26 @@ KindSchema potential() {
       {"lambda", Type::of(TypeKind::number), "strength of the three-body term", true, {}, sw, {0.0, {}, {}}, "23.15"},
       sw_number("A", 7.049556277, "strength of the pair term"),
       sw_number("B", 0.6022245584, "weight of its repulsion"),
-      sw_number("p", 4.0, "power of its repulsion"),
-      sw_number("q", 0.0, "power of its attraction"),
-      sw_number("gamma", 1.2, "decay of the three-body term"),
-      sw_number("a", 1.8, "cutoff in units of sigma"),
-      sw_number("cos0", -0.33331324756823727, "cosine of the preferred angle, cos(109.47 deg)"),
+      sw_number("p", 4.0, "power of its repulsion", {0.0, {}, kLargestPower}),
+      sw_number("q", 0.0, "power of its attraction", {0.0, {}, kLargestPower}),
+      sw_number("gamma", 1.2, "decay of the three-body term", {0.0, {}, {}}),
+      sw_number("a", 1.8, "cutoff in units of sigma", kPositive),
+      sw_number("cos0", -0.33331324756823727, "cosine of the preferred angle, cos(109.47 deg)", {-1.0, {}, 1.0}),
       {"epsilon", Type::quantity("energy"), "depth of the pair energy", false, 1.0, lj, kPositive, "1 lj"},
       {"sigma", Type::quantity("length"), "length scale", false, 1.0, lj, kPositive, "1 lj"},
       {"cutoff", Type::quantity("length"), "no energy beyond this distance", true, {}, lj, kPositive, "2.7 lj"},
       {"shift", Type::of(TypeKind::boolean), "subtract the energy at the cutoff", false, false, lj},
       {"tail", Type::of(TypeKind::boolean), "add the mean energy beyond the cutoff", false, false, lj},
   };
+  kind.complete = check_potential;
   return kind;
 }
 
 std::string cell_in_words(const std::string& kind) {
   static const std::map<std::string, std::string> words{{"diamond_cubic", "a cubic diamond cell"}, {"ice_ih", "an ice Ih cell"},
                                                         {"fcc", "an fcc cell"}, {"bcc", "a bcc cell"}};
-  return words.at(kind);
+  const auto found = words.find(kind);
+  return found == words.end() ? fmt::format("a {} cell", kind) : found->second;
 }
 
 std::string joined(const std::vector<std::int64_t>& numbers) {
@@ -80,9 +92,13 @@ void complete_lattice(Map& lattice, CheckContext& context) {
   if (!lattice.at("repeats").is_none()) {
     const List& repeats = lattice.at("repeats").as_list();
     std::int64_t cells = 1;
-    for (const Value& n : repeats) cells *= n.as_int();
-    if (repeats.size() != 3 || cells < 1) {
+    for (std::size_t k = 0; k < 3 && k < repeats.size(); ++k) cells *= repeats[k].as_int();
+    if (repeats.size() != 3) {
       context.complain({"E0403", "repeats", "`repeats` is three positive ints, the cells along x, y and z", {}, {"write for instance `repeats = [2, 2, 2]`"}});
+      return;
+    }
+    if (static_cast<double>(cells * basis) > kMostAtoms) {
+      context.complain({"E0403", "repeats", fmt::format("these repeats hold {} atoms, limit {:.0f}", cells * basis, kMostAtoms), {}, {}});
       return;
     }
     if (lattice.at("atoms").is_none()) lattice["atoms"] = cells * basis;
@@ -113,7 +129,7 @@ KindSchema lattice() {
   kind.doc = "A perfect crystal in its periodic box";
   kind.attributes = {
       {"kind", Type::word(crystal::lattice_names(), {"hcp", "beta_tin", "file", "fcc_orthorhombic"}), "which crystal", true, {}},
-      {"atoms", Type::of(TypeKind::integer), "atoms in the box", false, {}, {}, {1.0, {}, 1e7}, "64"},
+      {"atoms", Type::of(TypeKind::integer), "atoms in the box", false, {}, {}, {1.0, {}, kMostAtoms}, "64"},
       {"density", Type::quantity("density"), "atoms per volume", true, {}, {}, kPositive, "0.0336 /angstrom^3"},
       {"repeats", Type::list(Type::of(TypeKind::integer)), "cells along x, y, z; from `atoms` when left out", false, {}, {}, {1.0, {}, 1e4}},
   };

@@ -5,7 +5,6 @@
 namespace bgw::catalog {
 namespace {
 
-using schema::Bounds;
 using schema::CheckContext;
 using schema::ConstructorSchema;
 using schema::KindSchema;
@@ -15,8 +14,6 @@ using schema::ResultType;
 using schema::Type;
 using schema::TypeKind;
 using schema::Value;
-
-const Bounds kAtLeastOne{1.0, {}, {}};
 
 void complain_of_difference(const std::string& attribute, const char* what, const std::string& other, CheckContext& context) {
   context.complain({"E0404", attribute, fmt::format("{} and `{}` differ in their {}", context.block, other, what), {},
@@ -132,8 +129,8 @@ void add_estimate_kinds(schema::Catalog& catalog) {
                                  {"states", Type::of(TypeKind::integer), "with both ends", true, {}, {}, {2.0, {}, 1000.0}, "3"}},
                                 "States between a Gaussian and the crystal"});
   catalog.add(ConstructorSchema{"hmc",
-                                {{"chains", Type::of(TypeKind::integer), "side by side", true, {}, {}, kAtLeastOne, "16"},
-                                 {"steps", Type::of(TypeKind::integer), "recorded moves per chain and state", true, {}, {}, {4.0, {}, {}}, "64"}},
+                                {{"chains", Type::of(TypeKind::integer), "side by side", true, {}, {}, {1.0, {}, 1e6}, "16"},
+                                 {"steps", Type::of(TypeKind::integer), "recorded moves per chain and state", true, {}, {}, {4.0, {}, 1e9}, "64"}},
                                 "Hamiltonian Monte Carlo"});
 }
 

@@ -60,7 +60,7 @@ KindSchema base() {
       {"system", Type::reference({"system"}), "the crystal", true, {}},
       {"ensemble", Type::reference({"ensemble"}), "its conditions", true, {}},
       {"relax_sites", Type::of(TypeKind::boolean), "move the sites to where the mean force vanishes", false, true},
-      {"samples", Type::of(TypeKind::integer), "configurations an iteration averages over", false, 150, {"scha"}, kAtLeastOne},
+      {"samples", Type::of(TypeKind::integer), "configurations an iteration averages over", false, 150, {"scha"}, {1.0, {}, 1e6}},
   };
   kind.results = {{"bound", ResultType::number, "", "variational bound of beta F / N"},
                   {"harmonic", ResultType::number, "", "harmonic beta F / N"},
@@ -78,7 +78,7 @@ KindSchema flow() {
   kind.attributes = {
       {"type", Type::word({"mode_split"}, {"augmented_coupling", "global_attention"}), "which bijection", true, {}},
       {"splits", Type::of(TypeKind::integer), "random halvings of the modes", false, 16, {}, {1.0, {}, 4096.0}},
-      {"look_ahead", Type::of(TypeKind::integer), "every k-th split looks ahead; 0 is none", false, 4, {}, {0.0, {}, {}}},
+      {"look_ahead", Type::of(TypeKind::integer), "every k-th split looks ahead; 0 is none", false, 4, {}, {0.0, {}, 4096.0}},
   };
   return kind;
 }
@@ -125,9 +125,11 @@ KindSchema sample() {
       {"count", Type::of(TypeKind::integer), "samples", true, {}, {}, {1.0, {}, 1e9}, "4_000"},
       {"batch", Type::of(TypeKind::integer), "samples at once", false, 500, {}, {1.0, {}, 1e7}},
       {"seed", Type::of(TypeKind::seed), "root of the random numbers", true, {}},
-      {"keep", Type::list(Type::word({"energy", "log_prob", "positions"})), "what is stored", false,
-       schema::List{"energy", "log_prob", "positions"}},
   };
+  Attribute keep{"keep", Type::list(Type::word({"energy", "log_prob", "positions"})), "what is stored", false,
+                 schema::List{"energy", "log_prob", "positions"}};
+  keep.only = keep.otherwise;
+  kind.attributes.push_back(keep);
   kind.results = {{"ess", ResultType::number, "", "effective sample fraction"},
                   {"per_particle", ResultType::number, "", "beta F / N"},
                   {"variance", ResultType::number, "", "of the log weights"},
@@ -155,7 +157,9 @@ void add_constructors(schema::Catalog& catalog) {
 
 void add_task_members(KindSchema& kind) {
   kind.attributes.push_back({"precision", Type::word({"float64"}, {"float32"}), "of the arithmetic", false, "float64"});
-  kind.attributes.push_back({"deterministic", Type::of(TypeKind::boolean), "the same bits on every run", false, true});
+  Attribute deterministic{"deterministic", Type::of(TypeKind::boolean), "the same bits on every run", false, true};
+  deterministic.only = true;
+  kind.attributes.push_back(deterministic);
   Attribute uses{"uses", Type::reference({"resources"}), "what it may take of the machine", false, {}};
   uses.policy = true;
   kind.attributes.push_back(uses);
@@ -166,14 +170,14 @@ void add_task_members(KindSchema& kind) {
   checkpoint.attributes = {{"every", Type::quantity("duration"), "time between two", false, 3e17, {}, kPositive, "5 min"},
                            {"keep", Type::of(TypeKind::integer), "how many stay", false, 2, {}, kAtLeastOne},
                            {"on_signal", Type::of(TypeKind::boolean), "save when asked to stop", false, true}};
+  checkpoint.attributes.back().only = true;
   schema::NestedSchema retry;
   retry.kind = retry.member = "retry";
   retry.policy = true;
   retry.doc = "When a failed task is tried again";
-  retry.attributes = {{"attempts", Type::of(TypeKind::integer), "at most so many", false, 3, {}, kAtLeastOne},
+  retry.attributes = {{"attempts", Type::of(TypeKind::integer), "at most so many", false, 3, {}, {1.0, {}, 1000.0}},
                       {"on", Type::list(Type::word({"node_lost", "preempted", "timeout", "oom", "crash", "nan"})), "causes", false,
-                       schema::List{"node_lost", "preempted", "timeout"}},
-                      {"backoff", Type::quantity("duration"), "wait before the next", false, 3e16, {}, {0.0, {}, {}}, "30 s"}};
+                       schema::List{"node_lost", "preempted", "timeout"}}};
   kind.nested.push_back(checkpoint);
   kind.nested.push_back(retry);
 }

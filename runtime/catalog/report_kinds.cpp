@@ -16,6 +16,12 @@ using schema::TypeKind;
 
 const Bounds kPositive{{}, 0.0, {}};
 
+void check_figure(Map& figure, CheckContext& context) {
+  const schema::Value& size = figure.at("size");
+  if (size.is_none() || size.as_list().size() == 2) return;
+  context.complain({"E0303", "size", fmt::format("the size of {} is two ints, width and height, got {}", context.block, size.as_list().size()), {}, {"write for instance `size = [640, 400]`"}});
+}
+
 KindSchema figure() {
   NestedSchema series;
   series.kind = series.member = "series";
@@ -34,9 +40,9 @@ KindSchema figure() {
   kind.attributes = {{"title", Type::of(TypeKind::string), "above it", false, {}},
                      {"xlabel", Type::of(TypeKind::string), "below it", false, {}},
                      {"ylabel", Type::of(TypeKind::string), "beside it", false, {}},
-                     {"size", Type::list(Type::of(TypeKind::integer)), "width and height in points", false, {}, {}, {50.0, {}, 10000.0}},
-                     {"format", Type::list(Type::word({"svg", "pdf"}, {"png"})), "files", false, schema::List{"svg", "pdf"}}};
+                     {"size", Type::list(Type::of(TypeKind::integer)), "width and height in points", false, {}, {}, {50.0, {}, 10000.0}}};
   kind.nested = {series};
+  kind.complete = check_figure;
   return kind;
 }
 
@@ -113,7 +119,7 @@ void add_later_names(schema::Catalog& catalog) {
                                 "flow.condition_on", "train.warm_start", "stage.when", "stage.temperature", "stage.density", "stage.atoms",
                                 "stage.data", "stage.linearize_below", "stage.grad_clip", "estimate.model", "estimate.temperature",
                                 "estimate.density", "estimate.count", "estimate.marginal", "estimate.aux_draws", "reference.produce",
-                                "reference.equilibrate", "series.fill", "series.band", "resources.gpus", "resources.nodes",
+                                "reference.equilibrate", "series.fill", "series.band", "figure.format", "retry.backoff", "resources.gpus", "resources.nodes",
                                 "resources.data_parallel", "resources.exclusive", "potential.switch_from"}) {
     catalog.add_later(attribute);
   }

@@ -241,6 +241,117 @@ TEST_CASE("params given from outside are typed and checked", "[compile]") {
   CHECK_FALSE(compile(quickstart(), &said, {{"steps", "0"}}));
 }
 
+TEST_CASE("a param from outside needs its number, and may be badly encoded", "[compile]") {
+  std::string said;
+  CHECK_FALSE(compile("bgw 1\nparam T : temperature = 1 K\nensemble e { kind = nvt; temperature = T }\n", &said, {{"T", "K"}}));
+  CHECK(said.find("-p T=K: the number is missing") != std::string::npos);
+  CHECK(compile("bgw 1\nparam T : temperature = 1 K\nensemble e { kind = nvt; temperature = T }\n", &said, {{"T", "2 K"}}));
+  CHECK_FALSE(compile("bgw 1\nparam x : float = 1\nensemble e { kind = nvt; temperature = x * 1 K }\n", &said, {{"x", "5 lj"}}));
+  CHECK(said.find("a plain number is needed") != std::string::npos);
+  CHECK_FALSE(compile("bgw 1\nparam t : string = \"a\"\nensemble e { kind = nvt; temperature = if t == \"a\" then 1 K else 2 K }\n", &said, {{"t", "\xff"}}));
+  CHECK(said.find("this is no UTF-8 text") != std::string::npos);
+}
+
+TEST_CASE("a number that does not fit is refused, not replaced", "[compile]") {
+  const auto said_of = [](const std::string& temperature) {
+    std::string said;
+    CHECK_FALSE(compile("bgw 1\nensemble e { kind = nvt; temperature = " + temperature + " }\n", &said));
+    return said;
+  };
+  CHECK(said_of("1e999 K").find("1e999 is too large for a number") != std::string::npos);
+  CHECK(said_of("1e308 K * 1e308").find("not a finite number") != std::string::npos);
+  CHECK(said_of("1e308 week / 1 s * 1 K").find("1e308 week is too large for a number") != std::string::npos);
+  CHECK(said_of("99999999999999999999 * 1 K").find("99999999999999999999 is too large for an int") != std::string::npos);
+  CHECK(said_of("-(-9223372036854775807 - 1) * 1 K").find("too large for an int") != std::string::npos);
+}
+
+TEST_CASE("ints beyond 2^53 are compared exactly", "[compile]") {
+  const auto program = compile("bgw 1\naxis big : int = [9007199254740992, 9007199254740993]\n"
+                               "ensemble e[n in big] { kind = nvt; temperature = if n == 9007199254740992 then 1 K else 2 K }\n");
+  CHECK(program->values.at("e[9007199254740992]").at("temperature").as_double() == 1.0);
+  CHECK(program->values.at("e[9007199254740993]").at("temperature").as_double() == 2.0);
+}
+
+TEST_CASE("one number has one key, however it is written", "[compile]") {
+  const auto keys_with = [](const std::string& lambda) {
+    return keys(*compile(replaced(quickstart(), "lambda  = 23.15", "lambda = " + lambda)));
+  };
+  CHECK(keys_with("1000") == keys_with("1e3"));
+  CHECK(keys_with("0.0") == keys_with("-0.0"));
+  CHECK(keys_with("0.0") == keys_with("0"));
+}
+
+TEST_CASE("bounds hold where an attribute has several types", "[compile]") {
+  std::string said;
+  CHECK_FALSE(compile(replaced(quickstart(), "one_cycle(2e-2)", "-1"), &said));
+  CHECK(said.find("`stage.learning_rate` is above 0, got -1") != std::string::npos);
+  CHECK(compile(replaced(quickstart(), "one_cycle(2e-2)", "1e-2"), &said));
+}
+
+TEST_CASE("what this version cannot do is refused, what it always does may be written", "[compile]") {
+  const auto said_with = [](const std::string& from, const std::string& to) {
+    std::string said;
+    compile(replaced(quickstart(), from, to), &said);
+    return said;
+  };
+  CHECK(said_with("batch = 500", "keep = [energy]").find("`sample.keep` can only be `[energy,log_prob,positions]` in this version") != std::string::npos);
+  CHECK(said_with("batch = 500", "keep = [positions, energy, log_prob]").empty());
+  CHECK(said_with("batch = 500", "deterministic = false").find("error[E0203]") != std::string::npos);
+  CHECK(said_with("keep = 2", "on_signal = false").find("error[E0203]") != std::string::npos);
+  CHECK(said_with("keep = 2", "on_signal = true").empty());
+  CHECK(said_with("checkpoint {", "retry { backoff = 3 s }\n checkpoint {").find("error[E0203]") != std::string::npos);
+  CHECK(said_with("figure rdf {", "figure rdf {\n format = [svg]").find("error[E0203]") != std::string::npos);
+  CHECK(said_with("figure rdf {", "figure rdf {\n size = [300]").find("two ints, width and height, got 1") != std::string::npos);
+  CHECK(said_with("[free_energy, rdf", "[free_energy[99], rdf").find("error[E0211]") != std::string::npos);
+}
+
+TEST_CASE("a potential or lattice that nothing can compute is refused", "[compile]") {
+  const auto said_with = [](const std::string& from, const std::string& to) {
+    std::string said;
+    CHECK_FALSE(compile(replaced(quickstart(), from, to), &said));
+    return said;
+  };
+  CHECK(said_with("lambda  = 23.15", "lambda = 23.15; a = -1").find("`potential.a` is above 0") != std::string::npos);
+  CHECK(said_with("lambda  = 23.15", "lambda = 23.15; p = 2.5").find("the power `p` of potential `mw` is a whole number, got 2.5") != std::string::npos);
+  CHECK(said_with("lambda  = 23.15", "lambda = 23.15; q = 65").find("error[E0307]") != std::string::npos);
+  CHECK(said_with("atoms   = n", "repeats = [10000, 10000, 10000]").find("limit 10000000") != std::string::npos);
+  CHECK(said_with("atoms   = n", "repeats = [10000, 10000, 10000, 10000, 10000, 10000]").find("three positive ints") != std::string::npos);
+}
+
+TEST_CASE("memory and times of the machine go with a crystal in any units", "[compile]") {
+  const std::string text = "bgw 1\npotential lj { style = lennard_jones; cutoff = 2.1 lj }\nlattice xtal { kind = fcc; atoms = 108; density = 1.28 lj }\n"
+                           "system crystal { potential = lj; lattice = xtal }\nensemble cold { kind = nvt; temperature = 2 lj }\n"
+                           "resources large { cpus = 2; memory = 4 GB; walltime = 2 h }\n"
+                           "base phonons { kind = scha; system = crystal; ensemble = cold; uses = large }\n";
+  const auto program = compile(text);
+  CHECK(task(*program, "phonons").policy.at("memory").as_double() == 4e9);
+  CHECK(task(*program, "phonons").policy.at("walltime").as_double() == Approx(7200));
+  std::string said;
+  CHECK_FALSE(compile(replaced(text, "4 GB", "4 lj"), &said));
+  CHECK(said.find("a number in lj units given where a memory is expected") != std::string::npos);
+  CHECK_FALSE(compile(replaced(text, "2 h", "2 lj"), &said));
+}
+
+TEST_CASE("a program that grows without end is refused", "[compile]") {
+  const auto said_of = [](const std::string& program) {
+    std::string said;
+    CHECK_FALSE(compile(program, &said));
+    CHECK(said.find("error[") == said.rfind("error["));  // one cause, one error
+    return said;
+  };
+  std::string functions = "bgw 1\nfn f0(x: float) -> float = x + 1\n", lists = "bgw 1\nlet l0 = [1]\n", results = quickstart() + "let e0 = F[64].per_particle\n";
+  for (int i = 1; i <= 40; ++i) {
+    functions += "fn f" + std::to_string(i) + "(x: float) -> float = f" + std::to_string(i - 1) + "(x) + f" + std::to_string(i - 1) + "(x)\n";
+    lists += "let l" + std::to_string(i) + " = [l" + std::to_string(i - 1) + ", l" + std::to_string(i - 1) + "]\n";
+    results += "let e" + std::to_string(i) + " = e" + std::to_string(i - 1) + " + e" + std::to_string(i - 1) + "\n";
+  }
+  CHECK(said_of(functions + "ensemble e { kind = nvt; temperature = f40(1.0) * 1 K }\n").find("error[E0410]") != std::string::npos);
+  CHECK(said_of(lists + "ensemble e { kind = nvt; temperature = len(l40) * 1 K }\n").find("error[E0410]") != std::string::npos);
+  CHECK(said_of(results).find("error[E0410]") != std::string::npos);
+  CHECK(said_of("bgw 1\naxis a : int = 1 .. 1000\naxis b : int = 1 .. 1000\nfigure f { series s[i in a, j in b] { y = i } }\n").find("error[E0410]") != std::string::npos);
+  CHECK(said_of("bgw 1\naxis a : int = 1 .. 1000\nensemble e[i in a, j in a, k in a] { kind = nvt; temperature = 1 K }\n").find("error[E0410]") != std::string::npos);
+}
+
 TEST_CASE("values are computed where they are written", "[compile]") {
   const auto program = compile(
       "bgw 1\naxis size : int = 1 .. 2\nlet t = { one: 100 K, two: 200 K }\nfn twice(x: temperature) -> temperature = 2 * x\n"
