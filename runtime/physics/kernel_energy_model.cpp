@@ -36,6 +36,14 @@ void from_lane(const double* block, std::int64_t width, int lane, double* row) {
   for (std::int64_t c = 0; c < width; ++c) row[c] = block[c * kLanes + lane];
 }
 
+/// Coordinates beyond this are no crystal, and cells would be counted in numbers that do not hold them.
+double far_away(const crystal::Cell& cell) {
+  const crystal::Vector3 heights = cell.heights();
+  return 1e6 * std::min({heights[0], heights[1], heights[2]});
+}
+
+constexpr double kThinnest = 0.02;  // of the cutoff; below it an atom has too many images to list
+
 void scatter_block(const double* b, std::int64_t centre, std::int64_t j, std::int64_t k, std::int64_t width,
                    double* h) {
   for (std::int64_t c = 0; c < 3; ++c) {
@@ -95,13 +103,29 @@ KernelEnergyModel::KernelEnergyModel(const Potential& potential, std::vector<cry
       kind_(std::holds_alternative<kernels::LennardJones>(potential.kernel) ? ListKind::half : ListKind::full),
       kernels_(kernels),
       constant_(0.0) {
-  if (sites_.empty()) throw InputError("a system needs at least one atom");
+  check_sites();
   const auto n = static_cast<double>(sites_.size());
   list_ = images_ == Images::nearest
               ? NeighbourList::of_nearest_images(sites_, cell_, kind_)
               : NeighbourList::within(sites_, cell_, potential_.cutoff,
                                       default_skin(cell_.volume() / n, potential_.cutoff), kind_);
   constant_ = n * tail_energy_per_atom(potential_, n / cell_.volume());
+}
+
+void KernelEnergyModel::check_sites() const {
+  if (sites_.empty()) throw InputError("a system needs at least one atom");
+  const crystal::Vector3 heights = cell_.heights();
+  const double thinnest = std::min({heights[0], heights[1], heights[2]});
+  if (!(thinnest > kThinnest * potential_.cutoff)) {
+    throw InputError("the cell is too thin for a cutoff of " + std::to_string(potential_.cutoff) +
+                     ": its faces are as near as " + std::to_string(thinnest));
+  }
+  const double far = far_away(cell_);
+  for (const crystal::Vector3& site : sites_) {
+    for (const double x : site) {
+      if (!(std::abs(x) < far)) throw InputError("an atom stands at " + std::to_string(x) + ", far away from the cell");
+    }
+  }
 }
 
 void KernelEnergyModel::check(const Tensor& field, const char* name) const {
@@ -165,7 +189,7 @@ void KernelEnergyModel::evaluate_alone(std::int64_t row, const double* u, const 
                                        const Outputs& outputs) const {
   const std::int64_t width = 3 * particles();
   ++outgrown_;
-  const double far = 1e6 * (cell_.heights()[0] + cell_.heights()[1] + cell_.heights()[2]);
+  const double far = far_away(cell_);
   const double* own = u + row * width;
   if (!std::all_of(own, own + width, [far](double x) { return std::abs(x) < far; })) {
     const double nan = std::numeric_limits<double>::quiet_NaN();

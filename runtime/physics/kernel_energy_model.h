@@ -18,6 +18,7 @@ enum class Images { all, nearest };
 /// by the place in the batch and every lane is computed alone, so neither batch nor threads change a number.
 class KernelEnergyModel final : public EnergyModel {
  public:
+  /// @throws InputError without atoms, for atoms that stand nowhere, and in a cell thinner than a fiftieth of the cutoff
   KernelEnergyModel(const Potential& potential, std::vector<crystal::Vector3> sites, const crystal::Cell& cell,
                     Images images, const kernels::KernelTable& kernels = kernels::kernels());
 
@@ -36,6 +37,7 @@ class KernelEnergyModel final : public EnergyModel {
   struct Outputs;
   class Workspace;
 
+  void check_sites() const;
   void check(const Tensor& field, const char* name) const;
   void evaluate(const Tensor& displacements, const Tensor* vectors, const Outputs& outputs) const;
   void evaluate_block(std::int64_t block, std::int64_t batch, const double* u, const double* v, const Outputs& outputs,
