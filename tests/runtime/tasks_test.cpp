@@ -1,5 +1,7 @@
 #include "runtime/tasks/tasks.h"
 
+#include <numeric>
+
 #include "compiler/plan/sha256.h"
 #include "runtime/estimators/lfep.h"
 #include "runtime/foundation/errors.h"
@@ -122,7 +124,9 @@ TEST_CASE("the whole chain of tasks gives the published free energy of ice two w
   const auto base = study.base("scha"), training = study.training(base), drawing = study.drawing(training),
              chains = study.chains(base, 128), estimating = study.estimating(drawing, chains);
   study.run(base);
-  study.run(training);
+  const auto& trained = study.run(training);
+  const std::vector<double>& losses = trained.array("history/loss").doubles;  // four steps, all of them recent
+  CHECK(result_of(trained, "loss") == Approx(std::accumulate(losses.begin(), losses.end(), 0.0) / 4));
   const auto& draws = study.run(drawing);
   const auto& reference = study.run(chains);
   const auto& estimate = study.run(estimating);
@@ -205,6 +209,21 @@ TEST_CASE("the error from the crystal's side knows that the samples of a chain a
   CHECK(*estimate.find_result("reverse")->sigma * 64 > 2.5 * by_sample.sigma);
 }
 
+TEST_CASE("configurations count from the sites they were recorded on, whatever sites the model has", "[tasks]") {
+  Study study;
+  const auto base = study.base(), training = study.training(base), drawing = study.drawing(training), chains = study.chains(base);
+  for (const plan::TaskSpec* spec : {&base, &training, &drawing, &chains}) study.run(*spec);
+  const double here = result_of(study.run(study.estimating(drawing, chains)), "per_particle");
+  artifacts::Artifact elsewhere = *study.store.objects.at(chains.key).artifact;
+  std::vector<double>& sites = elsewhere.arrays.at("sites").doubles;
+  std::vector<double>& u = elsewhere.arrays.at("displacements").doubles;
+  const auto moved = [](std::size_t i) { return 0.1 * std::sin(static_cast<double>(i)) + 0.2; };
+  for (std::size_t i = 0; i < sites.size(); ++i) sites[i] += moved(i);
+  for (std::size_t i = 0; i < u.size(); ++i) u[i] -= moved(i % sites.size());
+  study.store.objects[chains.key].artifact = std::make_shared<const artifacts::Artifact>(elsewhere);
+  CHECK(result_of(study.run(study.estimating(drawing, chains)), "per_particle") == Approx(here).margin(1e-10).epsilon(0));
+}
+
 TEST_CASE("the radial distribution of samples has the neighbours of ice", "[tasks]") {
   Study study;
   const auto base = study.base(), chains = study.chains(base);
@@ -246,6 +265,12 @@ TEST_CASE("the energy of a structure is that of its potential, forces are minus 
   Map flat = request;
   flat["cell"] = List{List{edge, 0.0, 0.0}, List{edge, 0.0, 0.0}, List{0.0, 0.0, edge}};
   CHECK_THROWS_AS(tasks::answer_energy_request(flat), InputError);
+  Map thin = request;
+  thin["cell"] = List{List{edge, 0.0, 0.0}, List{0.0, 1e-4, 0.0}, List{0.0, 0.0, edge}};
+  CHECK_THROWS_AS(tasks::answer_energy_request(thin), InputError);
+  Map nowhere = request;
+  nowhere["positions"] = List{List{0.0, 0.0, 0.0}, List{1e300, 0.0, 0.0}};
+  CHECK_THROWS_AS(tasks::answer_energy_request(nowhere), InputError);
   Map overlapping = request;
   overlapping["positions"] = List{List{0.0, 0.0, 0.0}, List{0.0, 0.0, 0.0}};
   CHECK_THROWS_AS(tasks::answer_energy_request(overlapping), InputError);
