@@ -11,7 +11,8 @@ Tensor sites_tensor(const crystal::Crystal& crystal);
 
 /// Displacement of the sites to the nearest stationary point of the energy, [N, 3] without translation, by Newton's
 /// method on the Hessian.
-/// @throws NumericalError when 50 steps do not bring the gradient to 1e-10 of the largest force constant
+/// @throws NumericalError when 50 steps do not bring the gradient below 1e-10 (of the largest force constant, where that is
+///         below one)
 Tensor relaxed_shift(const EnergyModel& model);
 
 /// The harmonic crystal: K = beta times the Hessian at the sites, relaxed first if asked.

@@ -40,11 +40,11 @@ class WhitenedTarget {
   /// m]
   Tensor whiten(const Tensor& displacements) const;
   Tensor work(const Tensor& y) const;             // [B, m] -> [B]
+  /// D at y, where the energy at its displacements is known. [B]
+  Tensor work_from_energy(const Tensor& energy, const Tensor& y) const;
   WhitenedValue evaluate(const Tensor& y) const;  // one energy-and-gradient call a row
 
  private:
-  Tensor work_from_energy(const Tensor& energy, const Tensor& y) const;
-
   const EnergyModel& model_;
   Tensor transposed_modes_;       // [m, 3N]
   Tensor inverse_squared_norms_;  // [m]

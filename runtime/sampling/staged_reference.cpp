@@ -26,8 +26,7 @@ void draw_gaussian(const physics::WhitenedTarget& target, const plan::Key& strea
   const tensor::RandomStream stream(stream_key, "staged.gaussian");
   chains.positions = stream.normal(chains.move, 0, options.chains, target.dimension());
   const Tensor displacements = target.displacements(chains.positions);
-  const Tensor energy = target.model().energy(displacements);
-  chains.work = target.beta() * (energy - target.static_energy()) - 0.5 * chains.positions.square().sum(1);
+  chains.work = target.work_from_energy(target.model().energy(displacements), chains.positions);
   chains.gradient = at::zeros_like(chains.positions);
   chains.largest_displacement = displacements.square().sum(2).amax(1).sqrt();
   chains.move += 1;

@@ -31,8 +31,8 @@ Words philox(Words counter, std::array<std::uint32_t, 2> key) {
   return counter;
 }
 
-// The counter is (position within the sample, sample, step, purpose-free tag); step and sample get 32 bits each,
-// which the longest study does not reach. The purpose enters the key.
+// The counter is (position within the sample, sample, step, tag); step and sample get 32 bits each, which the longest
+// study does not reach. Stream key and purpose enter the Philox key and the tag.
 RandomStream::RandomStream(const plan::Key& key, std::string_view purpose) {
   std::string text(reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size());
   text += purpose;
@@ -43,7 +43,7 @@ RandomStream::RandomStream(const plan::Key& key, std::string_view purpose) {
     return value;
   };
   key_ = {word(0), word(1)};
-  purpose_ = {word(2), 0};
+  tag_ = word(2);
 }
 
 Tensor RandomStream::uniform(std::int64_t step, std::int64_t first_sample, std::int64_t samples,
@@ -53,7 +53,7 @@ Tensor RandomStream::uniform(std::int64_t step, std::int64_t first_sample, std::
   for (std::int64_t s = 0; s < samples; ++s) {
     for (std::int64_t w = 0; w < width; w += 2) {
       const Words bits = philox({static_cast<std::uint32_t>(w / 2), static_cast<std::uint32_t>(first_sample + s),
-                                 static_cast<std::uint32_t>(step), purpose_[0]},
+                                 static_cast<std::uint32_t>(step), tag_},
                                 key_);
       *out++ = unit_interval(bits[0], bits[1]);
       if (w + 1 < width) *out++ = unit_interval(bits[2], bits[3]);

@@ -33,8 +33,8 @@ class RandomStream {
   Tensor integers(std::int64_t step, std::int64_t count, std::int64_t bound) const;
 
  private:
-  std::array<std::uint32_t, 2> key_;      // Philox key: from SHA-256(stream key, purpose)
-  std::array<std::uint32_t, 2> purpose_;  // upper counter words
+  std::array<std::uint32_t, 2> key_;  // Philox key: from SHA-256(stream key, purpose)
+  std::uint32_t tag_;                 // upper counter word, from the same: 96 bits tell streams apart
 };
 
 }  // namespace bgw::tensor
