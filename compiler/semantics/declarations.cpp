@@ -323,7 +323,8 @@ Evaluated Elaborator::evaluate_axis(const syntax::Axis& axis) {
 const std::vector<Evaluated>* Elaborator::axis_values(const std::string& axis) {
   const auto declared = declarations_.find(axis);
   if (declared == declarations_.end() || !std::holds_alternative<syntax::Axis>(declared->second.item->what)) return nullptr;
-  value_of(declared->second);
+  // Not asked again when done: it answers with a copy, and each member of a family comes here.
+  if (declared->second.state != Declaration::State::done) value_of(declared->second);
   const auto* list = declared->second.value.as<ListValue>();
   return list ? &list->items : nullptr;
 }
