@@ -18,6 +18,7 @@
 #include "runtime/store/durable_file.h"
 #include "runtime/store/object_store.h"
 #include "runtime/store/task_json.h"
+#include "runtime/store/utf8.h"
 
 namespace bgw::engine {
 namespace {
@@ -165,7 +166,7 @@ class ChildContext : public TaskContext {
 int fail(const fs::path& work, const char* cause, const std::string& message) {
   log_line(fmt::format("failed ({}): {}", cause, message));
   try {
-    store::replace_durably(work / "failure.json", schema::to_json(schema::Map{{"cause", cause}, {"message", message}}));
+    store::replace_durably(work / "failure.json", schema::to_json(schema::Map{{"cause", cause}, {"message", store::valid_utf8(message)}}));
   } catch (const std::exception& error) {
     log_line(fmt::format("and the cause could not be written: {}", error.what()));
     return kTaskNoDisk;

@@ -19,6 +19,7 @@
 #include "runtime/engine/child.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/store/task_json.h"
+#include "runtime/store/utf8.h"
 
 namespace bgw::engine {
 namespace {
@@ -63,7 +64,7 @@ std::vector<std::string> last_lines(const fs::path& log) {
   std::vector<std::string> lines;
   try {
     std::istringstream text(store::read_bytes(log));
-    for (std::string line; std::getline(text, line);) lines.push_back(line);
+    for (std::string line; std::getline(text, line);) lines.push_back(store::valid_utf8(line));
   } catch (const StoreError&) {
     // no log, no lines
   }

@@ -11,6 +11,7 @@
 #include "runtime/foundation/errors.h"
 #include "runtime/store/clock.h"
 #include "runtime/store/sqlite_database.h"
+#include "runtime/store/utf8.h"
 
 namespace bgw::store {
 namespace {
@@ -157,7 +158,8 @@ Records::~Records() = default;
 
 std::int64_t Records::begin_run(const RunRecord& run) {
   const std::lock_guard guard(mutex_);
-  const schema::List words(run.arguments.begin(), run.arguments.end());
+  schema::List words;
+  for (const std::string& word : run.arguments) words.emplace_back(valid_utf8(word));
   Transaction transaction(*database_);
   Statement(*database_, "INSERT INTO run(program, program_sha, argv, params, started, bgw_version, host) VALUES (?, ?, ?, ?, ?, ?, ?)")
       .bind(1, run.program).bind(2, run.program_sha256).bind(3, schema::to_json(words))

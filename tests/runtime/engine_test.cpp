@@ -283,6 +283,21 @@ TEST_CASE("each way to fail has its cause", "[engine]") {
   CHECK(diary.failures["unknown"].message == "this task program knows no kind 'no_such_kind'");
 }
 
+TEST_CASE("a task that fails with words that are no text says what can be read of them", "[engine]") {
+  const test::ScratchDirectory scratch;
+  test::ToyPlan toy;
+  toy.add("bytes", "fail", {{"how", "bytes"}});
+  store::Cache cache = store::Cache::open(scratch.path());
+  Diary diary;
+  engine::RunOptions options = options_with();
+  options.command_line = {"run", "caf\xe9.bgw"};
+  CHECK(engine::run(toy.plan, toy.all(), cache, options, diary).exit_code == 4);
+  CHECK(diary.failures["bytes"].cause == "nan");
+  CHECK(diary.failures["bytes"].message == "no text: \uFFFD");
+  const std::vector<std::string>& log = diary.failures["bytes"].last_log_lines;
+  CHECK(std::find(log.begin(), log.end(), "\uFFFD\u00e9") != log.end());
+}
+
 TEST_CASE("an inline task that throws fails alone, and a missing task program is said", "[engine]") {
   const test::ScratchDirectory scratch;
   const test::ToyPlan toy = test::chain(2, 0);

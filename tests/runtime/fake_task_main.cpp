@@ -62,6 +62,10 @@ artifacts::Artifact fail(engine::TaskContext& context) {
   if (how == "nan") throw NumericalError("energy is not finite at step 3");
   if (how == "bad_input") throw InputError("no such thing");
   if (how == "oom") throw std::bad_alloc();
+  if (how == "bytes") {
+    fmt::print(stderr, "\xff\xc3\xa9\n");
+    throw NumericalError("no text: \xff");
+  }
   if (how == "kill") std::raise(SIGKILL);
   std::abort();
 }
