@@ -258,7 +258,7 @@ Tensor bootstrap_covariance(const Problem& p, const StateBootstrap& resample, co
 Estimate MbarResult::difference(std::int64_t i, std::int64_t j) const {
   const auto at = [](const Tensor& m, std::int64_t a, std::int64_t b) { return m[a][b].item<double>(); };
   const double variance = at(covariance, i, i) + at(covariance, j, j) - 2.0 * at(covariance, i, j);
-  return {(free_energies[j] - free_energies[i]).item<double>(), std::sqrt(std::max(0.0, variance))};
+  return {(free_energies[j] - free_energies[i]).item<double>(), std::sqrt(variance < 0.0 ? 0.0 : variance)};
 }
 
 MbarResult mbar(const Tensor& reduced_energies, const Tensor& samples, const Tensor& chain, const plan::Key& stream_key,

@@ -20,7 +20,7 @@ struct MbarResult {
   double residual = 0;        // largest |sum_n W_ni - 1|
   std::int64_t iterations = 0;
 
-  /// Free energy of state j minus that of state i, with its standard error.
+  /// Free energy of state j minus that of state i, with its standard error, not a number where it is unknown.
   Estimate difference(std::int64_t i, std::int64_t j) const;
 };
 

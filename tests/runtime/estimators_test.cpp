@@ -183,6 +183,8 @@ TEST_CASE("one block tells nothing about its error", "[bootstrap]") {
   const Tensor one = at::tensor({0.5}, at::kDouble);
   CHECK(lfep(one, stream(1)).value == -0.5);
   CHECK(std::isnan(lfep(one, stream(1)).sigma));
+  const Tensor two = at::arange(2, at::kLong);
+  CHECK(std::isnan(mbar(at::zeros({2, 2}, at::kDouble), at::ones({2}, at::kLong), two, key(1)).difference(0, 1).sigma));
   CHECK(lfep(at::tensor({0.5, 0.5}, at::kDouble), stream(1)).sigma == 0.0);
 }
 
