@@ -50,6 +50,9 @@ double number_from(const std::string& word, const Line& line, const std::string&
   if (error != std::errc() || end != word.data() + word.size() || !std::isfinite(value)) {
     line.fail(fmt::format("{} is a number, it is '{}'", what, word));
   }
+  // Farther out a double does not hold the distance of two atoms any more.
+  constexpr double kFarthest = 1e6;
+  if (std::abs(value) > kFarthest) line.fail(fmt::format("{} is at most {:g}, it is '{}'", what, kFarthest, word));
   return value;
 }
 
@@ -195,7 +198,8 @@ Structure parse_extxyz(std::string_view text, const std::string& name) {
 Structure read_extxyz(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
   std::ostringstream text;
-  if (!stream || !(text << stream.rdbuf()))
+  const bool has_bytes = stream.peek() != std::ifstream::traits_type::eof();  // an empty file can be read
+  if (!stream.is_open() || stream.bad() || (has_bytes && !(text << stream.rdbuf())))
     throw CommandFailure(kWrongUse, fmt::format("cannot read {}", file.string()));
   return parse_extxyz(text.str(), file.string());
 }

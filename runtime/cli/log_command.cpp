@@ -29,6 +29,7 @@ std::string outcome_text(std::int64_t exit) {
     case 0: return "done";
     case 4: return "a task failed";
     case 6: return "disk full or cache broken";
+    case 7: return "another run held its tasks";
     case 129:
     case 130:
     case 143: return "interrupted";
@@ -47,8 +48,8 @@ std::string parameters_text(const std::string& json) {
 
 constexpr const char* kRuns = R"sql(
 SELECT id, started, ended, exit, params, bgw_version, host,
-       (SELECT count(*) FROM planned WHERE run = run.id),
-       (SELECT count(*) FROM planned WHERE run = run.id AND reason = 'cached')
+       (SELECT count(DISTINCT key) FROM planned WHERE planned.run = run.id),
+       (SELECT count(DISTINCT key) FROM planned WHERE planned.run = run.id AND reason = 'cached')
 FROM run WHERE program = ?1 ORDER BY id DESC LIMIT ?2)sql";
 
 }  // namespace

@@ -71,6 +71,7 @@ TEST_CASE("what is wrong with a structure is told with its line", "[extxyz]") {
   CHECK(holds(complaint(replaced(kTwoAtoms, "T T T", "T T F")), "periodic"));
   CHECK(holds(complaint(replaced(kTwoAtoms, "T T T\"", "T T T")), "is not closed"));
   CHECK(holds(complaint(replaced(kTwoAtoms, "1.5", "nan")), "x.extxyz:4: each coordinate is a number, it is 'nan'"));
+  CHECK(holds(complaint(replaced(kTwoAtoms, "1.5", "-1e300")), "x.extxyz:4: each coordinate is at most 1e+06"));
   CHECK(holds(complaint(replaced(kTwoAtoms, "0.25", "0,25")), "x.extxyz:3: each coordinate is a number, it is '0,25'"));
   CHECK(holds(complaint(replaced(kTwoAtoms, "mW 1.5", "1.5")),
               "x.extxyz:4: an atom has 4 columns here, this line has 3"));

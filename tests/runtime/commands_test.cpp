@@ -248,6 +248,25 @@ TEST_CASE("energy speaks the unit of the potential, in the order of the file", "
   CHECK(desk.bgw("energy ice.bgw water --structure none.extxyz").exit_code == 2);
 }
 
+TEST_CASE("a task with two names is one task of the history", "[commands]") {
+  const Desk desk;
+  std::ofstream(desk.folder() / "ice.bgw", std::ios::app)
+      << "\nestimate twin[n in size] { method = bar; samples = draws[n]; data = ref[n].samples }\n";
+  const Value end = last_line(desk.bgw("run ice.bgw F twin --json").out);
+  const Value runs = parse_json(desk.bgw("log ice.bgw --json").out);
+  CHECK(runs.as_list().at(0).at("tasks").as_int() == end.at("tasks").at("done").as_int());
+}
+
+TEST_CASE("an empty structure is a wrong one, a folder is none that can be read", "[commands]") {
+  const Desk desk;
+  std::ofstream(desk.folder() / "empty.extxyz");
+  const Answer empty = desk.bgw("energy ice.bgw water --structure empty.extxyz");
+  CHECK(empty.exit_code == 3);
+  CHECK(has(empty.err, "empty.extxyz:1: the file is empty"));
+  CHECK(desk.bgw("energy ice.bgw water --structure .").exit_code == 2);
+  CHECK(desk.bgw("energy ice.bgw water --structure nowhere.extxyz").exit_code == 2);
+}
+
 TEST_CASE("the history of runs, and a cache whose bytes were changed", "[commands]") {
   const Desk desk;
   CHECK(has(desk.bgw("log ice.bgw").out, "no run yet"));
