@@ -1,5 +1,6 @@
 #include "runtime/artifacts/artifact.h"
 
+#include <cmath>
 #include <stdexcept>
 
 namespace bgw::artifacts {
@@ -9,6 +10,8 @@ std::int64_t Array::size() const {
   for (const std::int64_t extent : shape) product *= extent;
   return product;
 }
+
+schema::Value number_or_none(double value) { return std::isfinite(value) ? schema::Value(value) : schema::Value(); }
 
 const Array& Artifact::array(const std::string& name) const {
   const auto found = arrays.find(name);

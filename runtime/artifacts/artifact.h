@@ -41,6 +41,9 @@ struct Cost {
   std::int64_t energy_call_equivalents() const { return energy_calls + gradient_calls + 2 * hessian_calls; }
 };
 
+/// A number as JSON takes it: none for one that is not finite.
+schema::Value number_or_none(double value);
+
 /// What a task hands on.
 struct Artifact {
   std::map<std::string, Array> arrays;      // names may hold '/', as in "history/loss"

@@ -8,6 +8,10 @@ namespace bgw::cli {
 
 int cache_verify(const ProgramOptions& options) {
   const store::Cache cache = store::Cache::look(cache_directory(options));
+  if (!options.json && !std::filesystem::exists(cache.root())) {
+    fmt::print("nothing to verify: there is no cache in {}\n", cache.root().string());
+    return kDone;
+  }
   const std::size_t objects = cache.objects().keys().size();
   const std::vector<plan::Key> damaged = store::damaged_objects(cache);
   if (options.json) {

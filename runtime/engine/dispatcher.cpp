@@ -429,7 +429,7 @@ void Dispatcher::inline_ended(std::size_t task, const std::optional<schema::Valu
   if (!value) return fail(task, failure);
   try {
     work_.cache.records().put_row(spec(task), *value);
-  } catch (const StoreError&) {
+  } catch (...) {  // a full disk, or a value that JSON cannot hold: the fault of this task alone
     return fail(task, failure_now());
   }
   work_.observer.task_finished(spec(task), {});

@@ -1,6 +1,5 @@
 #include "runtime/engine/progress_file.h"
 
-#include <cmath>
 #include <fstream>
 
 #include "runtime/store/clock.h"
@@ -13,7 +12,7 @@ constexpr std::int64_t kInterval = 200'000;  // microseconds
 schema::Value to_value(const Progress& progress) {
   schema::Map numbers;
   for (const auto& [name, number] : progress.numbers) {
-    numbers[name] = std::isfinite(number) ? schema::Value(number) : schema::Value();
+    numbers[name] = artifacts::number_or_none(number);
   }
   return schema::Map{{"time", store::now_in_microseconds()},
                      {"phase", progress.phase},

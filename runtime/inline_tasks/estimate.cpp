@@ -143,13 +143,8 @@ Estimate logarithm(const Estimate& a) {
 Estimate absolute(const Estimate& a) { return a.value() < 0 ? -a : a; }
 
 schema::Value to_value(const Estimate& estimate) {
-  const auto number = [](double x) {
-    schema::Value value;  // JSON knows no other numbers than finite ones
-    if (std::isfinite(x)) value = x;
-    return value;
-  };
-  schema::Map map{{"value", number(estimate.value())}, {"unit", estimate.unit()}};
-  if (const std::optional<double> sigma = estimate.sigma()) map["sigma"] = number(*sigma);
+  schema::Map map{{"value", artifacts::number_or_none(estimate.value())}, {"unit", estimate.unit()}};
+  if (const std::optional<double> sigma = estimate.sigma()) map["sigma"] = artifacts::number_or_none(*sigma);
   if (estimate.samples()) map["n"] = *estimate.samples();
   if (!estimate.convention().empty()) map["convention"] = estimate.convention();
   return map;

@@ -147,7 +147,7 @@ Evaluated operation(const std::string& op, const EvaluatedList& args) {
 
 List numbers(const std::vector<double>& values) {
   List list;
-  for (const double value : values) list.emplace_back(value);
+  for (const double value : values) list.push_back(artifacts::number_or_none(value));
   return list;
 }
 

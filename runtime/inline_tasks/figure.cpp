@@ -145,10 +145,10 @@ Value to_value(const Series& series) {
   List x, y, error;
   bool any_error = false;
   for (std::size_t i = 0; i < series.y.size(); ++i) {
-    x.emplace_back(series.x[i]);
-    y.emplace_back(series.y[i]);
+    x.push_back(artifacts::number_or_none(series.x[i]));
+    y.push_back(artifacts::number_or_none(series.y[i]));
     error.emplace_back();
-    if (series.error[i]) error.back() = *series.error[i];
+    if (series.error[i]) error.back() = artifacts::number_or_none(*series.error[i]);
     any_error = any_error || series.error[i].has_value();
   }
   const std::string style = !series.style.empty() ? series.style : series.scalar ? "points" : "line";

@@ -1,6 +1,5 @@
 #include "runtime/store/manifest.h"
 
-#include <cmath>
 #include <limits>
 #include <stdexcept>
 
@@ -12,8 +11,6 @@ namespace {
 using schema::List;
 using schema::Map;
 using schema::Value;
-
-Value number_or_none(double value) { return std::isfinite(value) ? Value(value) : Value(); }
 
 Map files_value(const std::map<std::string, Manifest::File>& files) {
   Map map;
@@ -124,8 +121,8 @@ Manifest parse_manifest(const std::string& text) {
 Value to_value(const std::vector<artifacts::Result>& results) {
   List list;
   for (const artifacts::Result& result : results) {
-    Map map{{"name", result.name}, {"value", number_or_none(result.value)}, {"unit", result.unit}};
-    if (result.sigma) map["sigma"] = number_or_none(*result.sigma);
+    Map map{{"name", result.name}, {"value", artifacts::number_or_none(result.value)}, {"unit", result.unit}};
+    if (result.sigma) map["sigma"] = artifacts::number_or_none(*result.sigma);
     if (result.n) map["n"] = *result.n;
     if (!result.convention.empty()) map["convention"] = result.convention;
     list.emplace_back(std::move(map));

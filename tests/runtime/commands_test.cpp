@@ -270,6 +270,7 @@ TEST_CASE("an empty structure is a wrong one, a folder is none that can be read"
 TEST_CASE("the history of runs, and a cache whose bytes were changed", "[commands]") {
   const Desk desk;
   CHECK(has(desk.bgw("log ice.bgw").out, "no run yet"));
+  CHECK(has(desk.bgw("cache verify ice.bgw").out, "there is no cache in"));
   REQUIRE(desk.bgw("run ice.bgw -q -p steps=10").exit_code == 0);
   const Value runs = parse_json(desk.bgw("log ice.bgw --json").out);
   REQUIRE(runs.as_list().size() == 1);

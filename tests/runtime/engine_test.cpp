@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <fstream>
 #include <random>
@@ -308,6 +309,12 @@ TEST_CASE("an inline task that throws fails alone, and a missing task program is
     options.inline_task = [](const plan::TaskSpec&, const engine::TaskInputs&) -> schema::Value { throw InputError("no column"); };
     CHECK(engine::run(toy.plan, toy.all(), cache, options, diary).exit_code == 4);
     CHECK(diary.failures["total"].message == "no column");
+    CHECK(diary.has("finished second"));
+  }
+  SECTION("a value that cannot be kept") {
+    options.inline_task = [](const plan::TaskSpec&, const engine::TaskInputs&) -> schema::Value { return std::nan(""); };
+    CHECK(engine::run(toy.plan, toy.all(), cache, options, diary).exit_code == 4);
+    CHECK(diary.failures.count("total") == 1);
     CHECK(diary.has("finished second"));
   }
   SECTION("program") {

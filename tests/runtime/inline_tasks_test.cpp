@@ -254,6 +254,19 @@ TEST_CASE("numbers of a family become one series with error bars, two indices tw
   CHECK(series[1].at("yerr") == Value(List{0.4, nullptr}));
 }
 
+TEST_CASE("a figure of numbers that are not finite is JSON with gaps", "[inline_tasks]") {
+  FakeResults results;
+  results.numbers["a.x"] = {"x", std::nan(""), std::nan(""), "kT", 100, ""};
+  results.curves["r"] = {{1, 2}, {0.5, INFINITY}, "angstrom", ""};
+  const Value arguments =
+      Map{{"series", List{Map{{"name", "F"}, {"x", constant(64)}, {"y", attribute("a", "x")}},
+                          Map{{"name", "g"}, {"y", Map{{"op", "curve"}, {"task", "r"}}}}}}};
+  const List series = schema::parse_json(schema::to_json(make_figure(arguments, results))).at("series").as_list();
+  CHECK(series.at(0).at("y").as_list().at(0).is_none());
+  CHECK(series.at(0).at("yerr").as_list().at(0).is_none());
+  CHECK(series.at(1).at("y") == Value(List{0.5, nullptr}));
+}
+
 TEST_CASE("a series whose x and y differ in length is told by its name", "[inline_tasks]") {
   const Value arguments =
       Map{{"series", List{Map{{"name", "odd"}, {"x", list({constant(1), constant(2)})}, {"y", list({constant(1)})}}}}};
