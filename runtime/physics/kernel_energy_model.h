@@ -18,7 +18,8 @@ enum class Images { all, nearest };
 /// by the place in the batch and every lane is computed alone, so neither batch nor threads change a number.
 class KernelEnergyModel final : public EnergyModel {
  public:
-  /// @throws InputError without atoms, for atoms that stand nowhere, and in a cell thinner than a fiftieth of the cutoff
+  /// @throws InputError without atoms, for atoms that stand nowhere, and in a cell thinner than a fiftieth of the
+  /// cutoff
   KernelEnergyModel(const Potential& potential, std::vector<crystal::Vector3> sites, const crystal::Cell& cell,
                     Images images, const kernels::KernelTable& kernels = kernels::kernels());
 

@@ -24,8 +24,8 @@ Potential make_potential(const schema::Value& potential);
 /// Energy per atom that the truncation at the cutoff leaves out, for an even density beyond it; 0 without `tail`.
 double tail_energy_per_atom(const Potential& potential, double density);
 
-/// 1 / kT of an ensemble, 1/eV. Reduced units need no other constant: the compiler makes one lj of energy 1 eV and one lj
-/// of temperature 1 eV / kB.
+/// 1 / kT of an ensemble, 1/eV. Reduced units need no other constant: the compiler makes one lj of energy 1 eV and one
+/// lj of temperature 1 eV / kB.
 double inverse_temperature(const schema::Value& ensemble);
 /// The potential's length, which is Lambda in every printed free energy.
 double length_scale(const schema::Value& system);

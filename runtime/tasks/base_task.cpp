@@ -24,10 +24,16 @@ artifacts::Artifact checkpoint_of(const physics::SchaState& state, const physics
 void add_base_facts(artifacts::Artifact& artifact, const physics::GaussianBase& base) {
   physics::add_to(artifact, base);
   artifact.results.push_back({"rms_displacement", physics::rms_displacement(base), {}, "angstrom", {}, ""});
-  artifact.results.push_back({"lowest_mode", base.stiffness.min().item<double>(), {}, "1/angstrom^2", {}, "beta times the softest force constant"});
+  artifact.results.push_back({"lowest_mode",
+                              base.stiffness.min().item<double>(),
+                              {},
+                              "1/angstrom^2",
+                              {},
+                              "beta times the softest force constant"});
 }
 
-artifacts::Artifact phonon(engine::TaskContext& context, const physics::EnergyModel& model, const crystal::Crystal& crystal) {
+artifacts::Artifact phonon(engine::TaskContext& context, const physics::EnergyModel& model,
+                           const crystal::Crystal& crystal) {
   const schema::Value& arguments = context.arguments();
   context.report({"phonons", 0, 1, {}});
   const physics::GaussianBase base =
@@ -40,7 +46,8 @@ artifacts::Artifact phonon(engine::TaskContext& context, const physics::EnergyMo
   return artifact;
 }
 
-artifacts::Artifact scha(engine::TaskContext& context, const physics::EnergyModel& model, const crystal::Crystal& crystal) {
+artifacts::Artifact scha(engine::TaskContext& context, const physics::EnergyModel& model,
+                         const crystal::Crystal& crystal) {
   const schema::Value& arguments = context.arguments();
   physics::SchaOptions options;
   options.samples = arguments.at("samples").as_int();
@@ -68,12 +75,18 @@ artifacts::Artifact scha(engine::TaskContext& context, const physics::EnergyMode
     return physics::free_energy_per_particle(log_zc, model.particles(), crystal.cell.volume(),
                                              physics::length_scale(arguments.at("system")));
   };
-  artifact.results.push_back({"bound", per_particle(result.log_zc_bound), result.log_zc_sigma / static_cast<double>(model.particles()),
-                              "kT", options.bound_samples, std::string("upper bound of ") + kConvention});
+  artifact.results.push_back({"bound", per_particle(result.log_zc_bound),
+                              result.log_zc_sigma / static_cast<double>(model.particles()), "kT", options.bound_samples,
+                              std::string("upper bound of ") + kConvention});
   if (result.log_zc_harmonic) {
     artifact.results.push_back({"harmonic", per_particle(*result.log_zc_harmonic), 0.0, "kT", {}, kConvention});
   }
-  artifact.results.push_back({"iterations", static_cast<double>(state.iteration), {}, "", {}, state.converged ? "converged" : "stopped at the limit"});
+  artifact.results.push_back({"iterations",
+                              static_cast<double>(state.iteration),
+                              {},
+                              "",
+                              {},
+                              state.converged ? "converged" : "stopped at the limit"});
   add_base_facts(artifact, result.base);
   artifact.cost = cost_of(before + model.calls());
   return artifact;

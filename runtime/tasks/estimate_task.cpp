@@ -16,7 +16,8 @@ constexpr std::int64_t kChunk = 64;  // configurations pushed through the invers
 Tensor displacements_on(const Ground& ground, const artifacts::Artifact& data) {
   const Tensor sites = tensor::to_tensor(data.array("sites"));
   if (sites.sizes() != ground.base.sites.sizes()) {
-    throw InputError("the data has " + std::to_string(sites.size(0)) + " atoms, the model " + std::to_string(ground.particles()));
+    throw InputError("the data has " + std::to_string(sites.size(0)) + " atoms, the model " +
+                     std::to_string(ground.particles()));
   }
   return tensor::to_tensor(data.array("displacements")) + (sites - ground.base.sites);
 }
@@ -47,8 +48,10 @@ Tensor log_weights_of_data(engine::TaskContext& context, const TrainedFlow& trai
   return at::cat(done);
 }
 
-void add_one_sided(artifacts::Artifact& artifact, const Ground& ground, const char* name, const estimators::Estimate& f, std::int64_t n) {
-  artifact.results.push_back({name, ground.free_energy(-f.value), error_per_particle(f.sigma, ground), "kT", n, kConvention});
+void add_one_sided(artifacts::Artifact& artifact, const Ground& ground, const char* name, const estimators::Estimate& f,
+                   std::int64_t n) {
+  artifact.results.push_back(
+      {name, ground.free_energy(-f.value), error_per_particle(f.sigma, ground), "kT", n, kConvention});
 }
 
 artifacts::Artifact two_sided(engine::TaskContext& context, const TrainedFlow& trained, const Tensor& log_weight) {
@@ -59,15 +62,16 @@ artifacts::Artifact two_sided(engine::TaskContext& context, const TrainedFlow& t
 
   estimators::BarOptions options;
   options.bootstrap = context.arguments().at("bootstrap").as_int();
-  const estimators::BarResult bar =
-      estimators::bar(-log_weight, estimators::single_samples(log_weight.size(0)), data_weight, chains,
-                      context.spec().stream_key, options);
+  const estimators::BarResult bar = estimators::bar(-log_weight, estimators::single_samples(log_weight.size(0)),
+                                                    data_weight, chains, context.spec().stream_key, options);
   const tensor::RandomStream stream(context.spec().stream_key, "one-sided");
   artifacts::Artifact artifact;
   const std::int64_t n = log_weight.numel() + data_weight.numel();
   add_free_energy(artifact, trained.ground, {-bar.delta_f.value, bar.delta_f.sigma}, n);
-  artifact.results.push_back({"overlap", bar.overlap, {}, "", {}, "of model and data, 0 none, 1 the same distribution"});
-  add_one_sided(artifact, trained.ground, "forward", estimators::lfep(log_weight, stream, options.bootstrap), log_weight.numel());
+  artifact.results.push_back(
+      {"overlap", bar.overlap, {}, "", {}, "of model and data, 0 none, 1 the same distribution"});
+  add_one_sided(artifact, trained.ground, "forward", estimators::lfep(log_weight, stream, options.bootstrap),
+                log_weight.numel());
   const tensor::RandomStream data_stream(context.spec().stream_key, "one-sided.data");
   const estimators::Estimate reverse = estimators::lfep(-data_weight, chains, data_stream, options.bootstrap);
   add_one_sided(artifact, trained.ground, "reverse", {-reverse.value, reverse.sigma}, data_weight.numel());
@@ -83,7 +87,8 @@ artifacts::Artifact one_sided(engine::TaskContext& context, const TrainedFlow& t
   const estimators::Estimate f = estimators::lfep(log_weight, stream, bootstrap);
   artifacts::Artifact artifact;
   add_free_energy(artifact, trained.ground, {-f.value, f.sigma}, log_weight.numel());
-  add_one_sided(artifact, trained.ground, "second_cumulant", estimators::second_cumulant(log_weight, stream, bootstrap), log_weight.numel());
+  add_one_sided(artifact, trained.ground, "second_cumulant", estimators::second_cumulant(log_weight, stream, bootstrap),
+                log_weight.numel());
   return artifact;
 }
 
@@ -93,9 +98,12 @@ artifacts::Artifact estimate(engine::TaskContext& context) {
   const auto trained = load_flow(context, context.input_spec("samples"));
   const Tensor log_weight = tensor::to_tensor(context.input("samples")->array("log_weight"));
   const std::string& method = context.arguments().at("method").as_string();
-  if (method != "bar" && method != "lfep") throw InputError("no estimate by '" + method + "'; this version has bar and lfep");
-  artifacts::Artifact artifact = method == "bar" ? two_sided(context, *trained, log_weight) : one_sided(context, *trained, log_weight);
-  artifact.results.push_back({"ess", estimators::ess_fraction(log_weight), {}, "", log_weight.numel(), "fraction, of the samples"});
+  if (method != "bar" && method != "lfep")
+    throw InputError("no estimate by '" + method + "'; this version has bar and lfep");
+  artifacts::Artifact artifact =
+      method == "bar" ? two_sided(context, *trained, log_weight) : one_sided(context, *trained, log_weight);
+  artifact.results.push_back(
+      {"ess", estimators::ess_fraction(log_weight), {}, "", log_weight.numel(), "fraction, of the samples"});
   artifact.arrays["work_forward"] = tensor::to_array(-log_weight, "kT");
   return artifact;
 }

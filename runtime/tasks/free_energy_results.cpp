@@ -35,8 +35,9 @@ void add_free_energy(artifacts::Artifact& artifact, const Ground& ground, const 
   if (!ground.system.has("mass")) return;
   const double ratio = log_wavelength_ratio(ground.system.at("mass").as_double(), ground.base.beta,
                                             physics::length_scale(ground.system));
-  artifact.results.push_back({"absolute", value + 3 * ratio, sigma, "kT", n,
-                              "beta*F/N, classical, true de Broglie wavelength, n_p = 1, fixed centre of mass with V/N term"});
+  artifact.results.push_back(
+      {"absolute", value + 3 * ratio, sigma, "kT", n,
+       "beta*F/N, classical, true de Broglie wavelength, n_p = 1, fixed centre of mass with V/N term"});
 }
 
 }  // namespace bgw::tasks

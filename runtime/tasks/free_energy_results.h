@@ -15,8 +15,8 @@ inline constexpr const char* kConvention =
 /// The standard error of a logarithm of partition functions as one per particle; none where it is not a number.
 std::optional<double> error_per_particle(double sigma, const Ground& ground);
 
-/// Adds `per_particle` (kT), `energy_per_particle` (eV) and, where the system has a mass, `absolute` (kT, true de Broglie
-/// wavelength).
+/// Adds `per_particle` (kT), `energy_per_particle` (eV) and, where the system has a mass, `absolute` (kT, true de
+/// Broglie wavelength).
 /// @param log_ratio  ln(Z / Z_Gaussian) with its standard error
 /// @param n          samples behind it
 void add_free_energy(artifacts::Artifact& artifact, const Ground& ground, const estimators::Estimate& log_ratio,

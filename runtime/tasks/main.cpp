@@ -47,8 +47,7 @@ int main(int argc, char** argv) {
   try {
     bgw::tasks::set_up_torch();
     if (command == "energy") return answer_energy(argv[2]);
-    return bgw::engine::exec_task(argv[2], bgw::tasks::registry(),
-                                  {"cpu", {{"torch", bgw::tasks::torch_version()}}});
+    return bgw::engine::exec_task(argv[2], bgw::tasks::registry(), {"cpu", {{"torch", bgw::tasks::torch_version()}}});
   } catch (const std::exception& error) {
     fmt::print(stderr, "internal error: {}\n", error.what());
     return kInternalError;

@@ -20,7 +20,8 @@ artifacts::Artifact radial_distribution(engine::TaskContext& context) {
   artifacts::Artifact artifact;
   artifact.arrays["r"] = tensor::to_array(curve.r, "angstrom");
   artifact.arrays["g"] = tensor::to_array(curve.g);
-  artifact.results.push_back({"configurations", static_cast<double>(samples->array("displacements").shape.at(0)), {}, "", {}, ""});
+  artifact.results.push_back(
+      {"configurations", static_cast<double>(samples->array("displacements").shape.at(0)), {}, "", {}, ""});
   return artifact;
 }
 

@@ -19,7 +19,8 @@ sampling::StagedOptions options_of(const schema::Value& arguments) {
 
 artifacts::Artifact checkpoint_of(const sampling::StagedState& state, const physics::CallCount& calls) {
   artifacts::Artifact checkpoint;
-  for (const auto& [name, tensor] : sampling::to_named_tensors(state)) checkpoint.arrays[name] = tensor::to_array(tensor);
+  for (const auto& [name, tensor] : sampling::to_named_tensors(state))
+    checkpoint.arrays[name] = tensor::to_array(tensor);
   checkpoint.cost = cost_of(calls);
   return checkpoint;
 }
@@ -32,8 +33,10 @@ sampling::StagedState state_from(const artifacts::Artifact& checkpoint) {
 
 engine::Progress progress_of(const sampling::StagedState& state, const sampling::StagedOptions& options) {
   engine::Progress progress;
-  progress.phase = "state " + std::to_string(std::min(state.state + 1, options.states)) + " of " + std::to_string(options.states);
-  progress.step = std::min(state.state, options.states) * options.steps + (state.state < options.states ? state.recorded : 0);
+  progress.phase =
+      "state " + std::to_string(std::min(state.state + 1, options.states)) + " of " + std::to_string(options.states);
+  progress.step =
+      std::min(state.state, options.states) * options.steps + (state.state < options.states ? state.recorded : 0);
   progress.steps = options.states * options.steps;
   progress.numbers = {{"acceptance", state.chains.acceptance()}};
   return progress;
@@ -51,20 +54,25 @@ void add_samples(artifacts::Artifact& artifact, const Ground& ground, const Tens
 
 void add_ladder(artifacts::Artifact& artifact, const sampling::StagedState& state, const estimators::MbarResult& mbar) {
   double displacement = 0;
-  for (const sampling::StateSummary& summary : state.summaries) displacement = std::max(displacement, summary.largest_displacement);
+  for (const sampling::StateSummary& summary : state.summaries)
+    displacement = std::max(displacement, summary.largest_displacement);
   artifact.results.push_back({"overlap", mbar.least_overlap, {}, "", {}, "smallest overlap of neighbouring states"});
-  artifact.results.push_back({"eigenvalue_gap", mbar.eigenvalue_gap, {}, "", {}, "1 - second eigenvalue of the overlap matrix"});
+  artifact.results.push_back(
+      {"eigenvalue_gap", mbar.eigenvalue_gap, {}, "", {}, "1 - second eigenvalue of the overlap matrix"});
   artifact.results.push_back({"residual", mbar.residual, {}, "", {}, "of the MBAR equations"});
-  artifact.results.push_back({"acceptance", state.summaries.back().acceptance, {}, "", {}, "of the chains of the crystal"});
-  artifact.results.push_back({"largest_displacement", displacement, {}, "angstrom", {}, "of an atom from its site, in any sample"});
+  artifact.results.push_back(
+      {"acceptance", state.summaries.back().acceptance, {}, "", {}, "of the chains of the crystal"});
+  artifact.results.push_back(
+      {"largest_displacement", displacement, {}, "angstrom", {}, "of an atom from its site, in any sample"});
   artifact.arrays["overlap_matrix"] = tensor::to_array(mbar.overlap_matrix);
 }
 
 /// <U> per atom with the standard error between chains.
 void add_mean_energy(artifacts::Artifact& artifact, const Ground& ground, const sampling::StagedState& state) {
-  const Tensor squares = state.target_positions.square().sum(-1).transpose(0, 1);            // [chains, steps]
-  const Tensor reduced = state.work[-1] + squares / 2;                                       // beta (U - U0)
-  const Tensor energy = (reduced / ground.base.beta + ground.base.static_energy) / static_cast<double>(ground.particles());
+  const Tensor squares = state.target_positions.square().sum(-1).transpose(0, 1);  // [chains, steps]
+  const Tensor reduced = state.work[-1] + squares / 2;                             // beta (U - U0)
+  const Tensor energy =
+      (reduced / ground.base.beta + ground.base.static_energy) / static_cast<double>(ground.particles());
   const Tensor chain_means = energy.mean(1);
   const std::int64_t chains = chain_means.size(0);
   artifacts::Result result{"mean_energy", chain_means.mean().item<double>(), {}, "eV", energy.numel(), "per atom"};
@@ -85,14 +93,16 @@ artifacts::Artifact reference(engine::TaskContext& context) {
     before = calls_of(checkpoint->cost);
   }
   const auto calls = [&] { return before + ground.model->calls(); };
-  sampling::run_staged(*ground.target, options, context.spec().stream_key, state, [&](const sampling::StagedState& now) {
-    context.report(progress_of(now, options));
-    context.step_done([&] { return checkpoint_of(now, calls()); });
-  });
+  sampling::run_staged(*ground.target, options, context.spec().stream_key, state,
+                       [&](const sampling::StagedState& now) {
+                         context.report(progress_of(now, options));
+                         context.step_done([&] { return checkpoint_of(now, calls()); });
+                       });
 
   const Tensor samples = at::full({options.states}, options.chains * options.steps, at::kLong);
-  const estimators::MbarResult mbar = estimators::mbar(sampling::reduced_energies(state.work), samples,
-                                                       sampling::chain_of_samples(state.work), context.spec().stream_key);
+  const estimators::MbarResult mbar =
+      estimators::mbar(sampling::reduced_energies(state.work), samples, sampling::chain_of_samples(state.work),
+                       context.spec().stream_key);
   const estimators::Estimate difference = mbar.difference(0, options.states - 1);
 
   artifacts::Artifact artifact;

@@ -4,12 +4,8 @@ namespace bgw::tasks {
 
 engine::TaskRegistry registry() {
   return {
-      {"base", base},
-      {"train", train},
-      {"sample", sample},
-      {"reference", reference},
-      {"estimate", estimate},
-      {"rdf", radial_distribution},
+      {"base", base},           {"train", train},       {"sample", sample},
+      {"reference", reference}, {"estimate", estimate}, {"rdf", radial_distribution},
   };
 }
 

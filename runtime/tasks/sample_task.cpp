@@ -30,7 +30,8 @@ artifacts::Artifact arrays_of(const Drawn& drawn) {
   return artifact;
 }
 
-void add_weight_results(artifacts::Artifact& artifact, const Ground& ground, const Tensor& log_weight, const plan::Key& stream_key) {
+void add_weight_results(artifacts::Artifact& artifact, const Ground& ground, const Tensor& log_weight,
+                        const plan::Key& stream_key) {
   const estimators::WeightSummary summary = estimators::summarise(log_weight);
   const std::int64_t n = log_weight.numel();
   artifact.results.push_back({"ess", summary.ess_fraction, {}, "", n, "fraction of the samples"});

@@ -62,10 +62,8 @@ engine::Progress progress_of(const flows::TrainingState& state, const std::vecto
 // What the five numbers are, in the order of kModeSplitParameters; the formulas stand in runtime/flows/mode_split.h.
 constexpr std::array<const char*, flows::kModeSplitParameters.size()> kMeanings = {
     "flow: weight of the force by which one half of the modes moves the other",
-    "flow: amplification of the half that acts",
-    "flow: weight of the look-ahead correction",
-    "flow: step of the look-ahead",
-    "flow: logarithm of the overall widening of the Gaussian"};
+    "flow: amplification of the half that acts", "flow: weight of the look-ahead correction",
+    "flow: step of the look-ahead", "flow: logarithm of the overall widening of the Gaussian"};
 
 artifacts::Artifact result_of(const flows::TrainingState& state, const physics::CallCount& calls) {
   artifacts::Artifact result;
@@ -80,9 +78,17 @@ artifacts::Artifact result_of(const flows::TrainingState& state, const physics::
   result.arrays["history/step"] = {{steps}, step, {}, ""};
   result.arrays["history/loss"] = {{steps}, state.history.loss, {}, "kT"};
   result.arrays["history/ess"] = {{steps}, state.history.ess, {}, ""};
-  result.results.push_back({"loss", -state.latest_log_weights.mean().item<double>(), {}, "kT", state.latest_log_weights.numel(),
+  result.results.push_back({"loss",
+                            -state.latest_log_weights.mean().item<double>(),
+                            {},
+                            "kT",
+                            state.latest_log_weights.numel(),
                             "reverse KL up to a constant, over the last training samples"});
-  result.results.push_back({"ess", state.history.ess.back(), {}, "", state.latest_log_weights.numel(),
+  result.results.push_back({"ess",
+                            state.history.ess.back(),
+                            {},
+                            "",
+                            state.latest_log_weights.numel(),
                             "running, over the last training samples"});
   result.cost = cost_of(calls);
   return result;
