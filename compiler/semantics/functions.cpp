@@ -257,6 +257,8 @@ Evaluated Elaborator::task_from_call(const schema::KindSchema& kind, const synta
   instance.physical = source->second->physical;
   instance.arguments = std::move(arguments);
   by_full_name_[name] = &instance;
+  run_domain_check(instance, {});
+  if (!instance.good) return poison();
   return {RunTime{schema::Map{{"op", "curve"}, {"task", name}}, {}, schema::ResultType::curve}, range};
 }
 

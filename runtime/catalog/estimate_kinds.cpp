@@ -105,6 +105,11 @@ KindSchema estimate() {
   return kind;
 }
 
+void check_rdf(Map& rdf, CheckContext& context) {
+  if (!rdf.at("weighted").as_bool() || context.upstream(rdf.at("of")).noun == "sample") return;
+  context.complain({"E0405", "weighted", fmt::format("the samples of {} carry no weights", context.upstream(rdf.at("of")).name), {}, {"leave `weighted` out"}});
+}
+
 KindSchema rdf() {
   KindSchema kind;
   kind.noun = "rdf";
@@ -114,6 +119,7 @@ KindSchema rdf() {
                      {"weighted", Type::of(TypeKind::boolean), "use the weights of the samples", false, false},
                      {"bins", Type::of(TypeKind::integer), "up to half the box", false, 200, {}, {2.0, {}, 1e5}}};
   kind.results = {{"curve", ResultType::curve, "", "r and g"}};
+  kind.complete = check_rdf;
   add_task_members(kind);
   return kind;
 }

@@ -302,6 +302,7 @@ TEST_CASE("what this version cannot do is refused, what it always does may be wr
   CHECK(said_with("checkpoint {", "retry { backoff = 3 s }\n checkpoint {").find("error[E0203]") != std::string::npos);
   CHECK(said_with("figure rdf {", "figure rdf {\n format = [svg]").find("error[E0203]") != std::string::npos);
   CHECK(said_with("figure rdf {", "figure rdf {\n size = [300]").find("two ints, width and height, got 1") != std::string::npos);
+  CHECK(said_with("rdf(ref[64].samples)", "rdf(ref[64].samples, weighted = true)").find("the samples of ref[64] carry no weights") != std::string::npos);
   CHECK(said_with("[free_energy, rdf", "[free_energy[99], rdf").find("error[E0211]") != std::string::npos);
 }
 
