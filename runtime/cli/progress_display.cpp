@@ -83,7 +83,9 @@ class Plain : public Failures {
     const std::string by = finished.by_another_run ? "by another run" : format_duration(finished.cost.seconds);
     say(fmt::format("done   {} ({}){}  [{}/{}]", spec.name, by, main_number(finished.results), done_, total_));
   }
-  void task_stopped(const TaskSpec& spec) override { say(fmt::format("stopped {}: its state is saved", spec.name)); }
+  void task_stopped(const TaskSpec& spec, bool saved) override {
+    say(fmt::format("stopped {}: {}", spec.name, saved ? "its state is saved" : "killed, its last checkpoint stays"));
+  }
   void task_blocked(const TaskSpec& spec, const std::string& upstream) override {
     say(fmt::format("blocked {}: {} failed", spec.name, upstream));
   }
@@ -140,9 +142,9 @@ class Live : public Plain {
     forget(spec);
     Plain::task_failed(spec, failed);
   }
-  void task_stopped(const TaskSpec& spec) override {
+  void task_stopped(const TaskSpec& spec, bool saved) override {
     forget(spec);
-    Plain::task_stopped(spec);
+    Plain::task_stopped(spec, saved);
   }
 
  protected:
@@ -248,7 +250,7 @@ class Json : public engine::Observer {
     tell("task_failed", {{"cause", failed.cause}, {"message", failed.message}, {"last_log_lines", std::move(lines)}},
          &spec);
   }
-  void task_stopped(const TaskSpec& spec) override { tell("task_stopped", {}, &spec); }
+  void task_stopped(const TaskSpec& spec, bool saved) override { tell("task_stopped", {{"saved", saved}}, &spec); }
   void task_blocked(const TaskSpec& spec, const std::string& upstream) override {
     tell("task_blocked", {{"upstream", upstream}}, &spec);
   }

@@ -322,7 +322,7 @@ void Dispatcher::child_ended(Running& running) {
   const bool asked_to_stop = end.signal == 0 && end.code == kTaskStopped;
   if (stop_signal_ != 0 && (asked_to_stop || end.signal != 0)) {
     end_attempt(running, {asked_to_stop ? "checkpointed" : "lost", "", "", end.code, 0, 0});
-    work_.observer.task_stopped(spec(task));
+    work_.observer.task_stopped(spec(task), asked_to_stop);
     return answer(task, Outcome::stopped);
   }
   if (running.out_of_time) {

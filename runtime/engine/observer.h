@@ -49,8 +49,8 @@ class Observer {
   virtual void task_progress(const plan::TaskSpec&, const Progress&) {}
   virtual void task_finished(const plan::TaskSpec&, const TaskFinished&) {}
   virtual void task_failed(const plan::TaskSpec&, const TaskFailed&) {}
-  /// The task saved its state and stopped because the run is being ended.
-  virtual void task_stopped(const plan::TaskSpec&) {}
+  /// The task ended because the run is being ended: it saved its state, or was killed before it could.
+  virtual void task_stopped(const plan::TaskSpec&, bool /*saved*/) {}
   /// The task cannot run because `upstream` failed.
   virtual void task_blocked(const plan::TaskSpec&, const std::string& /*upstream*/) {}
   /// "attached: bg is being run by pid 4121 on vm (since 12:04)".

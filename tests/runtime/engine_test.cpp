@@ -563,7 +563,7 @@ TEST_CASE("a second signal kills a task that does not listen", "[engine][kill]")
   REQUIRE(eventually([&] { return count_of(words_in(words), "stopping 1") == 1; }));
   ::kill(controller, SIGINT);
   CHECK(exit_status(controller) == 130);
-  CHECK(count_of(words_in(words), "stopped stubborn") == 1);
+  CHECK(count_of(words_in(words), "killed stubborn") == 1);
 }
 
 TEST_CASE("an interrupted run leaves checkpoints, says 130, and goes on later", "[engine][kill]") {

@@ -99,7 +99,7 @@ class PrintingObserver : public engine::Observer {
     say(finished.by_another_run ? "found" : "finished", spec);
   }
   void task_failed(const plan::TaskSpec& spec, const engine::TaskFailed&) override { say("failed", spec); }
-  void task_stopped(const plan::TaskSpec& spec) override { say("stopped", spec); }
+  void task_stopped(const plan::TaskSpec& spec, bool saved) override { say(saved ? "stopped" : "killed", spec); }
   void stopping(std::size_t running) override {
     fmt::print("stopping {}\n", running);
     std::fflush(stdout);
