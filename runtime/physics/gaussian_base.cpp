@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "runtime/foundation/errors.h"
+#include "runtime/physics/canonical_modes.h"
 #include "runtime/physics/free_energy.h"
 #include "runtime/tensor/array.h"
 
@@ -47,7 +48,7 @@ Modes modes_of(const Tensor& matrix) {
   if (!std::isfinite(bound)) throw NumericalError("the stiffness matrix is not finite");
   const Tensor lifted = 0.5 * (projected + projected.t()) + 4.0 * bound * translations.matmul(translations.t());
   const auto [values, vectors] = at::linalg_eigh(lifted, "L");
-  return {vectors.slice(1, 0, width - 3).contiguous(), values.slice(0, 0, width - 3).contiguous()};
+  return canonical({vectors.slice(1, 0, width - 3).contiguous(), values.slice(0, 0, width - 3).contiguous()});
 }
 
 GaussianBase make_gaussian_base(const Modes& modes, const Tensor& sites, const crystal::Cell& cell,

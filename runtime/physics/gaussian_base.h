@@ -29,7 +29,8 @@ double free_energy_per_particle(const GaussianBase& base, double sigma);
 /// Root mean square of one Cartesian component, sqrt(<u^2>), over all atoms and directions.
 double rms_displacement(const GaussianBase& base);
 
-/// The modes of a stiffness matrix: the three uniform translations are left out.
+/// The modes of a stiffness matrix: the three uniform translations are left out, and vectors are those of
+/// canonical_modes.h.
 struct Modes {
   Tensor vectors;    // [3N, m], orthonormal columns
   Tensor stiffness;  // [m], ascending; negative for imaginary modes

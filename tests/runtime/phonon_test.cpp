@@ -220,6 +220,20 @@ TEST_CASE("self-consistent phonons go on from a saved state as if nothing had ha
   CHECK(saved.change == whole.change);
 }
 
+TEST_CASE("modes do not hang on the last bit of the matrix, degenerate or not") {
+  const Tensor matrix = kWaterBeta * make_energy_model(water("diamond_cubic", 64))->hessian_sum(at::zeros({1, 64, 3}, at::kDouble));
+  const tensor::RandomStream stream(plan::Key{}, "rounding");
+  const Tensor noise = stream.normal(0, 0, 192, 192);
+  const Modes modes = modes_of(matrix);
+  const Modes shaken = modes_of(matrix + 1e-13 * matrix.abs().max() * (noise + noise.t()));
+  CHECK((modes.vectors - shaken.vectors).abs().max().item<double>() < 1e-6);
+  // They still are modes: orthonormal, and the matrix is diagonal in them.
+  const Tensor unit = modes.vectors.t().matmul(modes.vectors);
+  CHECK((unit - at::eye(189, at::kDouble)).abs().max().item<double>() < 1e-12);
+  const Tensor diagonal = modes.vectors.t().matmul(matrix).matmul(modes.vectors);
+  CHECK((diagonal - at::diag(modes.stiffness)).abs().max().item<double>() < 1e-7 * modes.stiffness[-1].item<double>());
+}
+
 TEST_CASE("self-consistent phonons take a lattice that has imaginary modes") {
   // bcc at this density is held up by heat alone, if at all: what matters is a proper Gaussian and an honest bound.
   const schema::Value system = schema::Map{{"potential", stillinger_weber_value(6.189, 2.3925, 18.0)},
