@@ -81,12 +81,16 @@ HmcState Hmc::start(std::int64_t chains) const {
   return state;
 }
 
+std::int64_t Hmc::rotations(const HmcState& state) const {
+  return std::max<std::int64_t>(1, std::lround(options_.turn / state.angle));
+}
+
 Hmc::Phase Hmc::trajectory(const HmcState& state, const Tensor& momentum, const Tensor& angle) const {
   Phase now{state.positions, momentum, state.work, state.gradient, state.largest_displacement};
   const Tensor cosine = angle.cos();
   const Tensor sine = angle.sin();
   const Tensor half_kick = 0.5 * lambda_ * angle;
-  for (std::int64_t step = 0; step < options_.rotations; ++step) {
+  for (std::int64_t step = rotations(state); step > 0; --step) {
     const Tensor kicked = now.momentum - half_kick * now.gradient;
     const Tensor turned = now.position * cosine + kicked * sine;
     const physics::WhitenedValue value = target_.evaluate(turned);

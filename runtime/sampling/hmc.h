@@ -15,7 +15,8 @@ namespace bgw::sampling {
 /// -l grad D, an exact rotation of (y, p) by the step angle, which is the motion of the harmonic part, and half a kick
 /// again: a harmonic crystal is sampled without rejection at any step, and only anharmonicity limits it.
 struct HmcOptions {
-  std::int64_t rotations = 4;  // steps of a move
+  double turn = 1.6;           // radians of a whole move, about: after a quarter turn the momentum has replaced the
+                               // position, while after half a turn every even quantity, the energy first, is back
   double first_angle = 0.6;    // radians per step, before adaptation
   double smallest_angle = 0.05;
   double largest_angle = 1.0;
@@ -64,6 +65,8 @@ class Hmc {
     Tensor position, momentum, work, gradient, largest_displacement;
   };
   void advance(HmcState& state, bool adapt) const;
+  /// Steps of a move: as many as make the turn.
+  std::int64_t rotations(const HmcState& state) const;
   Phase trajectory(const HmcState& state, const Tensor& momentum, const Tensor& angle) const;
 
   const physics::WhitenedTarget& target_;

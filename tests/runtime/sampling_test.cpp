@@ -181,7 +181,7 @@ TEST_CASE("a trajectory without a finite energy is rejected", "[hmc]") {
   const Well falling(-40.0, 0.0);  // unbounded below: long steps overflow
   const physics::WhitenedTarget target(falling, unit_modes(), 1.0, 0.0);
   HmcOptions options;
-  options.rotations = 60;
+  options.turn = 60 * options.first_angle;
   const Hmc hmc(target, 1.0, options, key(6), "falling");
   HmcState state = hmc.start(50);
   for (int i = 0; i < 3; ++i) hmc.move(state);
