@@ -12,6 +12,7 @@
 #include "runtime/foundation/errors.h"
 #include "runtime/inline_tasks/task_results.h"
 #include "runtime/report/number_format.h"
+#include "runtime/report/program_units.h"
 #include "runtime/report/text_table.h"
 
 namespace bgw::cli {
@@ -53,7 +54,7 @@ Value provenance_json(const store::Manifest& manifest) {
       {"inputs", std::move(inputs)}};
 }
 
-Value heavy_json(const store::Manifest& manifest, const std::string& name) {
+Value heavy_json(const store::Manifest& manifest, const std::string& name, const plan::TaskSpec& spec) {
   Map map{{"name", name}, {"kind", manifest.kind}, {"key", manifest.key.hex()}};
   if (const artifacts::Result* main = main_result(manifest)) {
     put_result(map, *main);
@@ -63,7 +64,7 @@ Value heavy_json(const store::Manifest& manifest, const std::string& name) {
   Map results;
   for (const artifacts::Result& result : manifest.results) {
     Map one;
-    put_result(one, result);
+    put_result(one, report::in_unit_of_program(result, spec));
     results.insert_or_assign(result.name, std::move(one));
   }
   map.insert_or_assign("results", std::move(results));
@@ -132,7 +133,7 @@ std::optional<Value> task_json(const plan::TaskSpec& spec, const std::string& na
   if (spec.placement == plan::Placement::child) {
     const std::optional<store::Manifest> manifest = cache.manifest(spec.key);
     if (!manifest) return std::nullopt;
-    return heavy_json(*manifest, name);
+    return heavy_json(*manifest, name, spec);
   }
   std::optional<Value> row = cache.row(spec.key);
   if (!row) return std::nullopt;

@@ -10,7 +10,6 @@
 #include <map>
 #include <optional>
 
-#include "compiler/units/unit_expression.h"
 #include "runtime/engine/task_inputs.h"
 #include "runtime/inline_tasks/task_results.h"
 #include "runtime/inline_tasks/verdict.h"
@@ -20,6 +19,7 @@
 #include "runtime/report/histogram.h"
 #include "runtime/report/number_format.h"
 #include "runtime/report/page_template.h"
+#include "runtime/report/program_units.h"
 
 namespace bgw::report {
 namespace {
@@ -247,17 +247,6 @@ class Conventions {
  private:
   std::vector<std::string> texts_;
 };
-
-// Energies are kept in eV and shown in the unit in which the potential is written.
-artifacts::Result in_unit_of_program(artifacts::Result result, const plan::TaskSpec& spec) {
-  const std::string unit = spec.presentation.is_map() ? spec.presentation.string_or("energy_unit", "") : "";
-  if (result.unit != "eV" || unit.empty() || unit == "eV") return result;
-  const double one = unit == "lj" ? 1.0 : units::parse_quantity(unit).value;
-  result.value /= one;
-  if (result.sigma) *result.sigma /= one;
-  result.unit = unit;
-  return result;
-}
 
 data missing_result(const Material& material, const plan::TaskSpec& spec) {
   Entry entry;
