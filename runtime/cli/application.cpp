@@ -140,15 +140,20 @@ class Application {
     cache->require_subcommand(1);
     CLI::App* verify =
         cache->add_subcommand("verify", "Reads every result and compares checksums; exit 6 when one is damaged");
-    verify->add_option("PROGRAM", verify_options_.program, "the program beside which the cache lies");
-    verify->add_option("--cache", verify_options_.cache, "the cache itself");
-    verify->add_flag("--json", verify_options_.json, "for machines: JSON on stdout");
-    verify->callback([this] { chosen_ = [this] { return cache_verify(verify_options_); }; });
+    verify->callback([this] { chosen_ = [this] { return cache_verify(cache_options_); }; });
+    CLI::App* rebuild = cache->add_subcommand(
+        "rebuild", "Enters all results into the database again, from what lies beside them; for a lost or damaged one");
+    rebuild->callback([this] { chosen_ = [this] { return cache_rebuild(cache_options_); }; });
+    for (CLI::App* command : {verify, rebuild}) {
+      command->add_option("PROGRAM", cache_options_.program, "the program beside which the cache lies");
+      command->add_option("--cache", cache_options_.cache, "the cache itself");
+      command->add_flag("--json", cache_options_.json, "for machines: JSON on stdout");
+    }
   }
 
   CLI::App app_;
   std::function<int()> chosen_;
-  ProgramOptions check_options_, verify_options_;
+  ProgramOptions check_options_, cache_options_;
   PlanOptions plan_options_;
   RunCommandOptions run_options_;
   ShowOptions show_options_;

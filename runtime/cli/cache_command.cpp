@@ -30,4 +30,14 @@ int cache_verify(const ProgramOptions& options) {
   return damaged.empty() ? kDone : kEnvironment;
 }
 
+int cache_rebuild(const ProgramOptions& options) {
+  store::Cache cache = store::Cache::open(cache_directory(options));
+  const auto entered = static_cast<std::int64_t>(store::rebuild_records(cache));
+  if (options.json)
+    fmt::print("{}\n", schema::to_json(schema::Map{{"objects", entered}}));
+  else
+    fmt::print("{} objects stand in the index again; tables and figures are made anew when they are next asked for\n", entered);
+  return kDone;
+}
+
 }  // namespace bgw::cli

@@ -56,5 +56,6 @@ struct LogOptions : ProgramOptions {
 int log(const LogOptions& options);
 
 int cache_verify(const ProgramOptions& options);
+int cache_rebuild(const ProgramOptions& options);
 
 }  // namespace bgw::cli

@@ -27,6 +27,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kLogLines = 20;
+// Signals this close are one request: timeout(1) and some batch systems send theirs to the process and to its group.
+constexpr std::chrono::milliseconds kOneAndTheSame{300};
 constexpr long kTickNanoseconds = 200'000'000;  // claims of others and progress are looked at five times a second
 
 store::Descriptor checked(int descriptor) {
@@ -215,8 +217,11 @@ void Dispatcher::hear_signal() {
   const bool first = stop_signal_ == 0;
   if (first) {
     stop_signal_ = static_cast<int>(info.ssi_signo);
+    stop_asked_ = SteadyClock::now();
     stop_waiting_tasks();
     work_.observer.stopping(running_.size());
+  } else if (SteadyClock::now() - stop_asked_ < kOneAndTheSame) {
+    return;
   }
   for (const auto& [descriptor, running] : running_) signal_group(running.child, first ? SIGTERM : SIGKILL);
 }

@@ -139,6 +139,7 @@ class Dispatcher {
   std::vector<Outcome> outcomes_;
   std::size_t answered_ = 0;
   int stop_signal_ = 0;
+  SteadyClock::time_point stop_asked_;
   bool disk_full_ = false;
   bool others_hold_work_ = false;
   std::exception_ptr broken_;

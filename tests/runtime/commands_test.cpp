@@ -290,6 +290,16 @@ TEST_CASE("the history of runs, and a cache whose bytes were changed", "[command
   CHECK(has(verified.out, "10 of 11"));
 }
 
+TEST_CASE("a lost database is made again from the objects", "[commands]") {
+  const Desk desk;
+  REQUIRE(desk.bgw("run ice.bgw").exit_code == 0);
+  for (const char* file : {"db.sqlite", "db.sqlite-wal", "db.sqlite-shm"})
+    fs::remove(desk.folder() / ".bgw" / file);
+  CHECK(has(desk.bgw("cache rebuild ice.bgw").out, "11 objects stand in the index again"));
+  CHECK(has(desk.bgw("plan ice.bgw").out, "11 cached, 2 to run"));  // tables and figures live in the database
+  CHECK(desk.bgw("run ice.bgw").exit_code == 0);
+}
+
 TEST_CASE("the command that is told for a missing result can be typed as it stands", "[commands]") {
   const Desk desk;
   fs::copy_file(desk.folder() / "ice.bgw", desk.folder() / "it's my ice.bgw");

@@ -561,6 +561,9 @@ TEST_CASE("a second signal kills a task that does not listen", "[engine][kill]")
   std::this_thread::sleep_for(100ms);  // it has begun not to listen
   ::kill(controller, SIGINT);
   REQUIRE(eventually([&] { return count_of(words_in(words), "stopping 1") == 1; }));
+  ::kill(controller, SIGINT);  // at once: one and the same request, as timeout(1) sends it
+  std::this_thread::sleep_for(600ms);
+  CHECK(count_of(words_in(words), "killed stubborn") == 0);
   ::kill(controller, SIGINT);
   CHECK(exit_status(controller) == 130);
   CHECK(count_of(words_in(words), "killed stubborn") == 1);
