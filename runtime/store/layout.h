@@ -23,7 +23,7 @@ struct Layout {
   std::filesystem::path database() const { return root / "db.sqlite"; }
 };
 
-/// The cache in which `<root>/work/<key>/task.json` lies.
+/// The cache in which a `work/<key>/task.json` lies.
 Layout layout_of_task(const std::filesystem::path& task_json);
 
 }  // namespace bgw::store
