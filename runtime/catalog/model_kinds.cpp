@@ -64,7 +64,7 @@ KindSchema base() {
   };
   kind.results = {{"bound", ResultType::number, "", "variational bound of beta F / N"},
                   {"harmonic", ResultType::number, "", "harmonic beta F / N"},
-                  {"rms_displacement", ResultType::number, "length", "of an atom"},
+                  {"rms_displacement", ResultType::number, "length", "of one Cartesian component of an atom"},
                   {"lowest_mode", ResultType::number, "", "smallest stiffness"}};
   add_task_members(kind);
   return kind;
