@@ -80,7 +80,7 @@ TEST_CASE("harmonic free energies are the exact ones of the tables") {
   }
 }
 
-TEST_CASE("harmonic free energies of the large boxes", "[.][long]") {
+TEST_CASE("harmonic free energies of the large boxes") {
   CHECK(free_energy_per_particle(phonons(water("diamond_cubic", 512), kWaterBeta), 2.3925) ==
         Approx(-24.98404).margin(6e-6).epsilon(0));
   CHECK(free_energy_per_particle(phonons(water("ice_ih", 512), kWaterBeta), 2.3925) ==
