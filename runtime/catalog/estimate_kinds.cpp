@@ -15,17 +15,13 @@ using schema::Type;
 using schema::TypeKind;
 using schema::Value;
 
-void complain_of_difference(const std::string& attribute, const char* what, const std::string& other, CheckContext& context) {
-  context.complain({"E0404", attribute, fmt::format("{} and `{}` differ in their {}", context.block, other, what), {},
-                    {fmt::format("give both the same {}", what)}});
-}
-
 /// The path begins at a base of the same crystal under the same conditions.
 void check_reference(Map& reference, CheckContext& context) {
   const schema::UpstreamTask base = context.upstream(reference.at("path").at("base"));
   const State theirs = state_of(base, context);
-  if (theirs.system && *theirs.system != reference.at("system")) complain_of_difference("path", "system", base.name, context);
-  if (theirs.ensemble && *theirs.ensemble != reference.at("ensemble")) complain_of_difference("path", "ensemble", base.name, context);
+  const std::string other = fmt::format("`{}`", base.name);
+  expect_same(&reference.at("system"), theirs.system, "system", "path", other, context);
+  expect_same(&reference.at("ensemble"), theirs.ensemble, "ensemble", "path", other, context);
 }
 
 /// `bar` compares two sets of samples of one crystal; `lfep` needs those of the model alone.

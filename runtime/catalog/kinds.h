@@ -23,4 +23,10 @@ struct State {
 };
 State state_of(const schema::UpstreamTask& task, const schema::CheckContext& context);
 
+/// Complains at `attribute` when two values that should describe the same crystal or conditions differ.
+/// @param what   "system" or "ensemble"
+/// @param other  what carries `theirs`, as it stands in the message
+void expect_same(const schema::Value* mine, const schema::Value* theirs, const char* what, const std::string& attribute,
+                 const std::string& other, schema::CheckContext& context);
+
 }  // namespace bgw::catalog

@@ -20,14 +20,6 @@ using schema::Value;
 const Bounds kAtLeastOne{1.0, {}, {}};
 const Bounds kPositive{{}, 0.0, {}};
 
-/// Two values that should describe the same crystal or the same conditions.
-void expect_same(const Value* mine, const Value* theirs, const char* what, const std::string& attribute,
-                 const std::string& other, CheckContext& context) {
-  if (mine == nullptr || theirs == nullptr || *mine == *theirs) return;
-  context.complain({"E0404", attribute, fmt::format("{} and {} differ in their {}", context.block, other, what), {},
-                    {fmt::format("give both the same {}", what)}});
-}
-
 void check_train(Map& train, CheckContext& context) {
   const schema::UpstreamTask base = context.upstream(train.at("base"));
   if (base.arguments == nullptr) return;
@@ -180,6 +172,13 @@ void add_task_members(KindSchema& kind) {
                        schema::List{"node_lost", "preempted", "timeout"}}};
   kind.nested.push_back(checkpoint);
   kind.nested.push_back(retry);
+}
+
+void expect_same(const Value* mine, const Value* theirs, const char* what, const std::string& attribute,
+                 const std::string& other, CheckContext& context) {
+  if (mine == nullptr || theirs == nullptr || *mine == *theirs) return;
+  context.complain({"E0404", attribute, fmt::format("{} and {} differ in their {}", context.block, other, what), {},
+                    {fmt::format("give both the same {}", what)}});
 }
 
 State state_of(const schema::UpstreamTask& task, const CheckContext& context) {

@@ -12,6 +12,7 @@
 #include "runtime/cli/task_program.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/store/durable_file.h"
+#include "runtime/store/temporary_file.h"
 
 namespace bgw::cli {
 namespace {
@@ -60,35 +61,6 @@ List rows_of(const std::vector<std::array<double, 3>>& vectors) {
   return rows;
 }
 
-// A temporary file that is gone at the end of the scope.
-class TemporaryFile {
- public:
-  TemporaryFile() {
-    std::string name = (std::filesystem::temp_directory_path() / "bgw-energy-XXXXXX").string();
-    descriptor_ = store::Descriptor(::mkostemp(name.data(), O_CLOEXEC));
-    if (!descriptor_.is_open()) store::throw_system_error(errno, "make", name);
-    path_ = name;
-  }
-  ~TemporaryFile() { ::unlink(path_.c_str()); }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-  int descriptor() const { return descriptor_.get(); }
-
-  void write(const std::string& text) const {
-    std::size_t done = 0;
-    while (done < text.size()) {
-      const ssize_t count = ::write(descriptor(), text.data() + done, text.size() - done);
-      if (count < 0 && errno != EINTR) store::throw_system_error(errno, "write", path_);
-      if (count > 0) done += static_cast<std::size_t>(count);
-    }
-  }
-
- private:
-  store::Descriptor descriptor_;
-  std::filesystem::path path_;
-};
-
 // Runs `bgw-task energy REQUEST` with stdout in a file and stderr where ours goes; gives its exit status.
 int run_task_program(const std::filesystem::path& program, const std::filesystem::path& request, int output) {
   const pid_t child = ::fork();
@@ -105,8 +77,8 @@ int run_task_program(const std::filesystem::path& program, const std::filesystem
 }
 
 Value ask_task_program(const Value& question) {
-  const TemporaryFile request;
-  const TemporaryFile answer;
+  const store::TemporaryFile request;
+  const store::TemporaryFile answer;
   request.write(schema::to_json(question));
   const std::filesystem::path program = find_task_program();
   const int status = run_task_program(program, request.path(), answer.descriptor());

@@ -10,42 +10,14 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-#include <vector>
 
 #include "runtime/foundation/errors.h"
+#include "runtime/store/temporary_file.h"
 
 extern char** environ;
 
 namespace bgw::report {
 namespace {
-
-// A temporary file that is gone at the end of its scope.
-class ScratchFile {
- public:
-  explicit ScratchFile(const std::string& text) {
-    path_ = (std::filesystem::temp_directory_path() / "bgw-gnuplot-XXXXXX").string();
-    const int descriptor = ::mkstemp(path_.data());
-    if (descriptor < 0)
-      throw StoreError(fmt::format("cannot write a temporary file {}: {}", path_, std::strerror(errno)));
-    ::close(descriptor);
-    std::ofstream(path_, std::ios::binary) << text;
-  }
-  ~ScratchFile() { ::unlink(path_.c_str()); }
-  ScratchFile(const ScratchFile&) = delete;
-  ScratchFile& operator=(const ScratchFile&) = delete;
-  const std::string& path() const { return path_; }
-  std::string read() const {
-    std::ostringstream text;
-    text << std::ifstream(path_, std::ios::binary).rdbuf();
-    return text.str();
-  }
-
- private:
-  std::string path_;
-};
 
 int wait_for(pid_t pid) {
   int status = 0;
@@ -55,14 +27,14 @@ int wait_for(pid_t pid) {
 }
 
 // Output and errors go to files: no pipe can fill up while nobody reads it.
-int run_program(const std::string& program, const ScratchFile& script, const ScratchFile& output,
-                const ScratchFile& errors) {
+int run_program(const std::string& program, const store::TemporaryFile& script, const store::TemporaryFile& output,
+                const store::TemporaryFile& errors) {
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   ::posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output.path().c_str(), O_WRONLY | O_TRUNC, 0600);
   ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errors.path().c_str(), O_WRONLY | O_TRUNC, 0600);
-  std::array<std::string, 3> words{program, "-d", script.path()};  // -d: no settings of the user's own
+  std::array<std::string, 3> words{program, "-d", script.path().string()};  // -d: no settings of the user's own
   std::array<char*, 4> argv{words[0].data(), words[1].data(), words[2].data(), nullptr};
   pid_t pid = 0;
   const int error = ::posix_spawnp(&pid, program.c_str(), &actions, nullptr, argv.data(), environ);
@@ -80,9 +52,8 @@ int run_program(const std::string& program, const ScratchFile& script, const Scr
 std::string run_gnuplot(const std::string& script) {
   const char* given = std::getenv("BGW_GNUPLOT");
   const std::string program = given != nullptr && *given != '\0' ? given : "gnuplot";
-  const ScratchFile script_file(script);
-  const ScratchFile output("");
-  const ScratchFile errors("");
+  const store::TemporaryFile script_file, output, errors;
+  script_file.write(script);
   const int status = run_program(program, script_file, output, errors);
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {

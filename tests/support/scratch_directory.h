@@ -12,7 +12,7 @@ namespace bgw::test {
 class ScratchDirectory {
  public:
   ScratchDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "bgw-test-XXXXXX").string();
+    std::string name = (std::filesystem::temp_directory_path() / ("bgw-test-" + std::string(6, 'X'))).string();
     if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no scratch directory");
     path_ = name;
   }
