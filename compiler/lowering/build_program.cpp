@@ -155,8 +155,7 @@ class Builder {
     spec.arguments = roles.rewrite(instance.arguments, "");
     Map keys, stream_keys;
     spec.inputs = inputs_of(roles, &keys, &stream_keys);
-    spec.preimage = preimage(spec.kind, spec.version, spec.arguments, keys);
-    spec.key = plan::sha256(spec.preimage);
+    spec.key = plan::sha256(preimage(spec.kind, spec.version, spec.arguments, keys));
     spec.stream_key = plan::sha256(preimage(spec.kind, spec.version, without_lengths(spec.arguments), stream_keys));
     const auto [same, fresh] = task_of_key_.emplace(spec.key, program_.plan.tasks.size());
     if (fresh) program_.plan.tasks.push_back(std::move(spec));

@@ -18,18 +18,18 @@ bool stands_alone(const source::Diagnostic& diagnostic) {
 
 }  // namespace
 
-std::optional<Program> compile(const source::SourceFile& text, const schema::Catalog& catalog,
+std::optional<Program> compile(source::SourceMap& sources, const schema::Catalog& catalog,
                                const semantics::Overrides& overrides, source::DiagnosticSink& sink) {
-  const std::optional<syntax::File> file = syntax::parse(text, sink);
+  const std::optional<syntax::File> file = syntax::parse(sources.main(), sink);
   if (!file) return std::nullopt;
   const bool readable = !sink.has_errors();
   source::DiagnosticSink meaning;
-  const auto model = semantics::analyze(*file, text, catalog, overrides, meaning);
+  const auto model = semantics::analyze(*file, sources, catalog, overrides, meaning);
   for (const source::Diagnostic& diagnostic : meaning.sorted()) {
     if (readable || stands_alone(diagnostic)) sink.add(diagnostic);
   }
   if (!readable || !model) return std::nullopt;
-  return build_program(*model, text);
+  return build_program(*model, sources.main());
 }
 
 }  // namespace bgw::lowering

@@ -12,9 +12,10 @@ namespace bgw::lowering {
 
 /// Text to plan: parse, analyze, build. Everything wrong with the program is in the sink, together and in its order;
 /// nothing but the text is read and nothing is written.
+/// @param sources    the program; the files it imports are added
 /// @param overrides  param -> text, as `-p T=250K` gives it
 /// @return nullopt when there was an error
-std::optional<Program> compile(const source::SourceFile& text, const schema::Catalog& catalog,
+std::optional<Program> compile(source::SourceMap& sources, const schema::Catalog& catalog,
                                const semantics::Overrides& overrides, source::DiagnosticSink& sink);
 
 }  // namespace bgw::lowering

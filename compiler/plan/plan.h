@@ -44,7 +44,6 @@ struct TaskSpec {
   std::vector<TaskInput> inputs;   // sorted by role
   schema::Value policy;            // a map: cpus, memory, walltime, checkpoint{every_s, keep}, retry; not in the key
   schema::Value presentation;      // a map: names and units as the user wrote them; not in the key
-  std::string preimage;            // canonical JSON whose SHA-256 is the key
   Key key;
   Key stream_key;                  // the key without steps, count and produce: the root of all random streams
   std::vector<std::string> also_named;  // other names in the program for the same work

@@ -39,6 +39,11 @@ Type Type::list(Type item) {
   type.items.push_back(std::move(item));
   return type;
 }
+Type Type::interval(Type ends) {
+  Type type = of(TypeKind::interval);
+  type.items.push_back(std::move(ends));
+  return type;
+}
 Type Type::reference(std::vector<std::string> nouns) {
   Type type = of(TypeKind::reference);
   type.nouns = std::move(nouns);
@@ -75,6 +80,7 @@ std::string Type::describe() const {
       const std::string item = items[0].describe();
       return "a list, each item " + item;
     }
+    case TypeKind::interval: return "an interval of " + (items[0].kind == TypeKind::quantity ? items[0].dimension : "numbers");
     case TypeKind::reference:
       for (const std::string& noun : nouns) names.push_back(with_article(noun));
       return joined(names, "or");

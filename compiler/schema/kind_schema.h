@@ -16,6 +16,7 @@ namespace bgw::schema {
 enum class TypeKind {
   integer, number, boolean, string, word, seed, quantity,
   list,         // of items[0]
+  interval,     // from a number to another, of the kind of items[0]: {"interval": [low, high]}
   reference,    // to an instance of one of `nouns`
   samples,      // configurations: an instance of one of `nouns`, or its result of type samples
   constructor,  // one of `nouns`, written as a call or, without arguments, as a bare name
@@ -31,12 +32,13 @@ struct Type {
   std::vector<std::string> nouns;   // of a reference, samples or constructor
   std::vector<Type> items;          // of a list or any_of
   std::map<std::string, std::string> aliases;  // word -> the word that means the same and has the same key
-  std::vector<std::string> later;   // words and constructors the design knows and this version does not
+  std::vector<std::string> later;   // words and constructors of the language that this version cannot run yet
 
   static Type of(TypeKind kind) { Type t; t.kind = kind; return t; }
   static Type quantity(std::string dimension);
   static Type word(std::vector<std::string> words, std::vector<std::string> later = {});
   static Type list(Type item);
+  static Type interval(Type ends);
   static Type reference(std::vector<std::string> nouns);
   static Type samples(std::vector<std::string> nouns);
   static Type constructor(std::vector<std::string> names, std::vector<std::string> later = {});
@@ -65,7 +67,8 @@ struct Attribute {
   Bounds bounds = {};
   std::string example = {};               // what to write, for messages: "0.0336 /angstrom^3"
   bool policy = false;                    // how a task runs, not what it computes: not in the key
-  Value only = {};                        // not none: the one value this version has
+  Value only = {};                        // not none: the one value that this version can run
+  bool later = false;                     // a value other than the default cannot be run yet in this version
 };
 
 /// A block inside a block: `stage main { … }`, `checkpoint { … }`.
@@ -79,21 +82,29 @@ struct NestedSchema {
   bool policy = false;              // how it runs, not what it computes
 };
 
-enum class ResultType { number, samples, curve };
+enum class ResultType {
+  number,
+  numbers,                          // a list of them, its length known only when the program runs
+  samples,
+  curve,
+  field                             // a word or number over a plane, as the stable phase over T and P
+};
 struct Result {
-  std::string name;
+  std::string name;                 // may have parts: "coexistence.pressure"
   ResultType type = ResultType::number;
   std::string dimension;            // "" is dimensionless
   std::string doc;
+  std::vector<Attribute> arguments = {};  // of a result that is called: `pt.gibbs(phase, temperature = 600 K)`
 };
 
 /// Complains about a resolved block; the compiler finds the place of the attribute.
 struct Complaint {
   std::string id;
-  std::string attribute;            // "" is the block's name
+  std::string attribute;            // "" is the block's name; in a nested block "stage.main.temperature"
   std::string message;
   std::vector<std::string> notes;
   std::vector<std::string> helps;
+  bool warning = false;
 };
 
 /// A task that a resolved block reads.
@@ -107,6 +118,8 @@ struct UpstreamTask {
 struct CheckContext {
   std::string block;                                                   // "lattice `ice`"
   std::function<void(Complaint)> complain;
+  /// A number in base units as the author would write it: `shown(15.2, "length")` is "15.2 angstrom", or "6.4 lj".
+  std::function<std::string(double value, const char* dimension)> shown;
   std::function<UpstreamTask(const Value& task)> upstream;  // of a map {"task": name}
 };
 
@@ -121,9 +134,12 @@ struct KindSchema {
   std::vector<Attribute> attributes;
   std::vector<NestedSchema> nested = {};
   std::vector<Result> results = {};
+  /// By which `.at(…)` picks one state of results on a grid, `F.at(temperature = 600 K).per_particle`.
+  std::vector<Attribute> coordinates = {};
   /// Completes the resolved arguments (derived defaults) and checks what types cannot say.
   std::function<void(Map&, CheckContext&)> complete = {};
   bool indexed_as_rows = false;     // the index set of the block makes rows of one task
+  bool later = false;               // part of the language that this version cannot run yet
 
   const Attribute* find_attribute(const std::string& name) const;
   const NestedSchema* find_nested(const std::string& kind) const;
@@ -134,6 +150,7 @@ struct ConstructorSchema {
   std::string name;
   std::vector<Attribute> arguments;  // in the order in which they may stand without a name
   std::string doc;
+  bool later = false;                // part of the language that this version cannot run yet
 };
 
 }  // namespace bgw::schema

@@ -3,35 +3,44 @@
 #include <stdexcept>
 
 namespace bgw::schema {
-namespace {
 
-const char* type_name(const Value& value) {
+const char* Value::type_name() const {
   static constexpr const char* kNames[] = {"none", "bool", "int", "float", "string", "list", "map"};
-  return kNames[value.data().index()];
+  return kNames[data_.index()];
 }
 
 template <class T>
-const T& get(const Value& value, const char* wanted) {
-  if (const T* found = std::get_if<T>(&value.data())) return *found;
-  throw std::logic_error(std::string("a ") + wanted + " is needed where a value holds a " + type_name(value));
+const T& Value::get(const char* wanted) const {
+  if (const T* found = std::get_if<T>(&data_)) return *found;
+  throw std::logic_error(std::string("a ") + wanted + " is needed where a value holds a " + type_name());
 }
 
-}  // namespace
+bool Value::as_bool() const { return get<bool>("bool"); }
+std::int64_t Value::as_int() const { return get<std::int64_t>("int"); }
+double Value::as_double() const { return is_int() ? static_cast<double>(as_int()) : get<double>("float"); }
+const std::string& Value::as_string() const { return get<std::string>("string"); }
+const List& Value::as_list() const { return *get<SharedList>("list"); }
+const Map& Value::as_map() const { return *get<SharedMap>("map"); }
 
-bool Value::as_bool() const { return get<bool>(*this, "bool"); }
-std::int64_t Value::as_int() const { return get<std::int64_t>(*this, "int"); }
-double Value::as_double() const {
-  return is_int() ? static_cast<double>(as_int()) : get<double>(*this, "float");
+bool Value::operator==(const Value& other) const {
+  if (data_.index() != other.data_.index()) return false;
+  if (identity() != nullptr && identity() == other.identity()) return true;
+  if (is_list()) return as_list() == other.as_list();
+  if (is_map()) return as_map() == other.as_map();
+  return data_ == other.data_;
 }
-const std::string& Value::as_string() const { return get<std::string>(*this, "string"); }
-const List& Value::as_list() const { return get<List>(*this, "list"); }
-const Map& Value::as_map() const { return get<Map>(*this, "map"); }
+
+const void* Value::identity() const {
+  if (const auto* list = std::get_if<SharedList>(&data_)) return list->get();
+  if (const auto* map = std::get_if<SharedMap>(&data_)) return map->get();
+  return nullptr;
+}
 
 const Value* Value::find(std::string_view name) const {
-  const Map* map = std::get_if<Map>(&data_);
+  const SharedMap* map = std::get_if<SharedMap>(&data_);
   if (!map) return nullptr;
-  const auto found = map->find(std::string(name));
-  return found == map->end() ? nullptr : &found->second;
+  const auto found = (*map)->find(std::string(name));
+  return found == (*map)->end() ? nullptr : &found->second;
 }
 
 const Value& Value::at(std::string_view name) const {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -19,6 +20,8 @@ using Map = std::map<std::string, Value>;  // sorted by name: one content has on
 /// is `none`. Constructors are maps {"call": name, ...arguments}. A place where the result of another task
 /// enters is the map {"task": role} or {"task": role, "attribute": name}; the role is found among the inputs
 /// of the task (plan/plan.h).
+///
+/// Lists and maps never change and are shared: a copy costs nothing, however large the value.
 class Value {
  public:
   Value() = default;  // none
@@ -29,8 +32,8 @@ class Value {
   Value(double v) : data_(v) {}
   Value(const char* v) : data_(std::string(v)) {}
   Value(std::string v) : data_(std::move(v)) {}
-  Value(List v) : data_(std::move(v)) {}
-  Value(Map v) : data_(std::move(v)) {}
+  Value(List v) : data_(std::make_shared<const List>(std::move(v))) {}
+  Value(Map v) : data_(std::make_shared<const Map>(std::move(v))) {}
 
   bool is_none() const { return std::holds_alternative<std::monostate>(data_); }
   bool is_bool() const { return std::holds_alternative<bool>(data_); }
@@ -38,8 +41,8 @@ class Value {
   bool is_double() const { return std::holds_alternative<double>(data_); }
   bool is_number() const { return is_int() || is_double(); }
   bool is_string() const { return std::holds_alternative<std::string>(data_); }
-  bool is_list() const { return std::holds_alternative<List>(data_); }
-  bool is_map() const { return std::holds_alternative<Map>(data_); }
+  bool is_list() const { return std::holds_alternative<SharedList>(data_); }
+  bool is_map() const { return std::holds_alternative<SharedMap>(data_); }
 
   /// Typed access; throws foundation-free std::logic_error naming the type found when it is another one.
   bool as_bool() const;
@@ -61,12 +64,18 @@ class Value {
   bool bool_or(std::string_view name, bool otherwise) const;
   std::string string_or(std::string_view name, std::string_view otherwise) const;
 
-  bool operator==(const Value&) const = default;
+  bool operator==(const Value& other) const;
 
-  const auto& data() const { return data_; }
+  /// The same for all copies of one list or map, nullptr for other values.
+  const void* identity() const;
 
  private:
-  std::variant<std::monostate, bool, std::int64_t, double, std::string, List, Map> data_;
+  using SharedList = std::shared_ptr<const List>;
+  using SharedMap = std::shared_ptr<const Map>;
+  const char* type_name() const;
+  template <class T> const T& get(const char* wanted) const;
+
+  std::variant<std::monostate, bool, std::int64_t, double, std::string, SharedList, SharedMap> data_;
 };
 
 /// Canonical JSON: members sorted, no spaces, integers as digits, doubles as the shortest text that reads back

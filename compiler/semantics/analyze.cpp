@@ -6,7 +6,7 @@
 
 namespace bgw::semantics {
 
-Elaborator::Elaborator(const syntax::File& file, const source::SourceFile& text, const schema::Catalog& catalog,
+Elaborator::Elaborator(const syntax::File& file, const source::SourceMap& text, const schema::Catalog& catalog,
                        const Overrides& overrides, source::DiagnosticSink& sink)
     : file_(file), text_(text), overrides_(overrides), sink_(sink), model_(std::make_unique<Model>()), catalog_(model_->catalog) {
   model_->catalog = catalog;
@@ -42,7 +42,7 @@ std::unique_ptr<const Model> Elaborator::run() {
   return errors_ == 0 ? std::move(model_) : nullptr;
 }
 
-std::unique_ptr<const Model> analyze(const syntax::File& file, const source::SourceFile& text, const schema::Catalog& catalog,
+std::unique_ptr<const Model> analyze(const syntax::File& file, const source::SourceMap& text, const schema::Catalog& catalog,
                                      const Overrides& overrides, source::DiagnosticSink& sink) {
   return Elaborator(file, text, catalog, overrides, sink).run();
 }

@@ -17,7 +17,7 @@ using Overrides = std::map<std::string, std::string>;
 
 /// Checks a program against the catalog and resolves every block of it. All errors go to the sink, one a cause.
 /// @return nullptr when there was an error
-std::unique_ptr<const Model> analyze(const syntax::File& file, const source::SourceFile& text,
+std::unique_ptr<const Model> analyze(const syntax::File& file, const source::SourceMap& text,
                                      const schema::Catalog& catalog, const Overrides& overrides,
                                      source::DiagnosticSink& sink);
 

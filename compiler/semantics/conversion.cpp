@@ -138,6 +138,14 @@ std::optional<Value> Elaborator::convert(const Evaluated& value, const Type& typ
     case TypeKind::reference:
     case TypeKind::samples: return convert_reference(value, type, site, quiet);
     case TypeKind::expression: return convert_expression(value, site);
+    case TypeKind::interval: {
+      const auto* ends = value.as<Interval>();
+      if (!ends) break;
+      const auto low = convert({ends->low, value.origin}, type.items[0], site, quiet);
+      const auto high = convert({ends->high, value.origin}, type.items[0], site, quiet);
+      if (!low || !high) return std::nullopt;
+      return Value(schema::Map{{"interval", schema::List{*low, *high}}});
+    }
     case TypeKind::constructor: break;
     case TypeKind::any_of:
       for (const Type& alternative : type.items) {

@@ -66,7 +66,7 @@ struct Site {
 
 class Elaborator {
  public:
-  Elaborator(const syntax::File& file, const source::SourceFile& text, const schema::Catalog& catalog,
+  Elaborator(const syntax::File& file, const source::SourceMap& text, const schema::Catalog& catalog,
              const Overrides& overrides, source::DiagnosticSink& sink);
   std::unique_ptr<const Model> run();
 
@@ -159,7 +159,7 @@ class Elaborator {
   Evaluated poison() const { return {Poison{}, {}}; }
 
   const syntax::File& file_;
-  const source::SourceFile& text_;
+  const source::SourceMap& text_;
   const Overrides& overrides_;
   source::DiagnosticSink& sink_;
   std::unique_ptr<Model> model_;

@@ -40,15 +40,17 @@ std::string shown(std::string_view line) {
 
 /// One line of source with its marks below, the primary ones as ^, the others as -.
 struct Excerpt {
+  const SourceFile* file;
   std::size_t line;
   std::string text;
   std::vector<std::pair<SourceRange, std::pair<char, std::string>>> marks;
 };
+using Excerpts = std::map<std::size_t, Excerpt>;  // by the offset of the line
 
-void mark(std::map<std::size_t, Excerpt>& excerpts, const SourceFile& file, SourceRange range, char sign,
-          const std::string& label) {
-  const std::size_t line = file.position(range.begin).line;
-  auto& excerpt = excerpts.try_emplace(line, Excerpt{line, shown(file.line_at(range.begin)), {}}).first->second;
+void mark(Excerpts& excerpts, const SourceMap& sources, SourceRange range, char sign, const std::string& label) {
+  const SourceFile& file = sources.file_at(range.begin);
+  const Excerpt fresh{&file, file.position(range.begin).line, shown(file.line_at(range.begin)), {}};
+  auto& excerpt = excerpts.try_emplace(file.line_begin(range.begin), fresh).first->second;
   excerpt.marks.push_back({range, {sign, label}});
 }
 
@@ -56,33 +58,50 @@ std::string mark_line(const SourceFile& file, SourceRange range, char sign, cons
   const std::string_view line = file.line_at(range.begin);
   const std::size_t begin = file.line_begin(range.begin);
   const std::size_t line_end = begin + line.size();
-  const std::size_t indent = characters(line.substr(0, std::min(range.begin - begin, line.size())));
-  const std::size_t end = std::max(std::min(range.end, line_end), std::min(range.begin, line_end));
-  const std::size_t width = std::max<std::size_t>(1, characters(file.text({range.begin, end})));
+  const std::size_t first = std::min(range.begin, line_end);
+  const std::size_t last = std::max(std::min(range.end, line_end), first);
+  const std::size_t indent = characters(file.text({begin, first}));
+  const std::size_t width = std::max<std::size_t>(1, characters(file.text({first, last})));
   std::string text = std::string(indent, ' ') + std::string(std::min<std::size_t>(width, 200), sign);
   if (!label.empty()) text += " " + label;
   return text;
 }
 
-std::string render_one(const Diagnostic& d, const SourceFile& file, const Palette& p) {
-  const Position place = file.position(d.range.begin);
-  std::map<std::size_t, Excerpt> excerpts;
-  mark(excerpts, file, d.range, '^', d.label);
-  for (const Label& other : d.others) mark(excerpts, file, other.range, '-', other.text);
-  const std::size_t gutter = fmt::format("{}", excerpts.rbegin()->first).size();
+std::string place_of(const SourceFile& file, std::size_t offset) {
+  const Position place = file.position(offset);
+  return fmt::format("{}:{}:{}", file.path(), place.line, place.column);
+}
+
+std::string render_one(const Diagnostic& d, const SourceMap& sources, const Palette& p) {
+  const SourceFile& file = sources.file_at(d.range.begin);
+  Excerpts excerpts;
+  mark(excerpts, sources, d.range, '^', d.label);
+  for (const Label& other : d.others) mark(excerpts, sources, other.range, '-', other.text);
+  std::size_t gutter = 0;
+  for (const auto& [offset, excerpt] : excerpts) gutter = std::max(gutter, fmt::format("{}", excerpt.line).size());
   const std::string blank(gutter, ' ');
 
   std::string out = fmt::format("{}{}[{}]{}{}: {}{}\n", p.of(d.severity), severity_name(d.severity), d.id, p.off, p.bold,
                                 d.message, p.off);
-  out += fmt::format("{}{}-->{} {}:{}:{}\n", blank, p.frame, p.off, file.path(), place.line, place.column);
-  out += fmt::format("{} {}|{}\n", blank, p.frame, p.off);
-  for (const auto& [number, excerpt] : excerpts) {
-    out += fmt::format("{}{:>{}} |{} {}\n", p.frame, number, gutter, p.off, excerpt.text);
-    for (const auto& [range, what] : excerpt.marks) {
-      const char* colour = what.first == '^' ? p.of(d.severity) : p.frame;
-      out += fmt::format("{} {}|{} {}{}{}\n", blank, p.frame, p.off, colour,
-                         mark_line(file, range, what.first, what.second), p.off);
+  const auto show_file = [&](const SourceFile& shown_file, const char* arrow, std::size_t offset) {
+    out += fmt::format("{}{}{}{} {}\n", blank, p.frame, arrow, p.off, place_of(shown_file, offset));
+    out += fmt::format("{} {}|{}\n", blank, p.frame, p.off);
+    for (const auto& [line_offset, excerpt] : excerpts) {
+      if (excerpt.file != &shown_file) continue;
+      out += fmt::format("{}{:>{}} |{} {}\n", p.frame, excerpt.line, gutter, p.off, excerpt.text);
+      for (const auto& [range, what] : excerpt.marks) {
+        const char* colour = what.first == '^' ? p.of(d.severity) : p.frame;
+        out += fmt::format("{} {}|{} {}{}{}\n", blank, p.frame, p.off, colour,
+                           mark_line(*excerpt.file, range, what.first, what.second), p.off);
+      }
     }
+  };
+  show_file(file, "-->", d.range.begin);
+  const SourceFile* before = &file;
+  for (const auto& [offset, excerpt] : excerpts) {
+    if (excerpt.file == &file || excerpt.file == before) continue;
+    show_file(*excerpt.file, ":::", excerpt.marks.front().first.begin);
+    before = excerpt.file;
   }
   for (const std::string& note : d.notes) out += fmt::format("{} {}={} note: {}\n", blank, p.frame, p.off, note);
   for (const std::string& help : d.helps) out += fmt::format("{} {}={} help: {}\n", blank, p.frame, p.off, help);
@@ -110,11 +129,26 @@ std::string json_strings(const std::vector<std::string>& texts) {
   return out + "]";
 }
 
-std::string json_place(SourceRange range, const SourceFile& file) {
-  const Position begin = file.position(range.begin);
-  const Position end = file.position(range.end);
-  return fmt::format(R"("begin":{},"end":{},"line":{},"column":{},"end_line":{},"end_column":{})", range.begin, range.end,
-                     begin.line, begin.column, end.line, end.column);
+/// UTF-16 units before the offset in its line, as editors count.
+std::size_t utf16_column(const SourceFile& file, std::size_t offset) {
+  const std::string_view before = file.text({file.line_begin(offset), offset});
+  std::size_t units = 0;
+  for (const char c : before) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte & 0xC0) != 0x80) units += byte >= 0xF0 ? 2 : 1;
+  }
+  return units;
+}
+
+/// Byte offsets in the file; lines and columns of characters count from 1, UTF-16 columns from 0 (as in LSP).
+std::string json_place(SourceRange range, const SourceMap& sources) {
+  const SourceFile& file = sources.file_at(range.begin);
+  const std::size_t last = std::min(std::max(range.end, range.begin), file.end() - 1);
+  const Position begin = file.position(range.begin), end = file.position(last);
+  return fmt::format(
+      R"("file":{},"begin":{},"end":{},"line":{},"column":{},"end_line":{},"end_column":{},"utf16":{},"end_utf16":{})",
+      json_string(file.path()), range.begin - file.base(), last - file.base(), begin.line, begin.column, end.line, end.column,
+      utf16_column(file, range.begin), utf16_column(file, last));
 }
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -135,18 +169,15 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 void DiagnosticSink::add(Diagnostic diagnostic) {
-  const auto same = [&](const Diagnostic& d) {
-    return d.id == diagnostic.id && d.range.begin == diagnostic.range.begin && d.message == diagnostic.message;
-  };
-  if (std::none_of(diagnostics_.begin(), diagnostics_.end(), same)) diagnostics_.push_back(std::move(diagnostic));
+  const bool is_error = diagnostic.severity == Severity::error;
+  (is_error ? errors_ : warnings_) += 1;
+  if (diagnostics_.size() >= kMostKept) return;
+  if (!told_.emplace(diagnostic.range.begin, diagnostic.id + diagnostic.message).second) {
+    (is_error ? errors_ : warnings_) -= 1;
+    return;
+  }
+  diagnostics_.push_back(std::move(diagnostic));
 }
-
-std::size_t DiagnosticSink::error_count() const {
-  return static_cast<std::size_t>(std::count_if(diagnostics_.begin(), diagnostics_.end(),
-                                                [](const Diagnostic& d) { return d.severity == Severity::error; }));
-}
-std::size_t DiagnosticSink::warning_count() const { return diagnostics_.size() - error_count(); }
-bool DiagnosticSink::has_errors() const { return error_count() > 0; }
 
 std::vector<Diagnostic> DiagnosticSink::sorted() const {
   std::vector<Diagnostic> sorted = diagnostics_;
@@ -155,31 +186,31 @@ std::vector<Diagnostic> DiagnosticSink::sorted() const {
   return sorted;
 }
 
-std::string render(const std::vector<Diagnostic>& diagnostics, const SourceFile& file, const RenderOptions& options) {
+std::string render(const std::vector<Diagnostic>& diagnostics, const SourceMap& sources, const RenderOptions& options) {
   const Palette palette(options.colour);
   std::string out;
   std::size_t errors = 0;
   for (const Diagnostic& diagnostic : diagnostics) {
     if (diagnostic.severity == Severity::error && ++errors > options.limit) continue;
     if (!out.empty()) out += '\n';
-    out += render_one(diagnostic, file, palette);
+    out += render_one(diagnostic, sources, palette);
   }
-  if (errors > options.limit) out += fmt::format("\n... and {} more errors\n", errors - options.limit);
+  const std::size_t all = std::max(errors, options.errors);
+  if (all > options.limit) out += fmt::format("\n... and {} more errors\n", all - options.limit);
   return out;
 }
 
-std::string render_json(const std::vector<Diagnostic>& diagnostics, const SourceFile& file) {
+std::string render_json(const std::vector<Diagnostic>& diagnostics, const SourceMap& sources) {
   std::string out = "[";
   for (const Diagnostic& d : diagnostics) {
     std::string labels = "[";
     for (const Label& label : d.others) {
       labels += fmt::format("{}{{\"text\":{},{}}}", labels.size() > 1 ? "," : "", json_string(label.text),
-                            json_place(label.range, file));
+                            json_place(label.range, sources));
     }
-    out += fmt::format(R"({}{{"id":{},"severity":"{}","file":{},{},"message":{},"label":{},"labels":{}],"notes":{},"helps":{}}})",
-                       out.size() > 1 ? "," : "", json_string(d.id), severity_name(d.severity), json_string(file.path()),
-                       json_place(d.range, file), json_string(d.message), json_string(d.label), labels,
-                       json_strings(d.notes), json_strings(d.helps));
+    out += fmt::format(R"({}{{"id":{},"severity":"{}",{},"message":{},"label":{},"labels":{}],"notes":{},"helps":{}}})",
+                       out.size() > 1 ? "," : "", json_string(d.id), severity_name(d.severity), json_place(d.range, sources),
+                       json_string(d.message), json_string(d.label), labels, json_strings(d.notes), json_strings(d.helps));
   }
   return out + "]";
 }

@@ -47,7 +47,7 @@ std::optional<std::size_t> first_invalid_utf8(std::string_view text) {
   return std::nullopt;
 }
 
-std::optional<SourceFile> read_source(const std::string& path, ReadFailure& failure) {
+std::optional<std::string> read_source(const std::string& path, ReadFailure& failure) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) {
     failure = {true, fmt::format("cannot read {}: it is a directory", path)};
@@ -80,7 +80,7 @@ std::optional<SourceFile> read_source(const std::string& path, ReadFailure& fail
                                   static_cast<unsigned char>(text[offset]))};
     return std::nullopt;
   }
-  return SourceFile(path, std::move(text));
+  return text;
 }
 
 }  // namespace bgw::source

@@ -15,7 +15,7 @@ struct ReadFailure {
 
 /// Reads a program: UTF-8 text of at most 64 MiB. A byte order mark is dropped.
 /// @return nullopt when the file cannot be read or is no text; `failure` then says why
-std::optional<SourceFile> read_source(const std::string& path, ReadFailure& failure);
+std::optional<std::string> read_source(const std::string& path, ReadFailure& failure);
 
 /// Offset of the first byte that is not UTF-8, or nullopt.
 std::optional<std::size_t> first_invalid_utf8(std::string_view text);

@@ -54,22 +54,23 @@ TokenKind kind_of(std::size_t type) {
   }
 }
 
-/// Byte offsets of code points: ANTLR counts code points, a SourceRange counts bytes.
+/// Offsets of code points: ANTLR counts code points, a SourceRange counts bytes from the beginning of the first file.
 class ByteOffsets {
  public:
-  explicit ByteOffsets(std::string_view text) : size_(text.size()) {
+  explicit ByteOffsets(const SourceFile& file) : base_(file.base()), size_(file.text().size()) {
+    const std::string_view text = file.text();
     if (std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; })) return;
     for (std::size_t i = 0; i < text.size(); ++i) {
       if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) begins_.push_back(i);
     }
   }
   std::size_t of(std::size_t code_point) const {
-    if (begins_.empty()) return std::min(code_point, size_);
-    return code_point < begins_.size() ? begins_[code_point] : size_;
+    if (begins_.empty()) return base_ + std::min(code_point, size_);
+    return base_ + (code_point < begins_.size() ? begins_[code_point] : size_);
   }
 
  private:
-  std::size_t size_;
+  std::size_t base_, size_;
   std::vector<std::size_t> begins_;  // empty for ASCII
 };
 
@@ -123,7 +124,7 @@ std::unique_ptr<Tokens> lex(const SourceFile& file, const ByteOffsets& offsets) 
     tokens.theirs.push_back(std::move(in_bytes));
   }
   const std::size_t last_line = tokens.ours.empty() ? 1 : tokens.ours.back().line;
-  tokens.ours.push_back({TokenKind::end, {file.text().size(), file.text().size()}, last_line, 0});
+  tokens.ours.push_back({TokenKind::end, {file.end() - 1, file.end() - 1}, last_line, 0});
   return result;
 }
 
@@ -421,12 +422,12 @@ void parse_statement(Tokens& tokens, const Statement& statement, const SourceFil
 }  // namespace
 
 std::optional<File> parse(const SourceFile& source, DiagnosticSink& sink) {
-  const ByteOffsets offsets(source.text());
+  const ByteOffsets offsets(source);
   const std::unique_ptr<Tokens> tokens = lex(source, offsets);
   const std::vector<Statement> statements = scan_statements(tokens->ours, source, sink);
   if (statements.empty()) {
     if (!sink.has_errors()) {
-      sink.add({"E0100", source::Severity::error, {0, 0}, "the program is empty", "", {}, {},
+      sink.add({"E0100", source::Severity::error, {source.base(), source.base()}, "the program is empty", "", {}, {},
                 {"a program begins with `bgw 1`, then blocks such as `system water { ... }`"}});
     }
     return std::nullopt;

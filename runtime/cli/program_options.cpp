@@ -33,19 +33,19 @@ semantics::Overrides parse_parameters(const std::vector<std::string>& parameters
   return overrides;
 }
 
-source::SourceFile read_program(const std::string& path) {
+source::SourceMap read_program(const std::string& path) {
   source::ReadFailure failure;
-  if (std::optional<source::SourceFile> text = source::read_source(path, failure)) return *std::move(text);
+  if (std::optional<std::string> text = source::read_source(path, failure)) return {path, *std::move(text)};
   throw CommandFailure(failure.unreadable ? kWrongUse : kWrongProgram, failure.message);
 }
 
-void tell(const source::DiagnosticSink& sink, const source::SourceFile& text, bool json) {
+void tell(const source::DiagnosticSink& sink, const source::SourceMap& text, bool json) {
   const std::vector<source::Diagnostic> diagnostics = sink.sorted();
   if (json) {
     fmt::print("{{\"ok\":{},\"diagnostics\":{}}}\n", !sink.has_errors(), source::render_json(diagnostics, text));
     return;
   }
-  if (!diagnostics.empty()) put(stderr, source::render(diagnostics, text, {colour_on(stderr)}));
+  if (!diagnostics.empty()) put(stderr, source::render(diagnostics, text, {.colour = colour_on(stderr), .errors = sink.error_count()}));
 }
 
 // A word as the shell takes it.
@@ -75,7 +75,7 @@ void add_requirements(const plan::Plan& plan, const std::set<std::size_t>& tasks
 LoadedProgram load_program(const ProgramOptions& options, bool json_diagnostics) {
   const auto begin = std::chrono::steady_clock::now();
   const semantics::Overrides overrides = parse_parameters(options.parameters);
-  const source::SourceFile text = read_program(options.program);
+  source::SourceMap text = read_program(options.program);
   source::DiagnosticSink sink;
   std::optional<lowering::Program> program = lowering::compile(text, catalog::builtin_catalog(), overrides, sink);
   const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - begin;

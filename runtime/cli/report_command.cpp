@@ -15,8 +15,7 @@ namespace {
 
 std::string program_text(const std::string& path) {
   source::ReadFailure failure;
-  const std::optional<source::SourceFile> text = source::read_source(path, failure);
-  return text ? std::string(text->text()) : "";
+  return source::read_source(path, failure).value_or("");
 }
 
 std::filesystem::path page_path(const ReportOptions& options) {

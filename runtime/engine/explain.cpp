@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "compiler/plan/preimage.h"
 #include "runtime/engine/checkpoints.h"
 #include "runtime/engine/program_identity.h"
 #include "runtime/engine/schedule.h"
@@ -116,7 +117,7 @@ void explain_task(const Survey& survey, std::size_t task, TaskStatus& status) {
   store::Records& records = survey.cache.records();
   status.estimated_seconds = records.typical_seconds(spec.kind);
   const std::optional<store::EarlierTask> earlier = records.latest_other(survey.program, spec.name, spec.key);
-  if (earlier) status.changes = differing_fields(earlier->preimage, spec.preimage);
+  if (earlier) status.changes = differing_fields(earlier->preimage, plan::preimage(spec));
   if (survey.states[task] == store::ObjectState::damaged) return;
   if (const std::optional<std::string> reason = reason_from_attempts(survey, spec)) {
     status.reason = *reason;

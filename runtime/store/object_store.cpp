@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "compiler/plan/preimage.h"
 #include "compiler/plan/sha256.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/store/clock.h"
@@ -66,7 +67,7 @@ Manifest make_manifest(const plan::TaskSpec& spec, const artifacts::Artifact& ar
   manifest.name = spec.name;
   manifest.kind = spec.kind;
   manifest.version = spec.version;
-  manifest.preimage = spec.preimage;
+  manifest.preimage = plan::preimage(spec);
   for (const plan::TaskInput& input : spec.inputs) manifest.inputs[input.role] = input.key;
   manifest.results = artifact.results;
   manifest.cost = artifact.cost;

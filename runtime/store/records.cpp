@@ -8,6 +8,7 @@
 #include <cmath>
 #include <thread>
 
+#include "compiler/plan/preimage.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/store/clock.h"
 #include "runtime/store/sqlite_database.h"
@@ -179,7 +180,7 @@ void Records::end_run(std::int64_t run, int exit_code) {
 }
 
 void Records::put_task(const plan::TaskSpec& spec) {
-  put_task_row(*database_, spec.key, spec.kind, spec.version, spec.preimage);
+  put_task_row(*database_, spec.key, spec.kind, spec.version, plan::preimage(spec));
   for (const plan::TaskInput& input : spec.inputs) put_input_row(*database_, spec.key, input.role, input.key);
 }
 

@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "compiler/plan/preimage.h"
+
 namespace bgw::store {
 namespace {
 
@@ -27,7 +29,6 @@ plan::TaskSpec spec_from(const Value& value) {
   }
   spec.policy = value.at("policy");
   spec.presentation = value.at("presentation");
-  spec.preimage = value.at("preimage").as_string();
   spec.key = plan::Key::from_hex(value.at("key").as_string());
   spec.stream_key = plan::Key::from_hex(value.at("stream_key").as_string());
   for (const Value& name : value.at("also_named").as_list()) spec.also_named.push_back(name.as_string());
@@ -46,7 +47,7 @@ std::string to_json(const plan::TaskSpec& spec) {
                                     {"inputs", inputs_value(spec.inputs)},
                                     {"policy", spec.policy},
                                     {"presentation", spec.presentation},
-                                    {"preimage", spec.preimage},
+                                    {"preimage", plan::preimage(spec)},
                                     {"key", spec.key.hex()},
                                     {"stream_key", spec.stream_key.hex()},
                                     {"also_named", also_named}}) +

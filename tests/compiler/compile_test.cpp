@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 
+#include "compiler/plan/preimage.h"
 #include "compiler/plan/sha256.h"
 #include "runtime/catalog/builtin_catalog.h"
 #include "tests/support/catch.h"
@@ -34,7 +35,7 @@ std::string quickstart() { return read(kSource / "workflows" / "quickstart.bgw")
 
 /// The program with every diagnostic as text in `said`.
 std::optional<Program> compile(const std::string& text, std::string* said = nullptr, const semantics::Overrides& overrides = {}, const std::string& name = "program.bgw") {
-  const source::SourceFile file(name, text);
+  source::SourceMap file(name, text);
   source::DiagnosticSink sink;
   auto program = lowering::compile(file, catalog(), overrides, sink);
   const std::string rendered = source::render(sink.sorted(), file, {});
@@ -123,7 +124,7 @@ TEST_CASE("every task follows its inputs, and a role is the place where its task
       }
       CHECK(place->at("task").as_string() == input.role);
     }
-    CHECK(program->plan.tasks[i].key == plan::sha256(program->plan.tasks[i].preimage));
+    CHECK(program->plan.tasks[i].key == plan::sha256(plan::preimage(program->plan.tasks[i])));
   }
 }
 

@@ -11,10 +11,10 @@ using namespace bgw::source;
 
 namespace {
 
-const SourceFile kProgram("ice.bgw", "bgw 1\nensemble é { kind = nvt; temperature = 0.4 kcal/mol }\r\nlast");
+const SourceMap kProgram("ice.bgw", "bgw 1\nensemble é { kind = nvt; temperature = 0.4 kcal/mol }\r\nlast");
 
 SourceRange place_of(std::string_view text) {
-  const std::size_t begin = kProgram.text().find(text);
+  const std::size_t begin = kProgram.main().text().find(text);
   return {begin, begin + text.size()};
 }
 
@@ -74,12 +74,12 @@ TEST_CASE("JSON holds bytes, lines and columns, with quotes and control characte
   Diagnostic d{"E0109", Severity::error, place_of("last"), "a \"quote\"\nand \\", "", {}, {}, {}};
   CHECK(render_json({d}, kProgram) ==
         R"([{"id":"E0109","severity":"error","file":"ice.bgw","begin":62,"end":66,"line":3,"column":1,"end_line":3,)"
-        R"("end_column":5,"message":"a \"quote\"\u000aand \\","label":"","labels":[],"notes":[],"helps":[]}])");
+        R"("end_column":5,"utf16":0,"end_utf16":4,"message":"a \"quote\"\u000aand \\","label":"","labels":[],"notes":[],"helps":[]}])");
   CHECK(render_json({}, kProgram) == "[]");
 }
 
 TEST_CASE("a place outside the text or in a cut line is still shown", "[source]") {
-  const SourceFile file("p", std::string(399, 'x') + "ééé");
+  const SourceMap file("p", std::string(399, 'x') + "ééé");
   Diagnostic d{"E0109", Severity::error, {10'000, 20'000}, "past the end", "", {}, {}, {}};
   CHECK_FALSE(first_invalid_utf8(render({d}, file, {})));
 }

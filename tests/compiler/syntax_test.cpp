@@ -15,14 +15,14 @@ namespace {
 using namespace bgw;
 
 struct Parsed {
-  source::SourceFile file;
+  source::SourceMap file;
   source::DiagnosticSink sink;
   std::optional<syntax::File> tree;
 };
 
 Parsed parse(const std::string& text) {
-  Parsed parsed{source::SourceFile("program.bgw", text), {}, {}};
-  parsed.tree = syntax::parse(parsed.file, parsed.sink);
+  Parsed parsed{source::SourceMap("program.bgw", text), {}, {}};
+  parsed.tree = syntax::parse(parsed.file.main(), parsed.sink);
   return parsed;
 }
 
@@ -147,7 +147,7 @@ TEST_CASE("line ends of either kind and a byte order mark are accepted", "[sourc
   const auto file = source::read_source(path.string(), failure);
   REQUIRE(file);
   source::DiagnosticSink sink;
-  CHECK(syntax::parse(*file, sink)->items.size() == 1);
+  CHECK(syntax::parse(source::SourceFile(path, *file), sink)->items.size() == 1);
   CHECK_FALSE(sink.has_errors());
   std::filesystem::remove(path);
 }

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <functional>
 
+#include "compiler/plan/preimage.h"
 #include "compiler/plan/sha256.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/store/cache.h"
@@ -131,7 +132,7 @@ TEST_CASE("a task comes back from its text as it was", "[store]") {
   const plan::TaskSpec back = store::parse_task(store::to_json(spec));
   CHECK(back.name == spec.name);
   CHECK(back.arguments == spec.arguments);
-  CHECK(back.preimage == spec.preimage);
+  CHECK(plan::preimage(back) == plan::preimage(spec));
   CHECK(back.key == spec.key);
   CHECK(back.inputs.at(0).role == "base");
   CHECK(back.inputs.at(0).key == spec.inputs.at(0).key);
@@ -156,7 +157,7 @@ TEST_CASE("a published object is found, read and described", "[store]") {
   CHECK(cache.objects().load(spec.key).cost.seconds == 1.5);
   CHECK(cache.objects().task(spec.key).name == "bg[64]");
   const store::Manifest manifest = *cache.manifest(spec.key);
-  CHECK(manifest.preimage == spec.preimage);
+  CHECK(manifest.preimage == plan::preimage(spec));
   CHECK(manifest.find_result("per_particle")->unit == "kT");
   CHECK(manifest.cost.gradient_calls == 5);
   CHECK(manifest.provenance == provenance);

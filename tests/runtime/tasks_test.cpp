@@ -2,6 +2,7 @@
 
 #include <numeric>
 
+#include "compiler/plan/preimage.h"
 #include "compiler/plan/sha256.h"
 #include "runtime/estimators/lfep.h"
 #include "runtime/foundation/errors.h"
@@ -38,11 +39,8 @@ class Study {
     plan::TaskSpec result;
     result.name = result.kind = kind;
     for (const auto& [role, key] : inputs) result.inputs.push_back({role, key, 0});
-    Map keys;
-    for (const auto& [role, key] : inputs) keys[role] = key.hex();
     result.arguments = std::move(arguments);
-    result.preimage = schema::to_json(Map{{"kind", kind}, {"arguments", result.arguments}, {"inputs", keys}});
-    result.key = result.stream_key = plan::sha256(result.preimage);
+    result.key = result.stream_key = plan::sha256(plan::preimage(result));
     return result;
   }
 

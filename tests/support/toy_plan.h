@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "compiler/plan/plan.h"
+#include "compiler/plan/preimage.h"
 #include "compiler/plan/sha256.h"
 
 namespace bgw::test {
@@ -26,17 +27,14 @@ class ToyPlan {
     spec.name = name;
     spec.kind = kind;
     spec.placement = options.placement;
-    schema::Map keys;
     for (const auto& [role, task] : inputs) {
       arguments[role] = schema::Map{{"task", role}};
       spec.inputs.push_back({role, plan.tasks.at(task).key, task});
-      keys[role] = plan.tasks.at(task).key.hex();
     }
     spec.arguments = arguments;
     spec.policy = std::move(options.policy);
     spec.presentation = schema::Map{};
-    spec.preimage = schema::to_json(schema::Map{{"kind", kind}, {"arguments", arguments}, {"inputs", keys}});
-    spec.key = plan::sha256(spec.preimage);
+    spec.key = plan::sha256(plan::preimage(spec));
     spec.stream_key = spec.key;
     plan.tasks.push_back(spec);
     return plan.tasks.size() - 1;
