@@ -1,11 +1,12 @@
 #include "compiler/lowering/build_program.h"
 
 #include <algorithm>
-#include <functional>
+#include <cstring>
 #include <set>
 
 #include <fmt/format.h>
 
+#include "compiler/lowering/role_writer.h"
 #include "compiler/plan/sha256.h"
 
 namespace bgw::lowering {
@@ -23,65 +24,6 @@ constexpr double kMostBytes = 9e18;  // of an int
 bool is_work(const Instance& instance) {
   const Makes makes = instance.kind->makes;
   return makes == Makes::task || makes == Makes::inline_task || makes == Makes::check;
-}
-
-/// Rewrites {"task": name} to {"task": role}, where the role is the place at which the map stands. Expressions of
-/// tables, figures and checks name a task often: there the first place serves for all.
-class RoleWriter {
- public:
-  explicit RoleWriter(bool one_role_a_task) : one_role_a_task_(one_role_a_task) {}
-
-  Value rewrite(const Value& value, const std::string& path) {
-    if (value.is_list()) {
-      List list;
-      for (std::size_t i = 0; i < value.as_list().size(); ++i) list.push_back(rewrite(value.as_list()[i], join(path, std::to_string(i))));
-      return list;
-    }
-    if (!value.is_map()) return value;
-    Map map;
-    for (const auto& [name, member] : value.as_map()) {
-      if (name == "task" && member.is_string()) map[name] = role_of(member.as_string(), path);
-      else map[name] = rewrite(member, join(path, name));
-    }
-    return map;
-  }
-
-  const std::map<std::string, std::string>& tasks() const { return tasks_; }  // role -> full name
-
- private:
-  static std::string join(const std::string& path, const std::string& name) { return path.empty() ? name : path + "." + name; }
-
-  std::string role_of(const std::string& task, const std::string& path) {
-    if (one_role_a_task_) {
-      const auto known = role_of_task_.find(task);
-      if (known != role_of_task_.end()) return known->second;
-      role_of_task_[task] = path;
-    }
-    tasks_[path] = task;
-    return path;
-  }
-
-  bool one_role_a_task_;
-  std::map<std::string, std::string> tasks_, role_of_task_;
-};
-
-Value without_lengths(const Value& value) {
-  static const std::set<std::string> kLengths{"steps", "count", "produce"};
-  if (value.is_list()) {
-    List list;
-    for (const Value& item : value.as_list()) list.push_back(without_lengths(item));
-    return list;
-  }
-  if (!value.is_map()) return value;
-  Map map;
-  for (const auto& [name, member] : value.as_map()) {
-    if (!kLengths.count(name)) map[name] = without_lengths(member);
-  }
-  return map;
-}
-
-std::string preimage(const std::string& kind, int version, const Value& arguments, const Map& inputs) {
-  return schema::to_json(Map{{"record", "bgw-key/1"}, {"kind", kind}, {"version", version}, {"arguments", arguments}, {"inputs", inputs}});
 }
 
 /// Durations in seconds, memory in whole bytes.
@@ -109,71 +51,132 @@ Value policy_of(const Map& resolved) {
   return policy;
 }
 
-Value presentation_of(const Instance& instance) {
-  Map indices;
-  for (const auto& index : instance.indices) indices[index.variable] = index.value;
-  return Map{{"noun", instance.kind->noun}, {"block", instance.block}, {"indices", std::move(indices)},
-             {"energy_unit", instance.energy_unit}, {"length_unit", instance.length_unit}};
-}
+struct KeyHash {
+  std::size_t operator()(const plan::Key& key) const {
+    std::size_t bits = 0;
+    std::memcpy(&bits, key.bytes.data(), sizeof bits);
+    return bits;
+  }
+};
 
 class Builder {
  public:
-  Builder(const semantics::Model& model, const source::SourceFile& text) : model_(model) {
-    program_.plan.program = text.path();
-    program_.plan.program_sha256 = plan::sha256(text.text()).hex();
-    program_.plan.overridden = model.overridden;
-    for (const Instance& instance : model.instances) by_name_[instance.full_name] = &instance;
+  Builder(const semantics::Model& model, const source::SourceMap& sources) : model_(model) {
+    plan::Plan& plan = program_.plan;
+    plan.program = sources.main().path();
+    plan.program_sha256 = plan::sha256(sources.main().text()).hex();
+    for (const source::SourceFile& file : sources.files()) {
+      if (&file != &sources.main()) plan.imports.push_back({file.path(), plan::sha256(file.text()).hex()});
+    }
+    plan.overridden = model.overridden;
+    program_.docs = model.docs;
+    program_.axes = model.axes;
+    task_of_.assign(model.instances.size(), kNone);
+    check_of_.assign(model.instances.size(), kNone);
+    for (const Instance& instance : model.instances) {
+      if (instance.kind->makes == Makes::value) schema::remember_json(instance.arguments, texts_);
+    }
   }
 
   Program build() {
     for (const Instance& instance : model_.instances) {
-      if (instance.kind->makes == Makes::check) continue;
-      if (is_work(instance)) add_task(instance);
+      if (instance.kind->makes != Makes::check && is_work(instance)) add_task(instance);
     }
     for (const Instance& instance : model_.instances) {
       if (instance.kind->makes == Makes::check) add_check(instance);
       if (instance.kind->makes == Makes::value) add_value(instance);
     }
+    program_.instances.reserve(model_.instances.size());
     for (const Instance& instance : model_.instances) add_name(instance);
     add_targets();
     return std::move(program_);
   }
 
  private:
+  static constexpr std::size_t kNone = ~std::size_t{0};
+  static std::size_t place(const Instance& instance) { return static_cast<std::size_t>(instance.number); }
+
   /// Adds the tasks it reads first, so the plan is in an order in which it can run.
   std::size_t add_task(const Instance& instance) {
-    const auto done = task_of_.find(&instance);
-    if (done != task_of_.end()) return done->second;
+    std::size_t& task = task_of_[place(instance)];
+    if (task != kNone) return task;
     plan::TaskSpec spec;
     spec.name = instance.name;
     spec.kind = instance.kind->noun;
     spec.version = instance.kind->version;
     spec.placement = instance.kind->makes == Makes::inline_task ? plan::Placement::inline_ : plan::Placement::child;
-    spec.policy = policy_of(instance.policy);
+    spec.policy = policy_of_task(instance);
     spec.presentation = presentation_of(instance);
+    spec.later = instance.traits.later;
     RoleWriter roles(spec.placement == plan::Placement::inline_);
     spec.arguments = roles.rewrite(instance.arguments, "");
-    Map keys, stream_keys;
-    spec.inputs = inputs_of(roles, &keys, &stream_keys);
-    spec.key = plan::sha256(preimage(spec.kind, spec.version, spec.arguments, keys));
-    spec.stream_key = plan::sha256(preimage(spec.kind, spec.version, without_lengths(spec.arguments), stream_keys));
+    spec.inputs = inputs_of(roles);
+    add_keys(spec);
     const auto [same, fresh] = task_of_key_.emplace(spec.key, program_.plan.tasks.size());
     if (fresh) program_.plan.tasks.push_back(std::move(spec));
     else program_.plan.tasks[same->second].also_named.push_back(instance.name);
-    task_of_[&instance] = same->second;
-    return same->second;
+    return task = same->second;
   }
 
-  std::vector<plan::TaskInput> inputs_of(const RoleWriter& roles, Map* keys, Map* stream_keys) {
+  std::vector<plan::TaskInput> inputs_of(const RoleWriter& roles) {
     std::vector<plan::TaskInput> inputs;
-    for (const auto& [role, name] : roles.tasks()) {
-      const std::size_t task = add_task(*by_name_.at(name));
-      const plan::TaskSpec& upstream = program_.plan.tasks[task];
-      inputs.push_back({role, upstream.key, task});
-      if (keys) (*keys)[role] = upstream.key.hex();
-      if (stream_keys) (*stream_keys)[role] = upstream.stream_key.hex();
+    for (const auto& [role, number] : roles.tasks()) {
+      const std::size_t task = add_task(model_.instances[static_cast<std::size_t>(number)]);
+      inputs.push_back({role, program_.plan.tasks[task].key, task});
     }
     return inputs;
+  }
+
+  /// The text of plan::preimage(), of which one part or another differs for the stream key.
+  void write_preimage(const plan::TaskSpec& spec, const Value& arguments, bool stream) {
+    text_.assign("{\"arguments\":");
+    schema::append_json(text_, arguments, texts_);
+    text_ += ",\"inputs\":{";
+    for (const plan::TaskInput& input : spec.inputs) {
+      if (text_.back() != '{') text_ += ',';
+      schema::append_json(text_, input.role, texts_);
+      const plan::TaskSpec& upstream = program_.plan.tasks[input.task];
+      text_ += ":\"" + (stream ? upstream.stream_key : upstream.key).hex() + '"';
+    }
+    text_ += "},\"kind\":";
+    schema::append_json(text_, spec.kind, texts_);
+    text_ += fmt::format(",\"record\":\"bgw-key/1\",\"version\":{}}}", spec.version);
+  }
+
+  void add_keys(plan::TaskSpec& spec) {
+    write_preimage(spec, spec.arguments, false);
+    spec.key = plan::sha256(text_);
+    const Value endless = without_lengths(spec.arguments);
+    const bool same = endless.identity() == spec.arguments.identity() &&
+                      std::all_of(spec.inputs.begin(), spec.inputs.end(), [&](const plan::TaskInput& input) {
+                        return program_.plan.tasks[input.task].stream_key == input.key;
+                      });
+    if (same) {
+      spec.stream_key = spec.key;
+      return;
+    }
+    write_preimage(spec, endless, true);
+    spec.stream_key = plan::sha256(text_);
+  }
+
+  /// Members of a family mostly have one policy; they share it.
+  Value policy_of_task(const Instance& instance) {
+    if (instance.policy.is_none()) return no_policy_;
+    if (instance.policy != last_policy_) {
+      last_policy_ = instance.policy;
+      last_policy_made_ = policy_of(instance.policy.as_map());
+    }
+    return last_policy_made_;
+  }
+
+  Value presentation_of(const Instance& instance) {
+    const semantics::Traits& traits = instance.traits;
+    const std::string known = fmt::format("{} {} {} {}", instance.kind->noun, instance.block, traits.energy_unit, traits.length_unit);
+    if (known != last_presentation_) {
+      last_presentation_ = known;
+      last_presentation_made_ = Map{{"noun", instance.kind->noun}, {"block", instance.block}, {"energy_unit", traits.energy_unit}, {"length_unit", traits.length_unit}};
+    }
+    return last_presentation_made_;
   }
 
   void add_check(const Instance& instance) {
@@ -182,55 +185,38 @@ class Builder {
     check.kind = instance.kind->noun;
     RoleWriter roles(true);
     check.arguments = roles.rewrite(instance.arguments, "");
-    check.inputs = inputs_of(roles, nullptr, nullptr);
-    check_of_[&instance] = program_.plan.checks.size();
+    check.inputs = inputs_of(roles);
+    check_of_[place(instance)] = program_.plan.checks.size();
     program_.plan.checks.push_back(std::move(check));
   }
 
   void add_value(const Instance& instance) {
-    for (const std::string& name : {instance.name, instance.full_name}) {
-      if (program_.values.count(name)) continue;
-      program_.values[name] = instance.arguments;
+    for (const std::string& name : {instance.name, instance.kind->noun + "." + instance.name}) {
+      if (!program_.values.emplace(name, instance.arguments).second) continue;
       program_.presentations[name] = presentation_of(instance);
     }
   }
 
   void add_name(const Instance& instance) {
     NamedInstance named{instance.kind->noun, instance.block, instance.name, {}, {}, {}};
-    for (const auto& index : instance.indices) {
-      // `rdf(draws[64])` keeps the indices of what it is made of for show; its own name has none.
-      if (instance.name != instance.full_name) named.indices.emplace_back(index.axis, index.text);
+    // `rdf(draws[64])` keeps the indices of what it is made of for show; its own name has none.
+    if (instance.axes && instance.name.starts_with(instance.block + "[")) {
+      for (std::size_t i = 0; i < instance.indices.size(); ++i) named.indices.emplace_back((*instance.axes)[i].axis, instance.indices[i].text);
     }
-    if (const auto task = task_of_.find(&instance); task != task_of_.end()) named.task = task->second;
-    if (const auto check = check_of_.find(&instance); check != check_of_.end()) named.check = check->second;
+    if (const std::size_t task = task_of_[place(instance)]; task != kNone) named.task = task;
+    if (const std::size_t check = check_of_[place(instance)]; check != kNone) named.check = check;
+    program_.blocks[instance.block].push_back(program_.instances.size());
     program_.instances.push_back(std::move(named));
   }
 
-  void want(const std::string& name, const NamedInstance& instance) {
-    if (instance.task) program_.plan.targets[name].push_back(*instance.task);
-    if (instance.check) program_.plan.target_checks[name].push_back(*instance.check);
-  }
-
   void add_targets() {
-    std::map<std::string, std::set<std::string>> nouns_of_block;
-    std::set<std::string> declared;
-    for (const auto& target : model_.targets) declared.insert(target.name);
-    if (!declared.count("default")) add_sinks();
-    declared.insert("default");
-    for (const NamedInstance& instance : program_.instances) nouns_of_block[instance.block].insert(instance.noun);
-    for (const NamedInstance& instance : program_.instances) {
-      if (!instance.task && !instance.check) continue;
-      std::set<std::string> names{instance.noun + "." + instance.block, instance.noun + "." + instance.name};
-      if (nouns_of_block[instance.block].size() == 1) names.insert({instance.block, instance.name});
-      for (const std::string& name : names) {
-        if (!declared.count(name)) want(name, instance);
-      }
-    }
+    const bool has_default = std::any_of(model_.targets.begin(), model_.targets.end(), [](const auto& target) { return target.name == "default"; });
+    if (!has_default) add_sinks();
     for (const auto& target : model_.targets) {
       program_.plan.targets[target.name];
       for (const Instance* instance : target.wanted) {
-        if (const auto task = task_of_.find(instance); task != task_of_.end()) program_.plan.targets[target.name].push_back(task->second);
-        if (const auto check = check_of_.find(instance); check != check_of_.end()) program_.plan.target_checks[target.name].push_back(check->second);
+        if (const std::size_t task = task_of_[place(*instance)]; task != kNone) program_.plan.targets[target.name].push_back(task);
+        if (const std::size_t check = check_of_[place(*instance)]; check != kNone) program_.plan.target_checks[target.name].push_back(check);
       }
     }
     for (auto* targets : {&program_.plan.targets, &program_.plan.target_checks}) {
@@ -256,13 +242,16 @@ class Builder {
 
   const semantics::Model& model_;
   Program program_;
-  std::map<std::string, const Instance*> by_name_;
-  std::map<const Instance*, std::size_t> task_of_, check_of_;
-  std::map<plan::Key, std::size_t> task_of_key_;
+  schema::JsonTexts texts_;  // of value blocks, which many tasks hold
+  std::string text_;         // of the key being made
+  std::vector<std::size_t> task_of_, check_of_;  // by the number of the instance
+  std::unordered_map<plan::Key, std::size_t, KeyHash> task_of_key_;
+  Value no_policy_ = Map{}, last_policy_, last_policy_made_, last_presentation_made_;
+  std::string last_presentation_;
 };
 
 }  // namespace
 
-Program build_program(const semantics::Model& model, const source::SourceFile& text) { return Builder(model, text).build(); }
+Program build_program(const semantics::Model& model, const source::SourceMap& sources) { return Builder(model, sources).build(); }
 
 }  // namespace bgw::lowering

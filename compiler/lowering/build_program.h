@@ -11,6 +11,6 @@ namespace bgw::lowering {
 /// Key = SHA-256 of {"record":"bgw-key/1","kind","version","arguments","inputs":{role: key}}. The stream key leaves out
 /// `steps`, `count` and `produce` at any depth, here and in the inputs, so that work that goes on longer draws the same
 /// random numbers first.
-Program build_program(const semantics::Model& model, const source::SourceFile& text);
+Program build_program(const semantics::Model& model, const source::SourceMap& sources);
 
 }  // namespace bgw::lowering

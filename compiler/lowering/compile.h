@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "compiler/lowering/load_modules.h"
 #include "compiler/lowering/program.h"
 #include "compiler/schema/catalog.h"
 #include "compiler/semantics/analyze.h"
@@ -11,11 +12,13 @@
 namespace bgw::lowering {
 
 /// Text to plan: parse, analyze, build. Everything wrong with the program is in the sink, together and in its order;
-/// nothing but the text is read and nothing is written.
+/// nothing but the text and what it imports is read and nothing is written.
 /// @param sources    the program; the files it imports are added
 /// @param overrides  param -> text, as `-p T=250K` gives it
+/// @param read       how imported files are read; empty: from the disk
 /// @return nullopt when there was an error
 std::optional<Program> compile(source::SourceMap& sources, const schema::Catalog& catalog,
-                               const semantics::Overrides& overrides, source::DiagnosticSink& sink);
+                               const semantics::Overrides& overrides, source::DiagnosticSink& sink,
+                               const ImportReader& read = {});
 
 }  // namespace bgw::lowering

@@ -6,6 +6,7 @@
 
 #include "compiler/lowering/program.h"
 #include "compiler/source/diagnostic.h"
+#include "compiler/units/unit_expression.h"
 
 namespace bgw::lowering {
 namespace {
@@ -41,12 +42,30 @@ std::optional<Spelling> take_apart(const std::string& text) {
       begin = comma + 1;
     }
   }
-  if (const auto dot = head.find('.'); dot != std::string::npos) {
-    spelling.noun = head.substr(0, dot);
-    head = head.substr(dot + 1);
-  }
   spelling.block = head;
   return spelling;
+}
+
+/// "200 K" is the index 200 of a family over temperatures, whose names hold base units.
+std::string in_base_units(const std::string& index) {
+  try {
+    return fmt::format("{}", units::parse_quantity(index).value + 0.0);
+  } catch (const std::invalid_argument&) {
+    return index;
+  }
+}
+
+bool same_index(const std::string& wanted, const std::string& index) { return wanted == "*" || wanted == index || in_base_units(wanted) == index; }
+
+/// The axis that the i-th index of a spelling is for, and the value it wants; nullopt when there is no such axis.
+std::optional<std::pair<std::size_t, std::string>> wanted_at(const NamedInstance& instance, const Spelling& spelling, std::size_t i) {
+  const std::string& index = spelling.indices[i];
+  const auto equals = index.find('=');
+  if (equals == std::string::npos) return std::pair{i, index};
+  for (std::size_t at = 0; at < instance.indices.size(); ++at) {
+    if (instance.indices[at].first == index.substr(0, equals)) return std::pair{at, index.substr(equals + 1)};
+  }
+  return std::nullopt;
 }
 
 /// True when the instance has those indices; `problem` says what is wrong with the spelling itself.
@@ -57,44 +76,57 @@ bool matches(const NamedInstance& instance, const Spelling& spelling, std::strin
     return false;
   }
   for (std::size_t i = 0; i < spelling.indices.size(); ++i) {
-    std::string wanted = spelling.indices[i];
-    std::size_t at = i;
-    if (const auto equals = wanted.find('='); equals != std::string::npos) {
-      const std::string axis = wanted.substr(0, equals);
-      wanted = wanted.substr(equals + 1);
-      at = 0;
-      while (at < instance.indices.size() && instance.indices[at].first != axis) ++at;
-      if (at == instance.indices.size()) {
-        problem = fmt::format("`{}` has no axis `{}`", instance.block, axis);
-        return false;
-      }
+    const auto wanted = wanted_at(instance, spelling, i);
+    if (!wanted) {
+      problem = fmt::format("`{}` has no axis `{}`", instance.block, spelling.indices[i].substr(0, spelling.indices[i].find('=')));
+      return false;
     }
-    if (wanted != "*" && wanted != instance.indices[at].second) return false;
+    if (!same_index(wanted->second, instance.indices[wanted->first].second)) return false;
   }
   return true;
 }
 
+std::vector<const NamedInstance*> candidates(const Program& program, const Spelling& spelling) {
+  std::vector<const NamedInstance*> found;
+  const auto block = program.blocks.find(spelling.block);
+  if (block == program.blocks.end()) return found;
+  for (const std::size_t index : block->second) {
+    const NamedInstance& instance = program.instances[index];
+    if (spelling.noun.empty() || instance.noun == spelling.noun) found.push_back(&instance);
+  }
+  return found;
+}
+
 /// "100 is not in axis `size` (64, 216)".
-std::string missing_index(const Program& program, const Spelling& spelling) {
+std::string missing_index(const std::vector<const NamedInstance*>& family, const Spelling& spelling) {
   for (std::size_t i = 0; i < spelling.indices.size(); ++i) {
-    const auto equals = spelling.indices[i].find('=');
-    const std::string wanted = equals == std::string::npos ? spelling.indices[i] : spelling.indices[i].substr(equals + 1);
-    if (wanted == "*") continue;
+    const auto wanted = wanted_at(*family.front(), spelling, i);
+    if (!wanted || wanted->second == "*" || wanted->first >= family.front()->indices.size()) continue;
     std::vector<std::string> values;
-    std::string axis;
-    for (const NamedInstance& instance : program.instances) {
-      if (instance.block != spelling.block || (!spelling.noun.empty() && instance.noun != spelling.noun)) continue;
-      for (std::size_t k = 0; k < instance.indices.size(); ++k) {
-        if (equals == std::string::npos ? k != i : instance.indices[k].first != spelling.indices[i].substr(0, equals)) continue;
-        axis = instance.indices[k].first;
-        if (std::find(values.begin(), values.end(), instance.indices[k].second) == values.end()) values.push_back(instance.indices[k].second);
-      }
+    bool there = false;
+    for (const NamedInstance* instance : family) {
+      const std::string& value = instance->indices[wanted->first].second;
+      there = there || same_index(wanted->second, value);
+      if (values.size() < 8 && std::find(values.begin(), values.end(), value) == values.end()) values.push_back(value);
     }
-    if (!axis.empty() && std::find(values.begin(), values.end(), wanted) == values.end()) {
-      return fmt::format("{} is not in axis `{}` ({})", wanted, axis, fmt::join(values, ", "));
-    }
+    if (!there) return fmt::format("{} is not in axis `{}` ({})", wanted->second, family.front()->indices[wanted->first].first, fmt::join(values, ", "));
   }
   return "";
+}
+
+void sort_and_thin(std::vector<std::size_t>& indices) {
+  std::sort(indices.begin(), indices.end());
+  indices.erase(std::unique(indices.begin(), indices.end()), indices.end());
+}
+
+std::string nothing_named(const Program& program, const std::string& spelling, const Spelling& parts) {
+  std::set<std::string> known;
+  for (const auto& [block, instances] : program.blocks) known.insert(block);
+  for (const auto& [name, indices] : program.plan.targets) known.insert(name);
+  const std::string nearest = source::nearest(parts.block, {known.begin(), known.end()});
+  std::string problem = fmt::format("nothing in {} is named `{}`", program.plan.program, spelling);
+  if (!nearest.empty()) problem += fmt::format("; did you mean `{}`?", nearest);
+  return problem;
 }
 
 }  // namespace
@@ -107,24 +139,28 @@ Found find_instances(const Program& program, const std::string& spelling) {
   if (checks != program.plan.target_checks.end()) found.checks = checks->second;
   if (tasks != program.plan.targets.end() || checks != program.plan.target_checks.end()) return found;
 
-  const auto parts = take_apart(spelling);
+  // A task made by an expression is named by it: `rdf(draws[64])`, `at(phonons, temperature = 600.0)`.
+  const bool whole = program.blocks.count(spelling) != 0;
+  const auto parts = whole ? std::optional(Spelling{{}, spelling, false, {}}) : take_apart(spelling);
   if (!parts) {
     found.problem = fmt::format("`{}` is no name: write `F`, `F[64]` or `F[*]`", spelling);
     return found;
   }
-  std::set<std::string> nouns, known;
-  bool family = false;
-  for (const NamedInstance& instance : program.instances) {
-    known.insert(instance.block);
-    if (instance.block != parts->block || (!parts->noun.empty() && instance.noun != parts->noun)) continue;
-    family = true;
-    if (!matches(instance, *parts, found.problem)) continue;
-    nouns.insert(instance.noun);
-    if (instance.task) found.tasks.push_back(*instance.task);
-    else if (instance.check) found.checks.push_back(*instance.check);
-    else found.values.push_back(instance.noun + "." + instance.name);
+  // `sample.draws`, or `water.draws` of an import: the part in front is a kind when no block has the whole name.
+  Spelling named = *parts;
+  if (const auto dot = named.block.find('.'); dot != std::string::npos && !program.blocks.count(named.block)) {
+    named.noun = named.block.substr(0, dot);
+    named.block = named.block.substr(dot + 1);
   }
-  for (const auto& [name, indices] : program.plan.targets) known.insert(name);
+  const std::vector<const NamedInstance*> family = candidates(program, named);
+  std::set<std::string> nouns;
+  for (const NamedInstance* instance : family) {
+    if (!matches(*instance, named, found.problem)) continue;
+    nouns.insert(instance->noun);
+    if (instance->task) found.tasks.push_back(*instance->task);
+    else if (instance->check) found.checks.push_back(*instance->check);
+    else found.values.push_back(instance->noun + "." + instance->name);
+  }
   if (nouns.size() > 1) {
     std::vector<std::string> choices;
     for (const std::string& noun : nouns) choices.push_back(fmt::format("{}.{}", noun, spelling));
@@ -132,16 +168,13 @@ Found find_instances(const Program& program, const std::string& spelling) {
     found.problem = fmt::format("`{}` names several blocks: write {}", spelling, fmt::join(choices, " or "));
   } else if (!nouns.empty()) {
     found.problem.clear();
-  } else if (family) {
-    const std::string missing = missing_index(program, *parts);
+  } else if (!family.empty()) {
+    const std::string missing = found.problem.empty() ? missing_index(family, named) : "";
     if (!missing.empty()) found.problem = missing;
   } else {
-    const std::string nearest = source::nearest(parts->block, {known.begin(), known.end()});
-    found.problem = fmt::format("nothing in {} is named `{}`", program.plan.program, spelling);
-    if (!nearest.empty()) found.problem += fmt::format("; did you mean `{}`?", nearest);
+    found.problem = nothing_named(program, spelling, named);
   }
-  std::sort(found.tasks.begin(), found.tasks.end());
-  found.tasks.erase(std::unique(found.tasks.begin(), found.tasks.end()), found.tasks.end());
+  sort_and_thin(found.tasks);
   return found;
 }
 

@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "compiler/plan/plan.h"
@@ -23,11 +24,14 @@ struct NamedInstance {
 struct Program {
   plan::Plan plan;
   std::vector<NamedInstance> instances;                // all blocks, in the order of the program
+  std::unordered_map<std::string, std::vector<std::size_t>> blocks;  // by name of the block: its instances
   std::map<std::string, schema::Value> values;         // "water[64]" and "system.water[64]" -> the resolved value
   std::map<std::string, schema::Value> presentations;  // of the same names: {"energy_unit", "length_unit"}
+  std::map<std::string, std::string> docs;             // "sample.draws", "param.T" -> its `##` lines
+  std::size_t axes = 0;
 };
 
-/// What a spelling names: "default", "F", "F[64]", "sample.draws[*]", "lbar[*,size=64]".
+/// What a spelling names: "default", "F", "F[64]", "F[200 K]", "sample.draws[*]", "lbar[*,size=64]".
 struct Found {
   std::vector<std::size_t> tasks;     // ascending
   std::vector<std::size_t> checks;
@@ -36,5 +40,9 @@ struct Found {
 };
 
 Found find_instances(const Program& program, const std::string& spelling);
+
+/// What `--emit=model` and `--emit=plan` print: every block resolved, and every task with its key, as JSON.
+schema::Value describe_model(const Program& program);
+schema::Value describe_plan(const Program& program);
 
 }  // namespace bgw::lowering

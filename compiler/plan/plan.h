@@ -47,6 +47,7 @@ struct TaskSpec {
   Key key;
   Key stream_key;                  // the key without steps, count and produce: the root of all random streams
   std::vector<std::string> also_named;  // other names in the program for the same work
+  std::vector<std::string> later;       // what of it this version cannot run yet; empty: it can be run
 };
 
 /// A comparison made after the tasks it reads: `expect` or `require`.
@@ -61,9 +62,13 @@ struct CheckSpec {
 struct Plan {
   std::string program;                            // path as given
   std::string program_sha256;
+  struct Import {
+    std::string path, sha256;
+  };
+  std::vector<Import> imports;                    // files that the program reads beside itself
   std::vector<TaskSpec> tasks;
   std::vector<CheckSpec> checks;
-  /// Target or family or instance name -> indices of the tasks it wants (their inputs are implied).
+  /// Target -> indices of the tasks it wants (their inputs are implied).
   std::map<std::string, std::vector<std::size_t>> targets;
   /// The same for the checks a target holds.
   std::map<std::string, std::vector<std::size_t>> target_checks;

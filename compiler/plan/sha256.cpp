@@ -13,7 +13,8 @@ namespace {
 
 class Hasher {
  public:
-  Hasher() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+  Hasher() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) { begin(); }
+  void begin() {
     if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1) {
       throw std::runtime_error("SHA-256 is not available in this OpenSSL");
     }
@@ -32,7 +33,8 @@ class Hasher {
 }  // namespace
 
 Key sha256(std::string_view bytes) {
-  Hasher hasher;
+  thread_local Hasher hasher;  // a fresh context costs as much as hashing a kilobyte
+  hasher.begin();
   hasher.add(bytes.data(), bytes.size());
   return hasher.finish();
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -81,6 +82,12 @@ class Value {
 /// Canonical JSON: members sorted, no spaces, integers as digits, doubles as the shortest text that reads back
 /// to the same binary64 and always with a point or an exponent (so that 60 and 60.0 differ). Not finite: throws.
 std::string to_json(const Value& value);
+/// Texts of lists and maps by Value::identity(); these must live as long as it is used.
+using JsonTexts = std::unordered_map<const void*, std::string>;
+/// Appends the same text; of lists and maps that are known, the known one.
+void append_json(std::string& text, const Value& value, JsonTexts& known);
+/// Makes the text of a list or map known.
+const std::string& remember_json(const Value& value, JsonTexts& known);
 /// The same with line breaks and two spaces of indentation, for people.
 std::string to_pretty_json(const Value& value);
 /// Reads JSON; throws std::runtime_error with the byte offset when the text is not JSON.

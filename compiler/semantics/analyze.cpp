@@ -6,16 +6,23 @@
 
 namespace bgw::semantics {
 
-Elaborator::Elaborator(const syntax::File& file, const source::SourceMap& text, const schema::Catalog& catalog,
+Elaborator::Elaborator(const Modules& modules, const source::SourceMap& text, const schema::Catalog& catalog,
                        const Overrides& overrides, source::DiagnosticSink& sink)
-    : file_(file), text_(text), overrides_(overrides), sink_(sink), model_(std::make_unique<Model>()), catalog_(model_->catalog) {
+    : text_(text), overrides_(overrides), sink_(sink), model_(std::make_unique<Model>()), catalog_(model_->catalog) {
   model_->catalog = catalog;
+  for (const SourceModule& source : modules.modules) modules_.emplace_back().source = &source;
+  for (Module& module : modules_) {
+    for (const auto& [name, import] : module.source->imports) module.imports[name] = &modules_[import.module];
+  }
+}
+
+std::string Site::path() const {
+  return fmt::format("{}.{}", owner, attribute != nullptr && name.empty() ? std::string_view(attribute->name) : name);
 }
 
 Evaluated Elaborator::error(const std::string& id, SourceRange range, std::string message, std::vector<std::string> helps,
                             std::vector<std::string> notes, std::string label, std::vector<source::Label> others) {
   ++errors_;
-  if (current_) current_->good = false;
   sink_.add({id, source::Severity::error, range, std::move(message), std::move(label), std::move(others), std::move(notes), std::move(helps)});
   return poison();
 }
@@ -29,22 +36,31 @@ std::vector<std::string> Elaborator::did_you_mean(const std::string& name, const
   return nearest.empty() ? std::vector<std::string>{} : std::vector<std::string>{fmt::format("did you mean `{}`?", nearest)};
 }
 
-std::unique_ptr<const Model> Elaborator::run() {
-  collect();
+std::unique_ptr<Model> Elaborator::run() {
+  for (Module& module : modules_) collect(module);
+  check_overrides();
+  for (auto& [name, declaration] : main().declarations) {
+    // A let may hold results, which families are not ready for yet; it is evaluated where it is used.
+    const auto& what = declaration.item->what;
+    if (std::holds_alternative<syntax::Param>(what) || std::holds_alternative<syntax::Axis>(what)) value_of(declaration);
+  }
   resolve_all();
   // Lets no block asks for are checked too.
-  for (auto& [name, declaration] : declarations_) {
-    if (std::holds_alternative<syntax::Let>(declaration.item->what)) value_of(declaration);
+  for (auto& [name, declaration] : main().declarations) {
+    if (std::holds_alternative<syntax::Let>(declaration.item->what) && declaration.state == Declaration::State::fresh) value_of(declaration);
   }
+  check_functions(main());
   resolve_requires();
   resolve_targets();
-  warn_unused();
+  warn_unreachable_stages();
+  warn_unused(main());
+  collect_docs();
   return errors_ == 0 ? std::move(model_) : nullptr;
 }
 
-std::unique_ptr<const Model> analyze(const syntax::File& file, const source::SourceMap& text, const schema::Catalog& catalog,
-                                     const Overrides& overrides, source::DiagnosticSink& sink) {
-  return Elaborator(file, text, catalog, overrides, sink).run();
+std::unique_ptr<Model> analyze(const Modules& modules, const source::SourceMap& text, const schema::Catalog& catalog,
+                               const Overrides& overrides, source::DiagnosticSink& sink) {
+  return Elaborator(modules, text, catalog, overrides, sink).run();
 }
 
 }  // namespace bgw::semantics

@@ -41,6 +41,7 @@ SourceRange origin_of(const Evaluated& value, const Site& site) { return value.o
 std::optional<Value> Elaborator::resolve(const syntax::Expression& expression, const Type& type, const Site& site, const Scope& scope) {
   std::vector<std::string> constructors, later;
   collect_constructors(type, constructors, later);
+  constructors.insert(constructors.end(), later.begin(), later.end());
   if (!constructors.empty()) {
     if (const auto* choice = std::get_if<syntax::Conditional>(&expression.what)) {
       const auto chosen = truth(*choice->condition, scope);
@@ -51,18 +52,21 @@ std::optional<Value> Elaborator::resolve(const syntax::Expression& expression, c
     const bool call = reference && reference->trailers.size() == 1 && std::holds_alternative<syntax::CallTrailer>(reference->trailers[0].what);
     if (reference && (call || reference->trailers.empty())) {
       const std::string& name = reference->name.text;
-      if (contains(constructors, name)) return construct(expression, *catalog_.find_constructor(name), site, scope);
-      if (contains(later, name)) {
-        error("E0203", reference->name.range, fmt::format("`{}` is not available in this version", name), {fmt::format("`{}` takes {}", site.path, type.describe())});
+      const auto& declarations = scope.module->declarations;
+      const auto* constructor = contains(constructors, name) ? catalog_.find_constructor(name) : nullptr;
+      if (constructor && (call || (!scope.find(name) && !declarations.count(name) && !scope.module->families.count(name)))) {
+        if (constructor->later || contains(later, name)) note_later(fmt::format("`{} = {}`", site.path(), name));
+        const auto& arguments = call ? std::get<syntax::CallTrailer>(reference->trailers[0].what).arguments : std::vector<syntax::CallArgument>{};
+        return construct(name, arguments, expression.range, *constructor, site, scope);
+      }
+      const bool builtin = name == "at" || name == "prev" || name == "next" || name == "min" || name == "max";
+      if (call && !declarations.count(name) && !builtin) {
+        error("E0217", reference->name.range, fmt::format("there is no `{}(…)` for `{}`", name, site.path()), did_you_mean(name, constructors),
+              {fmt::format("`{}` takes {}", site.path(), type.describe())});
         return std::nullopt;
       }
-      if (call && !declarations_.count(name)) {
-        error("E0217", reference->name.range, fmt::format("there is no `{}(…)` for `{}`", name, site.path), did_you_mean(name, constructors),
-              {fmt::format("`{}` takes {}", site.path, type.describe())});
-        return std::nullopt;
-      }
-      if (!call && type.kind == TypeKind::constructor && !declarations_.count(name) && !scope.find(name)) {
-        error("E0306", reference->name.range, fmt::format("`{}` takes {}, got `{}`", site.path, type.describe(), name), did_you_mean(name, constructors));
+      if (!call && type.kind == TypeKind::constructor && !declarations.count(name) && !scope.find(name)) {
+        error("E0306", reference->name.range, fmt::format("`{}` takes {}, got `{}`", site.path(), type.describe(), name), did_you_mean(name, constructors));
         return std::nullopt;
       }
     }
@@ -72,13 +76,12 @@ std::optional<Value> Elaborator::resolve(const syntax::Expression& expression, c
   // A bare name that is nothing of the program is meant as a word: say which words there are.
   if (const auto* reference = std::get_if<syntax::Reference>(&expression.what);
       reference && reference->trailers.empty() && type.kind == TypeKind::word && !contains(words, reference->name.text) &&
-      !scope.find(reference->name.text) && !declarations_.count(reference->name.text)) {
-    error("E0306", expression.range, fmt::format("`{}` is {}, got `{}`", site.path, type.describe(), reference->name.text), did_you_mean(reference->name.text, type.words));
+      !scope.find(reference->name.text) && !scope.module->declarations.count(reference->name.text)) {
+    error("E0306", expression.range, fmt::format("`{}` is {}, got `{}`", site.path(), type.describe(), reference->name.text), did_you_mean(reference->name.text, words));
     return std::nullopt;
   }
   const Evaluated value = evaluate(expression, scope, words.empty() ? nullptr : &words);
   if (value.is_poison()) return std::nullopt;
-  origins_[site.path] = origin_of(value, site);
   return convert(value, type, site, false);
 }
 
@@ -88,7 +91,7 @@ std::optional<Value> Elaborator::convert(const Evaluated& value, const Type& typ
   if (value.as<None>() && (!site.attribute || !site.attribute->required)) return Value();
   if (value.as<RunTime>() && type.kind != TypeKind::expression && type.kind != TypeKind::samples && type.kind != TypeKind::any_of) {
     if (!quiet && value.as<RunTime>()->type != schema::ResultType::samples) {
-      error("E0305", origin_of(value, site), fmt::format("`{}` is decided before anything runs, this is known only when the program runs", site.path),
+      error("E0305", origin_of(value, site), fmt::format("`{}` is decided before anything runs, this is known only when the program runs", site.path()),
             {"use params, lets and axes here; results belong in figure, table, expect and require"});
       return std::nullopt;
     }
@@ -106,62 +109,105 @@ std::optional<Value> Elaborator::convert(const Evaluated& value, const Type& typ
     case TypeKind::string:
       if (const auto* text = value.as<std::string>()) return Value(*text);
       break;
-    case TypeKind::word: {
-      const auto* word = value.as<Word>();
-      const auto* string = value.as<std::string>();
-      const std::string* text = word ? &word->text : string;
-      if (!text) break;
-      if (contains(type.words, *text)) {
-        const auto alias = type.aliases.find(*text);
-        return Value(alias == type.aliases.end() ? *text : alias->second);
-      }
-      if (quiet) return std::nullopt;
-      if (contains(type.later, *text)) {
-        error("E0203", origin_of(value, site), fmt::format("`{}` is not available in this version", *text), {fmt::format("`{}` is {}", site.path, type.describe())});
-      } else {
-        error("E0306", origin_of(value, site), fmt::format("`{}` is {}, got `{}`", site.path, type.describe(), *text), did_you_mean(*text, type.words));
-      }
-      return std::nullopt;
-    }
-    case TypeKind::list: {
-      const auto* list = value.as<ListValue>();
-      if (!list) break;
-      schema::List items;
-      bool good = true;
-      for (const Evaluated& item : list->items) {
-        const auto converted = convert(item, type.items[0], site, quiet);
-        good = good && converted;
-        if (converted) items.push_back(*converted);
-      }
-      return good ? std::optional<Value>(std::move(items)) : std::nullopt;
-    }
+    case TypeKind::word: return convert_word(value, type, site, quiet);
+    case TypeKind::list: return convert_list(value, type, site, quiet);
     case TypeKind::reference:
     case TypeKind::samples: return convert_reference(value, type, site, quiet);
-    case TypeKind::expression: return convert_expression(value, site);
-    case TypeKind::interval: {
-      const auto* ends = value.as<Interval>();
-      if (!ends) break;
-      const auto low = convert({ends->low, value.origin}, type.items[0], site, quiet);
-      const auto high = convert({ends->high, value.origin}, type.items[0], site, quiet);
-      if (!low || !high) return std::nullopt;
-      return Value(schema::Map{{"interval", schema::List{*low, *high}}});
-    }
+    case TypeKind::expression: return convert_expression(value, site, quiet);
+    case TypeKind::interval: return convert_interval(value, type, site, quiet);
     case TypeKind::constructor: break;
-    case TypeKind::any_of:
-      for (const Type& alternative : type.items) {
-        auto converted = convert(value, alternative, site, true);
-        if (!converted) continue;
-        if (!quiet && converted->is_number() && !within_bounds(*converted, site, origin_of(value, site))) return std::nullopt;
-        return converted;
-      }
-      // One alternative of the value's own sort gives the better message.
-      for (const Type& alternative : type.items) {
-        if (alternative.kind == TypeKind::number && as_quantity(value)) return convert(value, alternative, site, quiet);
-        if (alternative.kind == TypeKind::word && value.as<Word>()) return convert(value, alternative, site, quiet);
-      }
-      break;
+    case TypeKind::any_of: return convert_any(value, type, site, quiet);
   }
   if (!quiet) mismatch(value, type, site);
+  return std::nullopt;
+}
+
+std::optional<Value> Elaborator::convert_word(const Evaluated& value, const Type& type, const Site& site, bool quiet) {
+  const auto* word = value.as<Word>();
+  const std::string* text = word ? &word->text : value.as<std::string>();
+  if (!text) {
+    if (!quiet) mismatch(value, type, site);
+    return std::nullopt;
+  }
+  const bool later = contains(type.later, *text);
+  if (later || contains(type.words, *text)) {
+    if (later && !quiet) note_later(fmt::format("`{} = {}`", site.path(), *text));
+    const auto alias = type.aliases.find(*text);
+    return Value(alias == type.aliases.end() ? *text : alias->second);
+  }
+  if (!quiet) {
+    std::vector<std::string> words = type.words;
+    words.insert(words.end(), type.later.begin(), type.later.end());
+    error("E0306", origin_of(value, site), fmt::format("`{}` is {}, got `{}`", site.path(), type.describe(), *text), did_you_mean(*text, words));
+  }
+  return std::nullopt;
+}
+
+std::optional<Value> Elaborator::convert_list(const Evaluated& value, const Type& type, const Site& site, bool quiet) {
+  const auto* list = value.as<ListValue>();
+  if (!list) {
+    if (!quiet) mismatch(value, type, site);
+    return std::nullopt;
+  }
+  if (!affords(list->items().size(), site.range)) return std::nullopt;
+  schema::List items;
+  bool good = true;
+  const std::size_t outer = place_.size();
+  for (const Evaluated& item : list->items()) {
+    place_ += fmt::format(".{}", items.size());
+    const auto converted = convert(item, type.items[0], site, quiet);
+    place_.resize(outer);
+    good = good && converted;
+    items.push_back(converted.value_or(Value()));
+  }
+  return good ? std::optional<Value>(std::move(items)) : std::nullopt;
+}
+
+/// {"interval": [low, high]}; `18 .. 25` of ints is one here, though a list elsewhere.
+std::optional<Value> Elaborator::convert_interval(const Evaluated& value, const Type& type, const Site& site, bool quiet) {
+  const auto* ends = value.as<Interval>();
+  const auto* list = value.as<ListValue>();
+  Evaluated low, high;
+  if (ends) {
+    low = {ends->low, value.origin};
+    high = {ends->high, value.origin};
+  } else if (list && list->whole_range && !list->items().empty()) {
+    low = list->items().front();
+    high = list->items().back();
+  } else {
+    if (!quiet) mismatch(value, type, site);
+    return std::nullopt;
+  }
+  const std::size_t outer = place_.size();
+  place_ += ".interval.0";
+  const auto from = convert(low, type.items[0], site, quiet);
+  place_.back() = '1';
+  const auto to = convert(high, type.items[0], site, quiet);
+  place_.resize(outer);
+  if (!from || !to) return std::nullopt;
+  if (!quiet) note_later(fmt::format("an interval as `{}`", site.path()));
+  return Value(schema::Map{{"interval", schema::List{*from, *to}}});
+}
+
+/// The first alternative that fits; what goes with a conversion is noted once the choice is made.
+std::optional<Value> Elaborator::convert_any(const Evaluated& value, const Type& type, const Site& site, bool quiet) {
+  for (const Type& alternative : type.items) {
+    Traits tried;
+    Traits* outer = std::exchange(traits_, &tried);
+    const bool fits = convert(value, alternative, site, true).has_value();
+    traits_ = outer;
+    if (fits) return convert(value, alternative, site, quiet);
+  }
+  if (quiet) return std::nullopt;
+  // One alternative of the value's own sort gives the better message.
+  for (const Type& alternative : type.items) {
+    const bool numbers = alternative.kind == TypeKind::number || alternative.kind == TypeKind::quantity || alternative.kind == TypeKind::integer;
+    if (numbers && as_quantity(value)) return convert(value, alternative, site, quiet);
+    if (alternative.kind == TypeKind::word && value.as<Word>()) return convert(value, alternative, site, quiet);
+    if (alternative.kind == TypeKind::interval && value.as<Interval>()) return convert(value, alternative, site, quiet);
+    if (alternative.kind == TypeKind::list && value.as<ListValue>()) return convert(value, alternative, site, quiet);
+  }
+  mismatch(value, type, site);
   return std::nullopt;
 }
 
@@ -176,7 +222,7 @@ std::optional<Value> Elaborator::convert_number(const Evaluated& value, const Ty
     const auto* number = value.as<std::int64_t>();
     if (!number) return fail();
     if (type.kind == TypeKind::seed && *number < 0) {
-      if (!quiet) error("E0307", origin, fmt::format("`{}` is a seed, at least 0, got {}", site.path, *number));
+      if (!quiet) error("E0307", origin, fmt::format("`{}` is a seed, at least 0, got {}", site.path(), *number));
       return std::nullopt;
     }
     result = Value(*number);
@@ -188,10 +234,13 @@ std::optional<Value> Elaborator::convert_number(const Evaluated& value, const Ty
     const units::Dimension wanted = type.kind == TypeKind::number || any ? units::Dimension{} : dimension_named(type.dimension).value_or(units::Dimension{});
     if (quantity->reduced && quantity->dimension.is_dimensionless()) {
       if (type.kind == TypeKind::number || of_the_machine) return fail();
-      if (current_) current_->reduced = true;
+      if (traits_) {
+        traits_->reduced = true;
+        if (!quiet) traits_->unbound.push_back({place_, wanted});
+      }
       result = Value(from_reduced(quantity->value, wanted));
     } else if (any || quantity->dimension == wanted) {
-      if (current_ && !wanted.is_dimensionless() && !of_the_machine) current_->physical = true;
+      if (traits_ && !wanted.is_dimensionless() && !of_the_machine) traits_->physical = true;
       result = Value(quantity->value + 0.0);  // -0.0 is 0.0: one number, one key
     } else {
       return fail();
@@ -203,7 +252,7 @@ std::optional<Value> Elaborator::convert_number(const Evaluated& value, const Ty
 
 bool Elaborator::within_bounds(const Value& value, const Site& site, SourceRange origin) {
   if (!site.attribute || site.attribute->bounds.holds(value.as_double())) return true;
-  error("E0307", origin, fmt::format("`{}` is {}, got {}", site.path, site.attribute->bounds.describe(), shown(origin)), {}, {},
+  error("E0307", origin, fmt::format("`{}` is {}, got {}", site.path(), site.attribute->bounds.describe(), shown(origin)), {}, {},
         {}, origin.begin == site.range.begin ? std::vector<source::Label>{} : std::vector<source::Label>{{site.range, "used here"}});
   return false;
 }
@@ -218,7 +267,7 @@ void Elaborator::mismatch(const Evaluated& value, const Type& type, const Site& 
     const std::string unit = units::usual_unit(wanted);
     if (is_plain(*quantity)) {
       const std::string example = fmt::format("{} {}", written, unit);
-      error("E0302", origin, fmt::format("`{}` is {}, got a number without a unit", site.path, units::dimension_phrase(wanted)), {fmt::format("did you mean `{}`?", example)}, {}, {}, used);
+      error("E0302", origin, fmt::format("`{}` is {}, got a number without a unit", site.path(), units::dimension_phrase(wanted)), {fmt::format("did you mean `{}`?", example)}, {}, {}, used);
       return;
     }
     std::vector<std::string> helps;
@@ -232,81 +281,86 @@ void Elaborator::mismatch(const Evaluated& value, const Type& type, const Site& 
     const std::string given = quantity->reduced ? "a number in lj units" : units::dimension_name(quantity->dimension);
     const bool of_the_machine = type.dimension == "duration" || type.dimension == "memory";
     error("E0301", origin, fmt::format("{} given where {} is expected", given, units::dimension_phrase(wanted)), helps,
-          {fmt::format("`{}` is {} ({}{})", site.path, units::dimension_phrase(wanted), unit, unit.empty() || of_the_machine ? "" : ", or lj in a reduced system")},
+          {fmt::format("`{}` is {} ({}{})", site.path(), units::dimension_phrase(wanted), unit, unit.empty() || of_the_machine ? "" : ", or lj in a reduced system")},
           given, used);
     return;
   }
   if (type.kind == TypeKind::number && quantity && !is_plain(*quantity)) {
     error("E0301", origin, fmt::format("{} given where a plain number is expected", quantity->reduced ? "a number in lj units" : units::dimension_name(quantity->dimension)), {},
-          {fmt::format("`{}` has no unit", site.path)}, {}, used);
+          {fmt::format("`{}` has no unit", site.path())}, {}, used);
     return;
   }
   std::vector<std::string> helps;
-  if (value.as<Interval>()) helps.push_back("intervals condition a flow on a variable: not available in this version");
+  if (value.as<Interval>()) helps.push_back("an interval stands where a flow is conditional: temperature, density, c_over_a, b_over_a, pressure or lambda");
   else if (site.attribute && !site.attribute->example.empty()) helps.push_back(fmt::format("write for instance `{} = {}`", site.attribute->name, site.attribute->example));
-  error("E0303", origin, fmt::format("`{}` is {}, got {}", site.path, type.describe(), describe(value)), helps, {}, {}, used);
+  error("E0303", origin, fmt::format("`{}` is {}, got {}", site.path(), type.describe(), describe(value)), helps, {}, {}, used);
 }
 
 /// An instance or its samples: value blocks are copied in place, tasks are named.
 std::optional<Value> Elaborator::convert_reference(const Evaluated& value, const Type& type, const Site& site, bool quiet) {
   if (const auto* run_time = value.as<RunTime>(); run_time && type.kind == TypeKind::samples && run_time->type == schema::ResultType::samples) {
-    const auto owner = by_full_name_.find(run_time->expression.at("task").as_string());
-    if (owner != by_full_name_.end() && contains(type.nouns, owner->second->kind->noun)) {
-      note_use(*owner->second);
+    const Instance* owner = run_time->of;
+    if (owner && contains(type.nouns, owner->kind->noun)) {
+      note_use(*owner);
       // The samples are what a sample task is: `draws` and `draws.samples` are the same work.
-      if (owner->second->kind->noun == "sample") return Value(schema::Map{{"task", owner->second->full_name}});
+      if (owner->kind->noun == "sample") return Value(schema::Map{{"task", owner->number}});
       return run_time->expression;
     }
   }
   const auto* instance = value.as<InstanceValue>();
+  if (instance && !instance->part.empty()) instance = nullptr;
   if (instance && contains(type.nouns, instance->instance->kind->noun)) {
     note_use(*instance->instance);
     if (instance->instance->kind->makes == schema::Makes::value || instance->instance->kind->makes == schema::Makes::policy) {
-      return Value(instance->instance->arguments);
+      return instance->instance->arguments;
     }
-    schema::Map task{{"task", instance->instance->full_name}};
+    schema::Map task{{"task", instance->instance->number}};
     if (type.kind == TypeKind::samples && instance->instance->kind->noun != "sample") task["attribute"] = "samples";
     return Value(std::move(task));
   }
   if (!quiet) {
     std::vector<std::string> helps;
     if (instance && type.kind == TypeKind::samples) helps.push_back(fmt::format("a {} has no samples", instance->instance->kind->noun));
-    error("E0303", origin_of(value, site), fmt::format("`{}` is {}, got {}", site.path, type.describe(), describe(value)), helps);
+    error("E0303", origin_of(value, site), fmt::format("`{}` is {}, got {}", site.path(), type.describe(), describe(value)), helps);
   }
   return std::nullopt;
 }
 
 /// A number, a result, or a list of them, as run-time expression.
-std::optional<Value> Elaborator::convert_expression(const Evaluated& value, const Site& site) {
-  if (const auto* run_time = value.as<RunTime>(); run_time && run_time->type != schema::ResultType::samples) return run_time->expression;
+std::optional<Value> Elaborator::convert_expression(const Evaluated& value, const Site& site, bool quiet) {
+  if (const auto* run_time = value.as<RunTime>(); run_time && run_time->type != schema::ResultType::samples) {
+    return affords(size_of(value, most_work_), site.range) ? std::optional(run_time->expression) : std::nullopt;
+  }
   if (as_quantity(value) || value.as<bool>()) return Value(schema::Map{{"op", "const"}, {"value", to_value(value)}});
   if (const auto* text = value.as<std::string>()) return Value(schema::Map{{"op", "string"}, {"value", *text}});
   if (const auto* word = value.as<Word>()) return Value(schema::Map{{"op", "string"}, {"value", word->text}});
   if (const auto* list = value.as<ListValue>()) {
     schema::List items;
-    for (const Evaluated& item : list->items) {
-      const auto converted = convert_expression(item, site);
+    if (!affords(list->items().size(), site.range)) return std::nullopt;
+    for (const Evaluated& item : list->items()) {
+      const auto converted = convert_expression(item, site, quiet);
       if (!converted) return std::nullopt;
       items.push_back(*converted);
     }
     return Value(schema::Map{{"op", "list"}, {"items", std::move(items)}});
   }
-  if (value.is_poison()) return std::nullopt;
+  if (value.is_poison() || quiet) return std::nullopt;
   std::vector<std::string> helps;
+  if (const auto* fitted = value.as<FitValue>()) {
+    helps.push_back(fmt::format("name one of its parameters, as `.{}`", fitted->parameters->begin()->first));
+  }
   if (const auto* instance = value.as<InstanceValue>(); instance && !instance->instance->kind->results.empty()) {
     helps.push_back(fmt::format("name one of its results, as `{}.{}`", shown(origin_of(value, site)), instance->instance->kind->results[0].name));
   }
   if (value.as<RunTime>()) helps.push_back("samples are configurations: `rdf(…)` makes a curve of them");
-  error("E0303", origin_of(value, site), fmt::format("`{}` is a number or a result, got {}", site.path, describe(value)), helps);
+  error("E0303", origin_of(value, site), fmt::format("`{}` is a number or a result, got {}", site.path(), describe(value)), helps);
   return std::nullopt;
 }
 
 /// `one_cycle(2e-2)` as {"call": "one_cycle", "peak": 0.02}; a bare name takes all defaults.
-std::optional<Value> Elaborator::construct(const syntax::Expression& expression, const schema::ConstructorSchema& constructor, const Site& site, const Scope& scope) {
-  const auto& reference = std::get<syntax::Reference>(expression.what);
-  std::vector<syntax::CallArgument> arguments;
-  if (!reference.trailers.empty()) arguments = std::get<syntax::CallTrailer>(reference.trailers[0].what).arguments;
-  schema::Map map{{"call", constructor.name}};
+std::optional<Value> Elaborator::construct(const std::string& name, const std::vector<syntax::CallArgument>& arguments, SourceRange range,
+                                           const schema::ConstructorSchema& constructor, const Site&, const Scope& scope) {
+  schema::Map map{{"call", name}};
   std::vector<std::string> names;
   for (const auto& a : constructor.arguments) names.push_back(a.name);
   std::size_t position = 0;
@@ -317,13 +371,14 @@ std::optional<Value> Elaborator::construct(const syntax::Expression& expression,
       const auto found = std::find(names.begin(), names.end(), argument.name->text);
       if (found != names.end()) attribute = &constructor.arguments[static_cast<std::size_t>(found - names.begin())];
       if (!attribute) {
-        error("E0202", argument.name->range, fmt::format("`{}` has no argument `{}`", constructor.name, argument.name->text), did_you_mean(argument.name->text, names),
+        error("E0202", argument.name->range, fmt::format("`{}` has no argument `{}`", name, argument.name->text), did_you_mean(argument.name->text, names),
               {names.empty() ? "it has none" : fmt::format("it takes {}", fmt::join(names, ", "))});
       }
     } else if (position < constructor.arguments.size()) {
       attribute = &constructor.arguments[position++];
     } else {
-      error("E0217", argument.range, fmt::format("`{}` takes {} arguments", constructor.name, constructor.arguments.size()));
+      error("E0217", argument.range, fmt::format("`{}` takes {} {}, this is one more", name, names.size(), names.size() == 1 ? "argument" : "arguments"),
+            {"leave it out"});
     }
     if (attribute && map.count(attribute->name)) {
       error("E0205", argument.range, fmt::format("`{}` is given twice", attribute->name), {"leave one of the two out"});
@@ -333,30 +388,46 @@ std::optional<Value> Elaborator::construct(const syntax::Expression& expression,
       good = false;
       continue;
     }
-    const auto value = resolve(*argument.value, attribute->type, {fmt::format("{}.{}", constructor.name, attribute->name), argument.value->range, attribute}, scope);
+    const std::size_t outer = place_.size();
+    place_ += "." + attribute->name;
+    const auto value = resolve(*argument.value, attribute->type, {name, argument.value->range, attribute}, scope);
+    place_.resize(outer);
     good = good && value;
     map[attribute->name] = value.value_or(Value());
+    if (value && value->is_none()) map[attribute->name] = attribute->otherwise;
   }
   for (const auto& attribute : constructor.arguments) {
     if (map.count(attribute.name)) continue;
     if (attribute.required) {
-      error("E0204", expression.range, fmt::format("`{}` lacks its argument `{}`", constructor.name, attribute.name),
+      error("E0204", range, fmt::format("`{}` lacks its argument `{}`", name, attribute.name),
             {fmt::format("write `{} = {}`", attribute.name, attribute.example.empty() ? "…" : attribute.example)}, {attribute.doc});
       good = false;
     }
-    map[attribute.name] = attribute.otherwise;
+    if (!attribute.later) map[attribute.name] = attribute.otherwise;
   }
-  origins_[site.path] = expression.range;
   return good ? std::optional<Value>(std::move(map)) : std::nullopt;
 }
 
-/// What a block takes over from the blocks it names: the units its numbers are shown in.
+/// What a block takes over from the blocks it names: the units its numbers are shown in, what cannot run yet, numbers
+/// that wait for their scale.
 void Elaborator::note_use(const Instance& used) {
-  if (!current_) return;
-  if (current_->energy_unit.empty()) current_->energy_unit = used.energy_unit;
-  if (current_->length_unit.empty()) current_->length_unit = used.length_unit;
-  current_->reduced = current_->reduced || used.reduced;
-  current_->physical = current_->physical || used.physical;
+  if (!traits_) return;
+  const Traits& from = used.traits;
+  Traits& to = *traits_;
+  if (to.energy_unit.empty()) to.energy_unit = from.energy_unit;
+  if (to.length_unit.empty()) to.length_unit = from.length_unit;
+  if (to.scale.kind == Scale::Kind::unknown) to.scale.kind = from.scale.kind, to.scale.epsilon = from.scale.epsilon, to.scale.sigma = from.scale.sigma;
+  if (!to.scale.mass) to.scale.mass = from.scale.mass;
+  const bool value = used.kind->makes == schema::Makes::value || used.kind->makes == schema::Makes::policy;
+  if (!value) return;  // a task brings its result, not its numbers
+  to.reduced = to.reduced || from.reduced;
+  to.physical = to.physical || from.physical;
+  for (const UnboundNumber& number : from.unbound) to.unbound.push_back({place_.empty() ? number.path : place_ + "." + number.path, number.dimension});
+  for (const std::string& what : from.later) note_later(what);
+}
+
+void Elaborator::note_later(std::string what) {
+  if (traits_ && std::find(traits_->later.begin(), traits_->later.end(), what) == traits_->later.end()) traits_->later.push_back(std::move(what));
 }
 
 }  // namespace bgw::semantics

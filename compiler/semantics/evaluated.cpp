@@ -1,10 +1,18 @@
 #include "compiler/semantics/evaluated.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "compiler/semantics/quantities.h"
 
 namespace bgw::semantics {
+
+ListValue::ListValue() : shared(std::make_shared<const std::vector<Evaluated>>()) {}
+ListValue::ListValue(std::vector<Evaluated> items) : shared(std::make_shared<const std::vector<Evaluated>>(std::move(items))) {}
+MapValue make_map(std::map<std::string, Evaluated> entries) {
+  return {std::make_shared<const std::map<std::string, Evaluated>>(std::move(entries))};
+}
 
 bool equal(const Evaluated& a, const Evaluated& b) {
   if (a.as<std::int64_t>() && b.as<std::int64_t>()) return *a.as<std::int64_t>() == *b.as<std::int64_t>();
@@ -19,12 +27,15 @@ bool equal(const Evaluated& a, const Evaluated& b) {
   if (a.as<bool>()) return *a.as<bool>() == *b.as<bool>();
   if (a.as<None>()) return true;
   if (const auto* x = a.as<ListValue>()) {
-    const auto* y = b.as<ListValue>();
-    if (x->items.size() != y->items.size()) return false;
-    for (std::size_t i = 0; i < x->items.size(); ++i) {
-      if (!equal(x->items[i], y->items[i])) return false;
-    }
-    return true;
+    const auto& other = b.as<ListValue>()->items();
+    return x->shared == b.as<ListValue>()->shared ||
+           (x->items().size() == other.size() && std::equal(other.begin(), other.end(), x->items().begin(), equal));
+  }
+  if (const auto* x = a.as<MapValue>()) {
+    const auto& other = b.as<MapValue>()->entries();
+    return x->entries().size() == other.size() &&
+           std::equal(other.begin(), other.end(), x->entries().begin(),
+                      [](const auto& one, const auto& two) { return one.first == two.first && equal(one.second, two.second); });
   }
   if (a.as<InstanceValue>()) return a.as<InstanceValue>()->instance == b.as<InstanceValue>()->instance;
   return false;
@@ -32,26 +43,38 @@ bool equal(const Evaluated& a, const Evaluated& b) {
 
 namespace {
 
-std::size_t size_of(const schema::Value& value) {
+std::size_t size_of(const schema::Value& value, std::size_t most) {
   std::size_t size = 1;
   if (value.is_list()) {
-    for (const auto& item : value.as_list()) size += size_of(item);
+    for (const auto& item : value.as_list()) {
+      if (size >= most) break;
+      size += size_of(item, most - size);
+    }
   } else if (value.is_map()) {
-    for (const auto& [name, item] : value.as_map()) size += size_of(item);
+    for (const auto& [name, item] : value.as_map()) {
+      if (size >= most) break;
+      size += size_of(item, most - size);
+    }
   }
   return size;
 }
 
 }  // namespace
 
-std::size_t size_of(const Evaluated& value) {
+std::size_t size_of(const Evaluated& value, std::size_t most) {
   std::size_t size = 1;
   if (const auto* list = value.as<ListValue>()) {
-    for (const Evaluated& item : list->items) size += size_of(item);
+    for (const Evaluated& item : list->items()) {
+      if (size >= most) break;
+      size += size_of(item, most - size);
+    }
   } else if (const auto* map = value.as<MapValue>()) {
-    for (const auto& [name, item] : map->entries) size += size_of(item);
+    for (const auto& [name, item] : map->entries()) {
+      if (size >= most) break;
+      size += size_of(item, most - size);
+    }
   } else if (const auto* run_time = value.as<RunTime>()) {
-    size += size_of(run_time->expression);
+    size += size_of(run_time->expression, most);
   }
   return size;
 }
@@ -81,8 +104,11 @@ std::string describe(const Evaluated& value) {
     std::string operator()(const RunTime& r) const {
       if (r.type == schema::ResultType::samples) return "samples";
       if (r.type == schema::ResultType::curve) return "a curve";
+      if (r.type == schema::ResultType::numbers) return "a list of results";
+      if (r.type == schema::ResultType::field) return "a field";
       return r.dimension == units::Dimension{} ? "a result (a plain number)" : fmt::format("a result ({})", units::dimension_phrase(r.dimension));
     }
+    std::string operator()(const FitValue&) const { return "a fit"; }
   };
   return std::visit(Describe{}, value.what);
 }
@@ -92,9 +118,7 @@ std::string index_text(const Evaluated& value) {
   if (const auto* word = value.as<Word>()) return word->text;
   if (const auto* text = value.as<std::string>()) return *text;
   if (const bool* flag = value.as<bool>()) return *flag ? "true" : "false";
-  if (const auto* quantity = value.as<units::Quantity>()) {
-    return fmt::format("{}", quantity->value);
-  }
+  if (const auto* quantity = value.as<units::Quantity>()) return fmt::format("{}", quantity->value + 0.0);
   return "?";
 }
 
@@ -109,17 +133,18 @@ schema::Value to_value(const Evaluated& value) {
     schema::Value operator()(const Word& v) const { return v.text; }
     schema::Value operator()(const ListValue& v) const {
       schema::List list;
-      for (const Evaluated& item : v.items) list.push_back(to_value(item));
+      for (const Evaluated& item : v.items()) list.push_back(to_value(item));
       return list;
     }
     schema::Value operator()(const MapValue& v) const {
       schema::Map map;
-      for (const auto& [name, item] : v.entries) map[name] = to_value(item);
+      for (const auto& [name, item] : v.entries()) map[name] = to_value(item);
       return map;
     }
     schema::Value operator()(const Interval& v) const { return schema::List{v.low.value, v.high.value}; }
-    schema::Value operator()(const InstanceValue& v) const { return v.instance->full_name; }
+    schema::Value operator()(const InstanceValue& v) const { return v.instance->name; }
     schema::Value operator()(const RunTime& v) const { return v.expression; }
+    schema::Value operator()(const FitValue&) const { return {}; }
   };
   return std::visit(Convert{}, value.what);
 }

@@ -35,10 +35,11 @@ std::optional<std::int64_t> exact(BinaryOperator op, std::int64_t a, std::int64_
   if (op == BinaryOperator::add) overflow = __builtin_add_overflow(a, b, &result);
   if (op == BinaryOperator::subtract) overflow = __builtin_sub_overflow(a, b, &result);
   if (op == BinaryOperator::multiply) overflow = __builtin_mul_overflow(a, b, &result);
-  if (op == BinaryOperator::power && b >= 0 && b < 64) {
+  if (op == BinaryOperator::power && b >= 0) {
+    const bool repeats = a >= -1 && a <= 1;  // any power of these fits, and only the exponent's parity counts
     result = 1;
     overflow = false;
-    for (std::int64_t i = 0; i < b && !overflow; ++i) overflow = __builtin_mul_overflow(result, a, &result);
+    for (std::int64_t i = 0, n = repeats ? b % 2 + (b > 0 ? 2 : 0) : b; i < n && !overflow; ++i) overflow = __builtin_mul_overflow(result, a, &result);
   }
   return overflow ? std::nullopt : std::optional(result);
 }
@@ -82,24 +83,24 @@ Evaluated Elaborator::evaluate_any(const syntax::Expression& expression, const S
   if (const auto* literal = std::get_if<syntax::BoolLiteral>(&what)) return {literal->value, range};
   if (std::holds_alternative<syntax::NoneLiteral>(what)) return {None{}, range};
   if (const auto* list = std::get_if<syntax::ListExpression>(&what)) {
-    ListValue value;
-    for (const auto& item : list->items) value.items.push_back(evaluate(*item, scope, words));
-    return {std::move(value), range};
+    std::vector<Evaluated> items;
+    for (const auto& item : list->items) items.push_back(evaluate(*item, scope, words));
+    return {ListValue(std::move(items)), range};
   }
   if (const auto* map = std::get_if<syntax::MapExpression>(&what)) {
-    MapValue value;
+    std::map<std::string, Evaluated> entries;
     for (const auto& entry : map->entries) {
-      if (!value.entries.emplace(entry.key.text, evaluate(*entry.value, scope)).second) {
+      if (!entries.emplace(entry.key.text, evaluate(*entry.value, scope)).second) {
         return error("E0205", entry.key.range, fmt::format("`{}` stands twice in this map", entry.key.text), {"leave one of the two out"});
       }
     }
-    return {std::move(value), range};
+    return {make_map(std::move(entries)), range};
   }
   if (const auto* part = std::get_if<syntax::Comprehension>(&what)) return comprehension(*part, scope, range);
   if (const auto* part = std::get_if<syntax::Unary>(&what)) return unary(*part, scope, range);
   if (const auto* part = std::get_if<syntax::Binary>(&what)) return binary(*part, scope, range);
   if (const auto* part = std::get_if<syntax::RangeExpression>(&what)) return range_of(*part, scope, range);
-  if (const auto* part = std::get_if<syntax::Conditional>(&what)) return conditional(*part, scope, range, words);
+  if (const auto* part = std::get_if<syntax::Conditional>(&what)) return conditional(*part, scope, words);
   return reference(std::get<syntax::Reference>(what), scope, range, words);
 }
 
@@ -168,6 +169,12 @@ Evaluated Elaborator::binary(const syntax::Binary& part, const Scope& scope, Sou
   return is_comparison(part.op) ? compared(part, left, right, range) : arithmetic(part, left, right, range);
 }
 
+/// Reduced and physical numbers meet only where a potential gives the scales: in the arguments of a block.
+Evaluated Elaborator::mixed_units(SourceRange range, const Evaluated& left, const Evaluated& right, const syntax::Binary& part) {
+  return error("E0304", range, "reduced (lj) and physical units are mixed in one expression", {"write both in lj, or none"}, {}, {},
+               {{part.left->range, describe(left)}, {part.right->range, describe(right)}});
+}
+
 Evaluated Elaborator::arithmetic(const syntax::Binary& part, const Evaluated& left, const Evaluated& right, SourceRange range) {
   const auto *i = left.as<std::int64_t>(), *j = right.as<std::int64_t>();
   if (i && j && part.op != BinaryOperator::divide && !(part.op == BinaryOperator::power && *j < 0)) {
@@ -179,6 +186,8 @@ Evaluated Elaborator::arithmetic(const syntax::Binary& part, const Evaluated& le
     const bool first = !a;
     return error("E0303", first ? part.left->range : part.right->range, fmt::format("arithmetic needs numbers, got {}", describe(first ? left : right)));
   }
+  const bool power_of = part.op == BinaryOperator::power;
+  if (!power_of && a->reduced != b->reduced && !is_plain(a->reduced ? *b : *a)) return mixed_units(range, left, right, part);
   units::Quantity result = *a;
   result.reduced = a->reduced || b->reduced;
   switch (part.op) {
@@ -217,6 +226,7 @@ Evaluated Elaborator::compared(const syntax::Binary& part, const Evaluated& left
   const auto a = as_quantity(left), b = as_quantity(right);
   const bool equality = part.op == BinaryOperator::equal || part.op == BinaryOperator::not_equal;
   if (a && b) {
+    if (a->reduced != b->reduced && !is_plain(a->reduced ? *b : *a)) return mixed_units(range, left, right, part);
     if (a->dimension != b->dimension || a->reduced != b->reduced) {
       return error("E0308", range, fmt::format("{} and {} cannot be compared", describe(left), describe(right)));
     }
@@ -227,6 +237,7 @@ Evaluated Elaborator::compared(const syntax::Binary& part, const Evaluated& left
   if (!equality || (!either_none && !texts && left.what.index() != right.what.index())) {
     return error("E0308", range, fmt::format("{} and {} cannot be compared", describe(left), describe(right)));
   }
+  if (!affords(size_of(left, most_work_), range)) return poison();
   return {equal(left, right) == (part.op == BinaryOperator::equal), range};
 }
 
@@ -284,18 +295,21 @@ Evaluated Elaborator::range_of(const syntax::RangeExpression& part, const Scope&
   if ((b->value - a->value) / width->value >= static_cast<double>(kLongestList)) {
     return error("E0410", place, fmt::format("this range has more than {} values", kLongestList), {"take a larger step"});
   }
-  ListValue list;
+  std::vector<Evaluated> list;
   if (i && j && step.as<std::int64_t>()) {
-    for (std::int64_t n = *i; n <= *j; n += *step.as<std::int64_t>()) list.items.push_back({n, place});
+    for (std::int64_t n = *i; n <= *j; n += *step.as<std::int64_t>()) list.push_back({n, place});
   } else {
     const auto count = static_cast<std::int64_t>(std::floor((b->value - a->value) / width->value * (1.0 + 1e-12) + 1e-9));
     for (std::int64_t n = 0; n <= count; ++n) {
       units::Quantity item = *a;
       item.value += static_cast<double>(n) * width->value;
-      list.items.push_back({item, place});
+      list.push_back({item, place});
     }
   }
-  return {std::move(list), place};
+  if (!affords(list.size(), place)) return poison();
+  ListValue value(std::move(list));
+  value.whole_range = !part.step;
+  return {std::move(value), place};
 }
 
 Evaluated Elaborator::comprehension(const syntax::Comprehension& part, const Scope& scope, SourceRange range) {
@@ -303,23 +317,22 @@ Evaluated Elaborator::comprehension(const syntax::Comprehension& part, const Sco
   if (domain.is_poison()) return domain;
   const auto* list = domain.as<ListValue>();
   if (!list) return error("E0303", part.domain->range, fmt::format("`for` needs a list or an axis, got {}", describe(domain)));
-  ListValue result;
-  for (const Evaluated& item : list->items) {
-    Scope inner;
-    inner.parent = &scope;
-    inner.run_time = scope.run_time;
-    inner.locals[part.variable.text] = {item, {}};
+  std::vector<Evaluated> result;
+  for (const Evaluated& item : list->items()) {
+    Scope inner = Scope::inside(scope);
+    inner.locals.push_back({part.variable.text, item});
     if (part.condition) {
       const auto keep = truth(*part.condition, inner);
       if (!keep) return poison();
       if (!*keep) continue;
     }
-    result.items.push_back(evaluate(*part.item, inner));
+    result.push_back(evaluate(*part.item, inner));
+    if (result.back().is_poison()) return poison();
   }
-  return {std::move(result), range};
+  return {ListValue(std::move(result)), range};
 }
 
-Evaluated Elaborator::conditional(const syntax::Conditional& part, const Scope& scope, SourceRange, const std::vector<std::string>* words) {
+Evaluated Elaborator::conditional(const syntax::Conditional& part, const Scope& scope, const std::vector<std::string>* words) {
   const auto chosen = truth(*part.condition, scope);
   if (!chosen) return poison();
   return evaluate(*chosen ? *part.then : *part.otherwise, scope, words);

@@ -22,30 +22,30 @@ std::int64_t first_bits(const plan::Key& hash) {
 
 std::vector<std::string> builtin_names() {
   std::vector<std::string> names(kFolds.begin(), kFolds.end());
-  for (const char* name : {"derive", "linspace", "logspace", "first", "last", "prev", "next"}) names.push_back(name);
+  for (const char* name : {"derive", "linspace", "logspace", "first", "last", "prev", "next", "at", "fit"}) names.emplace_back(name);
   return names;
 }
 
 }  // namespace
 
-Evaluated Elaborator::call(const syntax::Reference& reference, const syntax::CallTrailer& called, const Scope& scope, SourceRange range) {
-  const syntax::Name& name = reference.name;
+Evaluated Elaborator::call(Module& module, const syntax::Name& name, const syntax::CallTrailer& called, const Scope& scope, SourceRange range) {
   if (const schema::KindSchema* task = catalog_.find_function(name.text)) return task_from_call(*task, called, scope, range);
   if (name.text == "first" || name.text == "last" || name.text == "prev" || name.text == "next") {
     return neighbour_on_axis(name.text, called, scope, range);
   }
-  const auto declared = declarations_.find(name.text);
+  if (name.text == "at") return at_state(called, scope, range);
+  if (name.text == "fit") return fit(called, scope, range);
+  const auto declared = module.declarations.find(name.text);
   const syntax::Function* function = nullptr;
-  if (declared != declarations_.end()) function = std::get_if<syntax::Function>(&declared->second.item->what);
+  if (declared != module.declarations.end()) function = std::get_if<syntax::Function>(&declared->second.item->what);
   const std::vector<std::string> builtins = builtin_names();
   const bool builtin = std::find(builtins.begin(), builtins.end(), name.text) != builtins.end();
   if (!function && !builtin) {
     if (catalog_.find_constructor(name.text)) {
       return error("E0217", name.range, fmt::format("`{}(…)` has no meaning here", name.text), {"it is the value of an attribute"});
     }
-    if (catalog_.is_later(name.text)) return error("E0203", name.range, fmt::format("`{}` is not available in this version", name.text));
     std::vector<std::string> known = builtins;
-    for (const auto& [other, declaration] : declarations_) {
+    for (const auto& [other, declaration] : module.declarations) {
       if (std::holds_alternative<syntax::Function>(declaration.item->what)) known.push_back(other);
     }
     for (const std::string& constructor : catalog_.constructor_names()) known.push_back(constructor);
@@ -72,12 +72,16 @@ Evaluated Elaborator::user_function(Declaration& declaration, const syntax::Func
     return error("E0210", range, fmt::format("`{}` calls itself", function.name.text), {"a program always ends: functions are not recursive"});
   }
   Scope inner;
+  inner.module = declaration.module;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const auto type = type_named(function.arguments[i].type);
     if (!type) return poison();
-    const std::string path = fmt::format("{}({})", function.name.text, function.arguments[i].name.text);
-    if (!convert(arguments[i], *type, {path, arguments[i].origin, nullptr}, false)) return poison();
-    inner.locals[function.arguments[i].name.text] = {arguments[i], {}};
+    Traits unseen;
+    Traits* outer = std::exchange(traits_, &unseen);
+    const bool good = convert(arguments[i], *type, {function.name.text, arguments[i].origin, nullptr, function.arguments[i].name.text}, false).has_value();
+    traits_ = outer;
+    if (!good) return poison();
+    inner.locals.push_back({function.arguments[i].name.text, arguments[i]});
   }
   declaration.state = Declaration::State::running;
   Evaluated value = typed(function.result, *function.body, function.name.text, inner);
@@ -94,6 +98,7 @@ Evaluated Elaborator::derive(const std::vector<Evaluated>& arguments, SourceRang
   schema::List list;
   for (const Evaluated& argument : arguments) {
     if (argument.as<InstanceValue>() || argument.as<RunTime>()) return error("E0303", argument.origin, fmt::format("`derive` takes values, got {}", describe(argument)));
+    if (!affords(size_of(argument, most_work_), range)) return poison();
     list.push_back(to_value(argument));
   }
   return {first_bits(plan::sha256(schema::to_json(list))), range};
@@ -105,9 +110,9 @@ Evaluated Elaborator::neighbour_on_axis(const std::string& name, const syntax::C
   if (!local || local->axis.empty()) {
     return error("E0217", range, fmt::format("`{}` takes an index variable", name), {"it looks along the axis of a variable such as `n` in `[n in size]`"});
   }
-  const AxisTable* axis = axis_table(local->axis);
+  const AxisTable* axis = axis_table(*scope.module, std::string(local->axis));
   if (!axis) return poison();
-  const auto* values = axis->values;
+  const auto* values = &axis->values;
   const std::size_t at = axis->positions.at(index_text(local->value));
   if (name == "first") return {at == 0, range};
   if (name == "last") return {at + 1 == values->size(), range};
@@ -124,14 +129,14 @@ Evaluated Elaborator::spaced(const std::string& name, const std::vector<Evaluate
   }
   const bool logarithmic = name == "logspace";
   if (logarithmic && !(a->value > 0.0 && b->value > 0.0)) return error("E0307", range, "`logspace` needs positive ends");
-  ListValue list;
+  std::vector<Evaluated> list;
   for (std::int64_t i = 0; i < *count; ++i) {
     const double t = static_cast<double>(i) / static_cast<double>(*count - 1);
     units::Quantity item = *a;
     item.value = logarithmic ? std::exp(std::log(a->value) * (1.0 - t) + std::log(b->value) * t) : a->value * (1.0 - t) + b->value * t;
-    list.items.push_back({item, range});
+    list.push_back({item, range});
   }
-  return {std::move(list), range};
+  return {ListValue(std::move(list)), range};
 }
 
 Evaluated Elaborator::run_time_call(const std::string& name, const std::vector<Evaluated>& arguments, bool one_list, SourceRange range) {
@@ -165,9 +170,13 @@ Evaluated Elaborator::run_time_call(const std::string& name, const std::vector<E
 
 Evaluated Elaborator::folded(const std::string& name, std::vector<Evaluated> arguments, SourceRange range) {
   const bool one_list = arguments.size() == 1 && arguments[0].as<ListValue>();
-  if (one_list) arguments = std::vector<Evaluated>(arguments[0].as<ListValue>()->items);
+  if (one_list) arguments = std::vector<Evaluated>(arguments[0].as<ListValue>()->items());
   for (const Evaluated& argument : arguments) {
     if (argument.is_poison()) return poison();
+  }
+  if (!affords(arguments.size(), range)) return poison();
+  if (name == "len" && arguments.size() == 1 && !one_list && arguments[0].as<RunTime>() && arguments[0].as<RunTime>()->type == schema::ResultType::numbers) {
+    return {RunTime{schema::Map{{"op", "call"}, {"name", "len"}, {"args", schema::List{arguments[0].as<RunTime>()->expression}}}, {}, schema::ResultType::number}, range};
   }
   if (name == "len") return one_list ? Evaluated{static_cast<std::int64_t>(arguments.size()), range} : error("E0217", range, "`len` takes a list");
   const bool single = name == "abs" || name == "sqrt" || name == "exp" || name == "log";
@@ -227,39 +236,36 @@ Evaluated Elaborator::task_from_call(const schema::KindSchema& kind, const synta
     return error("E0305", range, fmt::format("`{}` is known only when the program runs", shown(range)), {"use it in a figure"});
   }
   const schema::ConstructorSchema as_constructor{kind.noun, {kind.attributes.begin(), std::find_if(kind.attributes.begin(), kind.attributes.end(), [](const auto& a) { return a.name == "precision"; })}, kind.doc};
-  syntax::Reference reference;
-  reference.name = {kind.noun, {range.begin, range.begin + kind.noun.size()}};
-  reference.trailers.push_back({called, range});
-  const syntax::Expression expression{reference, range};
-  const auto made = construct(expression, as_constructor, {kind.noun, range, nullptr}, scope);
+  Traits traits;
+  Traits* outer = std::exchange(traits_, &traits);
+  const auto made = construct(kind.noun, called.arguments, range, as_constructor, {kind.noun, range}, scope);
+  traits_ = outer;
   if (!made) return poison();
   schema::Map arguments = made->as_map();
   arguments.erase("call");
   arguments["precision"] = "float64";
   arguments["deterministic"] = true;
   const Value& of = arguments.at("of");
-  const auto source = by_full_name_.find(of.at("task").as_string());
-  std::string inner = source->second->name;
+  const Instance* source = find_task(of);
+  std::string inner = source->name;
   if (of.find("attribute")) inner += "." + of.at("attribute").as_string();
   std::string name = fmt::format("{}({})", kind.noun, inner);
   for (int copy = 2;; ++copy) {
-    const auto known = by_full_name_.find(name);
-    if (known == by_full_name_.end()) break;
-    if (known->second->arguments == arguments) return {RunTime{schema::Map{{"op", "curve"}, {"task", name}}, {}, schema::ResultType::curve}, range};
+    const auto known = made_.find(name);
+    if (known == made_.end()) break;
+    if (known->second->arguments == Value(arguments)) return {RunTime{schema::Map{{"op", "curve"}, {"task", known->second->number}}, {}, schema::ResultType::curve}, range};
     name = fmt::format("{}({}) {}", kind.noun, inner, copy);
   }
   Instance& instance = add_instance(kind, name, range);
-  instance.name = instance.full_name = name;
-  instance.indices = source->second->indices;
-  instance.energy_unit = source->second->energy_unit;
-  instance.length_unit = source->second->length_unit;
-  instance.reduced = source->second->reduced;
-  instance.physical = source->second->physical;
+  instance.name = name;
+  instance.axes = source->axes;
+  instance.indices = source->indices;
+  instance.traits = std::move(traits);
+  made_[name] = &instance;
+  const bool good = run_domain_check(instance, arguments, nullptr);
   instance.arguments = std::move(arguments);
-  by_full_name_[name] = &instance;
-  run_domain_check(instance, {});
-  if (!instance.good) return poison();
-  return {RunTime{schema::Map{{"op", "curve"}, {"task", name}}, {}, schema::ResultType::curve}, range};
+  if (!good || !instance.good) return poison();
+  return {RunTime{schema::Map{{"op", "curve"}, {"task", instance.number}}, {}, schema::ResultType::curve}, range};
 }
 
 }  // namespace bgw::semantics

@@ -1,21 +1,58 @@
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "compiler/schema/catalog.h"
 #include "compiler/schema/value.h"
 #include "compiler/source/source_file.h"
+#include "compiler/units/dimension.h"
 
 namespace bgw::semantics {
 
-/// `n in size` of one instance: n = 64.
-struct IndexValue {
+/// `n in size`.
+struct IndexName {
   std::string variable, axis;
+};
+
+/// The value of one index: n = 64.
+struct IndexValue {
   std::string text;     // "64", as in the name
   schema::Value value;  // in base units
+};
+
+/// What `lj` means in a block: the scales of its potential.
+struct Scale {
+  enum class Kind {
+    unknown,    // no potential is near
+    reduced,    // epsilon and sigma are themselves written in lj: 1 eV and 1 angstrom stand for them
+    physical,   // a Lennard-Jones potential with its scales in physical units
+    foreign     // a potential that has no reduced units
+  };
+  Kind kind = Kind::unknown;
+  double epsilon = 1.0, sigma = 1.0;  // eV, angstrom
+  std::optional<double> mass;         // of an atom, base units
+};
+
+/// A number among the arguments that is written in lj and waits for the scales of a potential.
+struct UnboundNumber {
+  std::string path;  // "ensemble.temperature", "stages.0.temperature.1"
+  units::Dimension dimension;
+};
+
+/// What goes from a block to the blocks that use it, beside its value.
+struct Traits {
+  std::string energy_unit, length_unit;  // in which epsilon and sigma of its potential are written
+  bool reduced = false;                  // some value is written in lj units
+  bool physical = false;                 // some value is written in physical units
+  std::vector<UnboundNumber> unbound;
+  std::vector<std::string> later;        // what of it this version cannot run yet, "`flow.type = global_attention`"
+  Scale scale;
 };
 
 /// One member of a family, fully resolved: defaults filled in, quantities in base units, value blocks copied in place.
@@ -23,14 +60,14 @@ struct Instance {
   const schema::KindSchema* kind = nullptr;
   std::string block;              // "draws"
   std::string name;               // "draws[64]"
-  std::string full_name;          // "sample.draws[64]"
+  std::int64_t number = 0;        // its place in Model::instances
+  std::shared_ptr<const std::vector<IndexName>> axes;  // of the family; null without indices
   std::vector<IndexValue> indices;
-  schema::Map arguments;          // a task is the map {"task": full name}
-  schema::Map policy;             // resources, checkpoint, retry
-  std::string energy_unit, length_unit;  // in which epsilon and sigma of its potential are written
-  bool reduced = false;           // some value is written in lj units
-  bool physical = false;          // some value is written in physical units
+  schema::Value arguments;        // a map; a task is the map {"task": its number}
+  schema::Value policy;           // a map: resources, checkpoint, retry
+  Traits traits;
   bool good = true;               // false: an error in it was told
+  bool used = false;
   source::SourceRange range;      // of the block's name
 };
 
@@ -47,6 +84,8 @@ struct Model {
   std::deque<Instance> instances;
   std::vector<TargetDeclaration> targets;
   schema::Map overridden;         // param -> {"old", "new"} as text
+  std::map<std::string, std::string> docs;  // "sample.draws", "param.T" -> its `##` lines
+  std::size_t axes = 0;
 };
 
 }  // namespace bgw::semantics

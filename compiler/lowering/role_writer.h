@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "compiler/schema/value.h"
+
+namespace bgw::lowering {
+
+/// Rewrites {"task": number} to {"task": role}, where the role is the place at which the map stands. Expressions of
+/// tables, figures and checks name a task often: there the first place serves for all. What holds no task is kept as it
+/// is, shared.
+class RoleWriter {
+ public:
+  explicit RoleWriter(bool one_role_a_task) : one_role_a_task_(one_role_a_task) {}
+
+  schema::Value rewrite(const schema::Value& value, const std::string& path);
+  const std::map<std::string, std::int64_t>& tasks() const { return tasks_; }  // role -> number of the instance
+
+ private:
+  std::string role_of(std::int64_t task, const std::string& path);
+
+  bool one_role_a_task_;
+  std::map<std::string, std::int64_t> tasks_;
+  std::map<std::int64_t, std::string> role_of_task_;
+};
+
+/// The value without the members that say how long a task goes on, at any depth; itself when it has none.
+schema::Value without_lengths(const schema::Value& value);
+
+}  // namespace bgw::lowering

@@ -1,0 +1,312 @@
+#include <algorithm>
+#include <cctype>
+#include <unordered_map>
+
+#include <fmt/format.h>
+
+#include "compiler/semantics/elaborator.h"
+#include "compiler/semantics/quantities.h"
+#include "compiler/units/unit_expression.h"
+
+namespace bgw::semantics {
+namespace {
+
+constexpr int kLongestChain = 300;  // of members that need each other: each takes a good part of the stack
+
+/// The number a product of units begins with: `6.189 kcal` of `6.189 kcal/mol`.
+const syntax::Expression* leftmost(const syntax::Expression* expression) {
+  while (const auto* binary = std::get_if<syntax::Binary>(&expression->what)) {
+    if (binary->op != syntax::BinaryOperator::multiply && binary->op != syntax::BinaryOperator::divide) return nullptr;
+    expression = binary->left.get();
+  }
+  return expression;
+}
+
+std::string without_blanks(std::string text) {
+  std::erase_if(text, [](unsigned char c) { return std::isspace(c) != 0 || c == '(' || c == ')'; });
+  return text;
+}
+
+}  // namespace
+
+Instance& Elaborator::add_instance(const schema::KindSchema& kind, const std::string& block, SourceRange range) {
+  const auto number = static_cast<std::int64_t>(model_->instances.size());
+  Instance& instance = model_->instances.emplace_back();
+  instance.number = number;
+  instance.kind = &kind;
+  instance.block = block;
+  instance.range = range;
+  return instance;
+}
+
+Instance* Elaborator::find_task(const Value& task) {
+  const Value* number = task.find("task");
+  return number && number->is_int() ? &model_->instances[static_cast<std::size_t>(number->as_int())] : nullptr;
+}
+
+/// The member of a family at a position, resolved; nullptr when it needs itself.
+Instance* Elaborator::instance_at(Family& family, std::size_t position) {
+  if (Instance* known = family.instances[position]) {
+    if (!family.running.count(known)) return known;
+    const auto begin = std::find(chain_.begin(), chain_.end(), known->name);
+    std::string path;
+    for (auto at = begin; at != chain_.end(); ++at) path += *at + " needs ";
+    error("E0210", family.block->name.range, fmt::format("`{}` needs itself", known->name), {"let each take what was made before it, as `prev(n)`"}, {path + known->name});
+    return nullptr;
+  }
+  if (instance_depth_ >= kLongestChain) {
+    error("E0410", family.block->name.range, fmt::format("more than {} members of `{}` need each other in a chain", kLongestChain, family.block->name.text),
+          {"let them go along the axis in its order: `prev(n)` instead of `next(n)`"});
+    return nullptr;
+  }
+  Instance& instance = add_instance(*family.kind, family.name, family.block->name.range);
+  family.instances[position] = &instance;
+  std::vector<Scope> scopes(family.members.layers.size());
+  scopes[0].module = family.module;
+  scopes[0].run_time = family.kind->makes == schema::Makes::inline_task || family.kind->makes == schema::Makes::check;
+  const std::size_t rank = family.kind->indexed_as_rows ? 0 : family.tables.size();
+  instance.indices.resize(rank);
+  instance.name = family.name;
+  scopes[0].locals.resize(rank);
+  for (std::size_t i = rank, rest = position; i-- > 0; rest /= family.tables[i]->values.size()) {
+    const std::size_t at = rest % family.tables[i]->values.size();
+    scopes[0].locals[i] = {family.variables[i], family.tables[i]->values[at], family.axes[i]};
+    instance.indices[i] = {family.tables[i]->texts[at], to_value(family.tables[i]->values[at])};
+  }
+  for (std::size_t i = 0; i < rank; ++i) instance.name += (i == 0 ? "[" : ",") + instance.indices[i].text;
+  if (rank > 0) {
+    instance.name += "]";
+    instance.axes = family.index_names;
+  }
+  Traits* outer_traits = std::exchange(traits_, &instance.traits);
+  const std::string outer_place = std::exchange(place_, std::string());
+  auto* outer_scopes = std::exchange(scopes_, &scopes);
+  const std::size_t errors_before = errors_;
+  family.running.insert(&instance);
+  chain_.push_back(instance.name);
+  ++instance_depth_;
+  resolve_instance(family, instance, scopes);
+  --instance_depth_;
+  chain_.pop_back();
+  family.running.erase(&instance);
+  traits_ = outer_traits;
+  place_ = outer_place;
+  scopes_ = outer_scopes;
+  if (errors_ != errors_before) instance.good = false;
+  return &instance;
+}
+
+void Elaborator::resolve_instance(Family& family, Instance& instance, std::vector<Scope>& scopes) {
+  const syntax::Block& block = *family.block;
+  const std::string title = fmt::format("{} `{}`", block.kind.text, block.name.text);
+  schema::Map arguments, policy;
+  const std::size_t errors_before = errors_;
+  for (std::size_t k = 0; k < family.bases.size(); ++k) {  // layer k + 1 is seen from layer k
+    scopes[k + 1].module = family.bases[k].family->module;
+    scopes[k + 1].run_time = scopes[0].run_time;
+    for (std::size_t i = 0; i < family.bases[k].bindings.size(); ++i) {
+      const auto& [variable, expression] = family.bases[k].bindings[i];
+      const AxisTable* table = family.bases[k].family->tables.size() > i ? family.bases[k].family->tables[i] : nullptr;
+      scopes[k + 1].locals.push_back({variable, evaluate(*expression, scopes[k], table ? &table->words : nullptr), family.bases[k].family->axes[i]});
+    }
+  }
+  resolve_members(family.members, family.kind->attributes, family.kind->discriminator, block.kind.text, title, block.name.range, scopes,
+                  arguments, family.kind);
+  if (family.kind->indexed_as_rows) resolve_rows(family, instance, arguments, policy);
+  else resolve_nested(family, instance, scopes, arguments, policy);
+  for (const schema::Attribute& attribute : family.kind->attributes) {
+    if (!attribute.policy) continue;
+    const auto found = arguments.find(attribute.name);
+    if (found == arguments.end()) continue;
+    if (found->second.is_map()) policy.insert(found->second.as_map().begin(), found->second.as_map().end());
+    arguments.erase(found);
+  }
+  if (errors_ != errors_before) instance.good = false;
+  if (block.kind.text == "potential") note_written_units(family, instance, scopes[0]);
+  if (instance.good) note_scale(instance, arguments);
+  bind_reduced(instance, arguments);
+  if (block.kind.text == "expect") check_expectation(family, instance, scopes[0]);
+  if (instance.good && errors_ == errors_before) run_domain_check(instance, arguments, &family);
+  if (family.kind->later) note_later(fmt::format("`{}`", family.kind->noun));
+  std::sort(instance.traits.later.begin(), instance.traits.later.end());
+  instance.arguments = std::move(arguments);
+  if (!policy.empty()) instance.policy = std::move(policy);
+}
+
+/// The units in which a potential is written are those its results are shown in.
+void Elaborator::note_written_units(Family& family, Instance& instance, const Scope& scope) {
+  for (const char* scale : {"epsilon", "sigma"}) {
+    std::string& unit = scale == std::string_view("epsilon") ? instance.traits.energy_unit : instance.traits.length_unit;
+    const auto attribute = family.members.written.find(scale);
+    if (attribute == family.members.written.end()) continue;
+    const syntax::Expression* written = attribute->second.attribute->value.get();
+    if (const auto* name = std::get_if<syntax::Reference>(&written->what); name && name->trailers.empty() && !scope.find(name->name.text)) {
+      const auto declared = family.module->declarations.find(name->name.text);
+      const auto* item = declared == family.module->declarations.end() ? nullptr : &declared->second.item->what;
+      const auto* param = item ? std::get_if<syntax::Param>(item) : nullptr;
+      const auto* let = item ? std::get_if<syntax::Let>(item) : nullptr;
+      if (param && param->value) written = param->value.get();
+      if (let) written = let->value.get();
+    }
+    const syntax::Expression* first = leftmost(written);
+    const auto* literal = first ? std::get_if<syntax::NumberLiteral>(&first->what) : nullptr;
+    if (literal && literal->unit) unit = without_blanks(shown({literal->unit->range.begin, written->range.end}));
+    // However it is said: `eps * 2`, `if wide then 3 angstrom else 2 angstrom`.
+    if (unit.empty()) unit = scale == std::string_view("epsilon") ? "eV" : "angstrom";
+  }
+  if (instance.traits.energy_unit.empty()) instance.traits.energy_unit = "lj";
+  if (instance.traits.length_unit.empty()) instance.traits.length_unit = "lj";
+}
+
+/// `value`, `reference` and `tolerance` are of one kind.
+void Elaborator::check_expectation(Family& family, Instance& instance, const Scope& scope) {
+  const auto find = [&](const char* name) -> std::optional<units::Dimension> {
+    const auto written = family.members.written.find(name);
+    if (written == family.members.written.end() || written->second.layer != 0) return std::nullopt;
+    const Evaluated value = evaluate(*written->second.attribute->value, scope);
+    if (const auto* run_time = value.as<RunTime>()) return run_time->dimension;
+    if (const auto quantity = as_quantity(value)) return quantity->dimension;
+    return std::nullopt;
+  };
+  const auto value = find("value");
+  for (const char* name : {"reference", "tolerance"}) {
+    const auto other = find(name);
+    if (!value || !other || *value == *other) continue;
+    error("E0301", family.members.written.find(name)->second.attribute->value->range,
+          fmt::format("{} given where {} is expected", units::dimension_name(*other), units::dimension_phrase(*value)), {},
+          {fmt::format("`value` is {}", units::dimension_phrase(*value))});
+    instance.good = false;
+  }
+}
+
+namespace {
+
+/// The attribute a complaint is about: "atoms", or "stage.main.temperature" in a nested block.
+const Written* written_at(const Family& family, const std::string& path) {
+  const auto own = family.members.written.find(path);
+  if (own != family.members.written.end()) return &own->second;
+  for (const NestedPlan& nested : family.nested) {
+    const std::string in_front = fmt::format("{}.{}.", nested.schema->kind, nested.name);
+    if (!path.starts_with(in_front)) continue;
+    const auto inner = nested.members.written.find(path.substr(in_front.size()));
+    if (inner != nested.members.written.end()) return &inner->second;
+  }
+  return nullptr;
+}
+
+std::string shown_in_units(const Instance& instance, double value, const char* dimension) {
+  const auto wanted = dimension_named(dimension).value_or(units::Dimension{});
+  if (instance.traits.scale.kind == Scale::Kind::reduced) return fmt::format("{:.4g} lj", value / from_reduced(1.0, wanted));
+  const std::string unit = units::usual_unit(wanted);
+  return unit.empty() ? fmt::format("{:.4g}", value) : fmt::format("{:.4g} {}", value, unit);
+}
+
+}  // namespace
+
+/// What the schema says of the whole block. False when it complained.
+bool Elaborator::run_domain_check(Instance& instance, schema::Map& arguments, Family* family) {
+  if (!instance.kind->complete) return true;
+  bool good = true;
+  schema::CheckContext context;
+  context.block = fmt::format("{} `{}`", instance.kind->noun, instance.block);
+  context.shown = [&](double value, const char* dimension) { return shown_in_units(instance, value, dimension); };
+  context.complain = [&](schema::Complaint complaint) {
+    const Written* written = family ? written_at(*family, complaint.attribute) : nullptr;
+    const SourceRange attribute = written ? written->attribute->value->range : instance.range;
+    SourceRange range = attribute;
+    std::string label;
+    if (written && scopes_ && family->members.written.count(complaint.attribute)) {
+      const Evaluated value = evaluate(*written->attribute->value, (*scopes_)[written->layer]);
+      const SourceRange origin = value.origin;
+      if (origin.end > origin.begin && (origin.begin < attribute.begin || origin.end > attribute.end)) {
+        range = origin;
+        label = fmt::format("used as `{}` in {} (line {})", complaint.attribute, context.block, text_.position(attribute.begin).line);
+      }
+    }
+    // One cause for all members of a family is told once.
+    const bool fresh = told_.insert(fmt::format("{} {} {}", complaint.id, static_cast<const void*>(family), range.begin)).second;
+    if (complaint.warning) {
+      if (fresh) sink_.add({complaint.id, source::Severity::warning, range, complaint.message, label, {}, complaint.notes, complaint.helps});
+      return;
+    }
+    good = instance.good = false;
+    ++errors_;
+    if (fresh) error(complaint.id, range, complaint.message, complaint.helps, complaint.notes, label);
+  };
+  context.upstream = [&](const Value& task) -> schema::UpstreamTask {
+    const Instance* found = find_task(task);
+    if (!found || !found->good) return {};
+    return {found->kind->noun, found->name, found->arguments.is_map() ? &found->arguments.as_map() : nullptr};
+  };
+  instance.kind->complete(arguments, context);
+  return good;
+}
+
+/// The tables of the axes of a family; false when one is missing or there are too many members.
+bool Elaborator::find_axes(Family& family, std::size_t& total) {
+  std::size_t size = 1;
+  std::string shape;
+  for (const syntax::IndexBinding& binding : family.block->indices) {
+    const auto declared = family.module->declarations.find(binding.axis.text);
+    if (declared == family.module->declarations.end() || !std::holds_alternative<syntax::Axis>(declared->second.item->what)) {
+      missing_axis(*family.module, binding.axis);
+      return false;
+    }
+    const AxisTable* table = axis_table(*family.module, binding.axis.text);
+    if (!table) return false;
+    family.tables.push_back(table);
+    shape += fmt::format("{}{} {}", shape.empty() ? "" : " × ", binding.axis.text, table->values.size());
+    if (__builtin_mul_overflow(size, table->values.size(), &size)) size = ~std::size_t{0} / 2;
+  }
+  if (size > kMostInstances) {
+    error("E0410", family.block->name.range, fmt::format("`{}` has {} members ({}), limit {}", family.block->name.text, size, shape, kMostInstances), {"take shorter axes"});
+    return false;
+  }
+  total += family.kind->indexed_as_rows ? 1 : size;
+  family.instances.assign(family.kind->indexed_as_rows ? 1 : size, nullptr);
+  return true;
+}
+
+void Elaborator::resolve_all() {
+  std::size_t total = 0;
+  std::string largest;
+  for (Family& family : families_) {
+    if (family.module != &main()) continue;
+    if (family.good && family.tables.empty()) family.good = find_axes(family, total);
+    if (family.good && family.instances.size() > 1) largest += fmt::format("{}`{}` {}", largest.empty() ? "" : ", ", family.name, family.instances.size());
+  }
+  if (total > kMostInstances) {
+    if (largest.size() > 300) largest = largest.substr(0, largest.rfind(',', 300)) + ", …";
+    error("E0410", {0, 0}, fmt::format("this program has {} blocks, limit {}", total, kMostInstances), {"take shorter axes"}, {largest});
+    return;
+  }
+  most_work_ += 300 * total;
+  for (Family& family : families_) {
+    if (family.module != &main() || !family.good) continue;
+    plan_family(family);
+    for (std::size_t position = 0; family.good && position < family.instances.size(); ++position) instance_at(family, position);
+    warn_same_seed(family);
+  }
+}
+
+/// Two members with one seed draw the same random numbers.
+void Elaborator::warn_same_seed(Family& family) {
+  const auto written = family.members.written.find("seed");
+  if (!family.good || family.instances.size() < 2 || written == family.members.written.end()) return;
+  std::unordered_map<std::int64_t, const Instance*> seeds;
+  for (const Instance* instance : family.instances) {
+    const Value* seed = instance && instance->good ? instance->arguments.find("seed") : nullptr;
+    if (!seed || !seed->is_int()) continue;
+    const auto [first, fresh] = seeds.emplace(seed->as_int(), instance);
+    if (fresh) continue;
+    const syntax::Expression& expression = *written->second.attribute->value;
+    const bool literal = std::holds_alternative<syntax::NumberLiteral>(expression.what) || std::holds_alternative<syntax::Reference>(expression.what);
+    std::string root = literal ? shown(expression.range) : "seed";
+    if (root.find('(') != std::string::npos) root = "seed";
+    warn("W0502", expression.range, fmt::format("`{}` and `{}` have the same seed", first->second->name, instance->name),
+         {fmt::format("write `seed = derive({}, {})`", root, fmt::join(family.variables, ", "))});
+    return;
+  }
+}
+
+}  // namespace bgw::semantics

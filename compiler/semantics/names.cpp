@@ -1,0 +1,268 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "compiler/semantics/elaborator.h"
+#include "compiler/semantics/quantities.h"
+
+namespace bgw::semantics {
+namespace {
+
+const syntax::Name& name_of(const syntax::Item& item) {
+  return std::visit([](const auto& what) -> const syntax::Name& {
+    if constexpr (requires { what.name; }) return what.name;
+    else throw std::logic_error("a statement without a name");
+  }, item.what);
+}
+
+const char* noun_of(const syntax::Item& item) {
+  static constexpr const char* kNouns[] = {"import", "param", "let", "function", "axis", "require", "target", "block"};
+  return kNouns[item.what.index()];
+}
+
+bool is_declaration(const syntax::Item& item) {
+  return std::holds_alternative<syntax::Param>(item.what) || std::holds_alternative<syntax::Let>(item.what) ||
+         std::holds_alternative<syntax::Function>(item.what) || std::holds_alternative<syntax::Axis>(item.what);
+}
+
+struct Visitor {
+  const std::function<void(const syntax::Reference&, SourceRange)>& visit;
+
+  void operator()(const syntax::ExpressionPtr& part) const {
+    if (part) each_reference(*part, visit);
+  }
+  void operator()(const syntax::Reference& reference) const {
+    for (const syntax::Trailer& trailer : reference.trailers) {
+      if (const auto* index = std::get_if<syntax::IndexTrailer>(&trailer.what)) {
+        for (const auto& argument : index->arguments) (*this)(argument.value);
+      } else if (const auto* call = std::get_if<syntax::CallTrailer>(&trailer.what)) {
+        for (const auto& argument : call->arguments) (*this)(argument.value);
+      }
+    }
+  }
+};
+
+}  // namespace
+
+void each_reference(const syntax::Expression& expression, const std::function<void(const syntax::Reference&, SourceRange)>& visit) {
+  const Visitor inside{visit};
+  std::visit([&](const auto& what) {
+    using T = std::decay_t<decltype(what)>;
+    if constexpr (std::is_same_v<T, syntax::Reference>) {
+      visit(what, expression.range);
+      inside(what);
+    } else if constexpr (std::is_same_v<T, syntax::ListExpression>) {
+      for (const auto& item : what.items) inside(item);
+    } else if constexpr (std::is_same_v<T, syntax::MapExpression>) {
+      for (const auto& entry : what.entries) inside(entry.value);
+    } else if constexpr (std::is_same_v<T, syntax::Comprehension>) {
+      for (const auto& part : {what.item, what.domain, what.condition}) inside(part);
+    } else if constexpr (std::is_same_v<T, syntax::Unary>) {
+      inside(what.operand);
+    } else if constexpr (std::is_same_v<T, syntax::Binary>) {
+      inside(what.left);
+      inside(what.right);
+    } else if constexpr (std::is_same_v<T, syntax::RangeExpression>) {
+      for (const auto& part : {what.first, what.last, what.step}) inside(part);
+    } else if constexpr (std::is_same_v<T, syntax::Conditional>) {
+      for (const auto& part : {what.condition, what.then, what.otherwise}) inside(part);
+    }
+  }, expression.what);
+}
+
+bool mentions(const syntax::Expression& expression, const std::set<std::string_view>& names) {
+  bool found = false;
+  if (!names.empty()) {
+    each_reference(expression, [&](const syntax::Reference& reference, SourceRange) { found = found || names.count(reference.name.text) != 0; });
+  }
+  return found;
+}
+
+const Local* Scope::find(std::string_view name) const {
+  for (const Scope* scope = this; scope != nullptr; scope = scope->parent) {
+    // The latest first: a `let` may stand twice on the way.
+    const auto found = std::find_if(scope->locals.rbegin(), scope->locals.rend(), [&](const Local& local) { return local.name == name; });
+    if (found != scope->locals.rend()) return &*found;
+  }
+  return nullptr;
+}
+
+bool Elaborator::claim_name(Module& module, const syntax::Name& name, const char* what, const std::string& noun) {
+  // `lj` never stands without its number, so a potential may have this name.
+  if (unit_named(name.text) && !(name.text == "lj" && !noun.empty())) {
+    error("E0213", name.range, fmt::format("`{}` is a unit, no {} can have its name", name.text, what), {"take another name"});
+    return false;
+  }
+  const auto declared = module.declarations.find(name.text);
+  const auto families = module.families.find(name.text);
+  const auto imported = module.source->imports.find(name.text);
+  std::optional<SourceRange> other;
+  if (declared != module.declarations.end()) {
+    other = name_of(*declared->second.item).range;
+  } else if (families != module.families.end()) {
+    for (const Family* family : families->second) {
+      if (noun.empty() || family->block->kind.text == noun) other = family->block->name.range;
+    }
+  } else if (imported != module.source->imports.end() && imported->second.range.end > 0) {
+    other = imported->second.range;
+  }
+  if (!other) return true;
+  error("E0206", name.range, fmt::format("`{}` is defined twice", name.text), {"give one of the two another name"}, {}, {}, {{*other, "first here"}});
+  return false;
+}
+
+void Elaborator::collect(Module& module) {
+  for (const syntax::Item& item : module.source->file->items) {
+    if (is_declaration(item)) {
+      const syntax::Name& name = name_of(item);
+      if (claim_name(module, name, "param, let, fn or axis", {})) module.declarations[name.text] = {&item, &module, Declaration::State::fresh, {}, false};
+    } else if (const auto* block = std::get_if<syntax::Block>(&item.what)) {
+      collect_block(module, *block);
+    }
+  }
+}
+
+void Elaborator::collect_block(Module& module, const syntax::Block& block) {
+  const schema::KindSchema* kind = catalog_.find_kind(block.kind.text);
+  bool good = true;
+  if (!kind) {
+    good = false;
+    error("E0201", block.kind.range, fmt::format("no block kind `{}`", block.kind.text), did_you_mean(block.kind.text, catalog_.nouns()));
+  }
+  good = claim_name(module, block.name, "block", block.kind.text) && good;
+  Family& family = families_.emplace_back();
+  family.block = &block;
+  family.kind = kind;
+  family.module = &module;
+  family.name = module.source->prefix + block.name.text;
+  family.good = good;
+  std::vector<IndexName> names;
+  for (const syntax::IndexBinding& binding : block.indices) {
+    if (std::find(family.variables.begin(), family.variables.end(), binding.variable.text) != family.variables.end()) {
+      error("E0206", binding.variable.range, fmt::format("index `{}` is bound twice", binding.variable.text), {"give one of the two another name"});
+      family.good = false;
+    }
+    family.axes.push_back(binding.axis.text);
+    family.variables.push_back(binding.variable.text);
+    names.push_back({binding.variable.text, binding.axis.text});
+    if (unit_named(binding.variable.text)) {
+      error("E0213", binding.variable.range, fmt::format("`{}` is a unit, an index cannot have its name", binding.variable.text), {"take another name"});
+      family.good = false;
+    }
+  }
+  if (!names.empty()) family.index_names = std::make_shared<const std::vector<IndexName>>(std::move(names));
+  module.families[block.name.text].push_back(&family);
+}
+
+/// A name that is nowhere defined is one mistake, however often it stands.
+void Elaborator::undefined(const syntax::Name& name, const Scope& scope) {
+  ++errors_;
+  if (!told_.insert(scope.module->source->prefix + name.text).second) return;
+  std::vector<std::string> known;
+  for (const Scope* s = &scope; s != nullptr; s = s->parent) {
+    for (const Local& local : s->locals) known.emplace_back(local.name);
+  }
+  for (const auto& [declared, declaration] : scope.module->declarations) known.push_back(declared);
+  for (const auto& [family, all] : scope.module->families) known.push_back(family);
+  for (const auto& [import, module] : scope.module->imports) known.push_back(import);
+  error("E0207", name.range, fmt::format("`{}` is not defined", name.text), did_you_mean(name.text, known));
+}
+
+void Elaborator::missing_axis(Module& module, const syntax::Name& axis) {
+  ++errors_;
+  if (!told_.insert("axis " + module.source->prefix + axis.text).second) return;
+  std::vector<std::string> axes;
+  for (const auto& [name, declaration] : module.declarations) {
+    if (std::holds_alternative<syntax::Axis>(declaration.item->what)) axes.push_back(name);
+  }
+  std::vector<std::string> helps = did_you_mean(axis.text, axes);
+  if (helps.empty()) helps.push_back(fmt::format("write `axis {} = [...]`, or take one of the axes of the program", axis.text));
+  error("E0212", axis.range, fmt::format("there is no axis `{}`", axis.text), helps);
+}
+
+/// Functions that nothing calls are read for names that are not there.
+void Elaborator::check_functions(Module& module) {
+  for (auto& [name, declaration] : module.declarations) {
+    const auto* function = std::get_if<syntax::Function>(&declaration.item->what);
+    if (!function || declaration.used) continue;
+    Scope scope;
+    scope.module = &module;
+    bool good = type_named(function->result).has_value();
+    for (const auto& argument : function->arguments) {
+      good = type_named(argument.type).has_value() && good;
+      scope.locals.push_back({argument.name.text, poison()});
+    }
+    std::set<std::string> bound;  // by comprehensions, wherever they stand
+    std::function<void(const syntax::Expression&)> bind = [&](const syntax::Expression& expression) {
+      if (const auto* part = std::get_if<syntax::Comprehension>(&expression.what)) bound.insert(part->variable.text);
+    };
+    bind(*function->body);
+    each_reference(*function->body, [&](const syntax::Reference& reference, SourceRange) {
+      const std::string& used = reference.name.text;
+      const bool called = !reference.trailers.empty() && std::holds_alternative<syntax::CallTrailer>(reference.trailers[0].what);
+      const bool somewhere = scope.find(used) || module.declarations.count(used) || module.families.count(used) || module.imports.count(used) ||
+                             unit_named(used) || bound.count(used) || catalog_.find_kind(used) || catalog_.find_constructor(used);
+      if (!somewhere && !called && type_named(function->result)->kind != schema::TypeKind::word) undefined(reference.name, scope);
+      if (const auto declared = module.declarations.find(used); declared != module.declarations.end()) declared->second.used = true;
+    });
+  }
+}
+
+void Elaborator::warn_hidden(const syntax::Name& name, Module& module, const char* what) {
+  const auto declared = module.declarations.find(name.text);
+  if (declared == module.declarations.end()) return;
+  warn("W0504", name.range, fmt::format("{} `{}` hides the {} of this name", what, name.text, noun_of(*declared->second.item)), {"give one of the two another name"});
+}
+
+// Only in a program without errors: a mistake elsewhere often is why something has no reader.
+void Elaborator::warn_unused(Module& module) {
+  if (sink_.has_errors() || errors_ > 0) return;
+  for (const Family& family : families_) {
+    if (family.module != &module) continue;
+    for (const syntax::IndexBinding& binding : family.block->indices) warn_hidden(binding.variable, module, "index");
+    for (const syntax::Member& member : family.block->body.members) {
+      if (const auto* let = std::get_if<syntax::Let>(&member.what)) warn_hidden(let->name, module, "let");
+    }
+  }
+  for (const auto& [name, declaration] : module.declarations) {
+    if (const auto* function = std::get_if<syntax::Function>(&declaration.item->what)) {
+      for (const auto& argument : function->arguments) warn_hidden(argument.name, module, "argument");
+    }
+  }
+  // A file without work is a library: what it has is for those who import it.
+  const bool library = std::none_of(families_.begin(), families_.end(), [&](const Family& family) {
+    return family.module == &module && family.kind->makes != schema::Makes::value && family.kind->makes != schema::Makes::policy;
+  });
+  if (library) return;
+  for (const auto& [name, declaration] : module.declarations) {
+    if (declaration.used) continue;
+    const char* id = std::holds_alternative<syntax::Param>(declaration.item->what) ? "W0501" : "W0503";
+    warn(id, name_of(*declaration.item).range, fmt::format("{} `{}` is not used", noun_of(*declaration.item), name), {"leave it out, or use it"});
+  }
+  for (const Family& family : families_) {
+    const bool value = family.kind->makes == schema::Makes::value || family.kind->makes == schema::Makes::policy;
+    if (family.module != &module || family.used || !value) continue;
+    warn("W0503", family.block->name.range, fmt::format("{} `{}` is not used", family.kind->noun, family.name), {"leave it out, or use it"});
+  }
+  for (const auto& [name, import] : module.source->imports) {
+    if (import.range.end > 0 && !module.used_imports.count(name)) warn("W0503", import.range, fmt::format("import `{}` is not used", name), {"leave it out, or use it"});
+  }
+}
+
+void Elaborator::collect_docs() {
+  for (const Module& module : modules_) {
+    for (const syntax::Item& item : module.source->file->items) {
+      if (item.doc.empty()) continue;
+      if (const auto* block = std::get_if<syntax::Block>(&item.what)) {
+        model_->docs[fmt::format("{}.{}{}", block->kind.text, module.source->prefix, block->name.text)] = item.doc;
+      } else if (is_declaration(item)) {
+        model_->docs[fmt::format("{}.{}{}", noun_of(item), module.source->prefix, name_of(item).text)] = item.doc;
+      }
+    }
+  }
+  for (const auto& [name, declaration] : main().declarations) {
+    if (std::holds_alternative<syntax::Axis>(declaration.item->what)) ++model_->axes;
+  }
+}
+
+}  // namespace bgw::semantics

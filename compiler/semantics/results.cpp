@@ -1,0 +1,143 @@
+#include <fmt/format.h>
+
+#include "compiler/semantics/elaborator.h"
+#include "compiler/semantics/quantities.h"
+
+namespace bgw::semantics {
+namespace {
+
+using schema::ResultType;
+
+std::string joined_name(const std::string& part, const std::string& name) { return part.empty() ? name : part + "." + name; }
+
+/// True when a result has this name as its beginning: `coexistence` of `coexistence.pressure`.
+bool is_part(const schema::KindSchema& kind, const std::string& name) {
+  for (const schema::Result& result : kind.results) {
+    if (result.name.starts_with(name + ".")) return true;
+  }
+  return false;
+}
+
+std::vector<std::string> result_names(const schema::KindSchema& kind) {
+  std::vector<std::string> names;
+  for (const schema::Result& result : kind.results) names.push_back(result.name);
+  return names;
+}
+
+std::vector<std::string> list_of(const std::vector<std::string>& names) {
+  return names.empty() ? std::vector<std::string>{} : std::vector<std::string>{fmt::format("it has {}", fmt::join(names, ", "))};
+}
+
+}  // namespace
+
+Evaluated Elaborator::member(const Evaluated& of, const syntax::Name& name, SourceRange range) {
+  if (const auto* list = of.as<ListValue>()) {
+    std::vector<Evaluated> items;
+    for (const Evaluated& item : list->items()) {
+      if (!affords(1, range)) return poison();
+      items.push_back(member(item, name, range));
+      if (items.back().is_poison()) return poison();
+    }
+    return {ListValue(std::move(items)), range};
+  }
+  if (const auto* map = of.as<MapValue>()) {
+    const auto found = map->entries().find(name.text);
+    if (found != map->entries().end()) return found->second;
+    std::vector<std::string> keys;
+    for (const auto& [key, value] : map->entries()) keys.push_back(key);
+    return error("E0215", name.range, fmt::format("this map has no `{}`", name.text), did_you_mean(name.text, keys));
+  }
+  if (const auto* fitted = of.as<FitValue>()) {
+    const auto found = fitted->parameters->find(name.text);
+    if (found != fitted->parameters->end()) return {found->second, range};
+    std::vector<std::string> parameters;
+    for (const auto& [parameter, value] : *fitted->parameters) parameters.push_back(parameter);
+    return error("E0215", name.range, fmt::format("this fit has no parameter `{}`", name.text), did_you_mean(name.text, parameters),
+                 {fmt::format("its model has {}", fmt::join(parameters, ", "))});
+  }
+  if (const auto* instance = of.as<InstanceValue>()) return result_of(*instance, name, range);
+  return error("E0215", name.range, fmt::format("{} has no `{}`", describe(of), name.text));
+}
+
+Evaluated Elaborator::result_of(const InstanceValue& of, const syntax::Name& name, SourceRange range) {
+  const schema::KindSchema& kind = *of.instance->kind;
+  const std::string full = joined_name(of.part, name.text);
+  const schema::Result* result = kind.find_result(full);
+  if (!result) {
+    if (is_part(kind, full)) return {InstanceValue{of.instance, full, of.state}, range};
+    const std::vector<std::string> known = result_names(kind);
+    return error("E0215", name.range, fmt::format("{} `{}` has no result `{}`", kind.noun, of.instance->block, full), did_you_mean(full, known), list_of(known));
+  }
+  if (!result->arguments.empty()) {
+    return error("E0217", name.range, fmt::format("`{}` of {} `{}` needs its arguments", full, kind.noun, of.instance->block),
+                 {fmt::format("write `{}({} = …)`", shown(range), result->arguments[0].name)});
+  }
+  if (full == "absolute" && kind.noun == "estimate" && lacks_mass(*of.instance)) {
+    // The true de Broglie length needs the mass of an atom; the task would find out hours later.
+    return error("E0407", range, "`.absolute` needs the mass of an atom", {"write `mass = …` in the system"});
+  }
+  return make_result(of, *result, {}, range);
+}
+
+Evaluated Elaborator::make_result(const InstanceValue& of, const schema::Result& result, schema::Map arguments, SourceRange range) {
+  const units::Dimension dimension = result.dimension.empty() ? units::Dimension{} : dimension_named(result.dimension).value_or(units::Dimension{});
+  const std::int64_t task = of.instance->number;
+  if (result.type == ResultType::samples) return {RunTime{schema::Map{{"task", task}, {"attribute", result.name}}, dimension, result.type, of.instance}, range};
+  if (result.type == ResultType::curve && result.name == "curve") {
+    return {RunTime{schema::Map{{"op", "curve"}, {"task", task}}, dimension, result.type, of.instance}, range};
+  }
+  schema::Map expression{{"op", "attribute"}, {"task", task}, {"name", result.name}};
+  if (!of.state.is_none()) expression["at"] = of.state;
+  if (!arguments.empty()) expression["arguments"] = std::move(arguments);
+  return {RunTime{std::move(expression), dimension, result.type, of.instance}, range};
+}
+
+/// True when the system that a free energy is of has no mass.
+bool Elaborator::lacks_mass(const Instance& estimate) {
+  const Instance* at = &estimate;
+  while (at && !at->arguments.find("system")) {
+    const Value* model = at->arguments.has("samples") ? at->arguments.find("samples") : at->arguments.find("model");
+    if (model && model->find("call")) model = model->find("base") ? model->find("base") : model->find("model");
+    at = model ? find_task(*model) : nullptr;
+  }
+  return at && at->arguments.at("system").is_map() && !at->arguments.at("system").has("mass");
+}
+
+/// `pt.gibbs(p, temperature = 600 K)`.
+Evaluated Elaborator::called_result(const InstanceValue& of, const syntax::Name& name, const syntax::CallTrailer& called, const Scope& scope, SourceRange range) {
+  const schema::KindSchema& kind = *of.instance->kind;
+  const std::string full = joined_name(of.part, name.text);
+  const schema::Result* result = kind.find_result(full);
+  if (!result) {
+    const std::vector<std::string> known = result_names(kind);
+    return error("E0215", name.range, fmt::format("{} `{}` has no result `{}`", kind.noun, of.instance->block, full), did_you_mean(full, known), list_of(known));
+  }
+  if (result->arguments.empty()) {
+    return error("E0217", name.range, fmt::format("`{}` of {} `{}` takes no arguments", full, kind.noun, of.instance->block), {"leave the brackets out"});
+  }
+  const schema::ConstructorSchema arguments{full, result->arguments, result->doc};
+  const auto made = construct(full, called.arguments, range, arguments, {full, range}, scope);
+  if (!made) return poison();
+  schema::Map map = made->as_map();
+  map.erase("call");
+  return make_result(of, *result, std::move(map), range);
+}
+
+/// `F.at(temperature = 600 K)`: one state of results on a grid.
+Evaluated Elaborator::state_of_results(const InstanceValue& of, const syntax::CallTrailer& called, const Scope& scope, SourceRange range) {
+  const schema::KindSchema& kind = *of.instance->kind;
+  if (kind.coordinates.empty()) {
+    return error("E0217", range, fmt::format("{} `{}` has one state, `.at(…)` has nothing to choose from", kind.noun, of.instance->block), {"leave it out"});
+  }
+  const schema::ConstructorSchema coordinates{"at", kind.coordinates, "a state of the grid"};
+  const auto made = construct("at", called.arguments, range, coordinates, {"at", range}, scope);
+  if (!made) return poison();
+  schema::Map state;
+  for (const auto& [coordinate, value] : made->as_map()) {
+    if (coordinate != "call" && !value.is_none()) state[coordinate] = value;
+  }
+  if (state.empty()) return error("E0217", range, "`.at(…)` names no state", {fmt::format("write for instance `.at({} = …)`", kind.coordinates[0].name)});
+  return {InstanceValue{of.instance, of.part, std::move(state)}, range};
+}
+
+}  // namespace bgw::semantics

@@ -1,0 +1,135 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "compiler/semantics/elaborator.h"
+
+namespace bgw::semantics {
+namespace {
+
+const schema::KindSchema& require_kind() {
+  static const schema::KindSchema kind = [] {
+    schema::KindSchema k;
+    k.noun = "require";
+    k.makes = schema::Makes::check;
+    return k;
+  }();
+  return kind;
+}
+
+}  // namespace
+
+void Elaborator::resolve_requires() {
+  int count = 0;
+  for (const syntax::Item& item : main().source->file->items) {
+    const auto* require = std::get_if<syntax::Require>(&item.what);
+    if (!require) continue;
+    ++count;
+    Scope scope;
+    scope.module = &main();
+    scope.run_time = true;
+    const Evaluated condition = evaluate(*require->condition, scope);
+    if (condition.is_poison()) continue;
+    const std::string message = require->message.value_or(shown(require->condition->range));
+    if (const bool* known = condition.as<bool>()) {
+      if (!*known) error("E0411", require->condition->range, fmt::format("this does not hold: {}", message));
+      continue;
+    }
+    const auto* run_time = condition.as<RunTime>();
+    const std::string op = run_time ? run_time->expression.at("op").as_string() : "";
+    static const std::vector<std::string> kTruths{"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "and", "or", "not"};
+    if (std::find(kTruths.begin(), kTruths.end(), op) == kTruths.end()) {
+      error("E0303", require->condition->range, fmt::format("`require` needs a condition, got {}", describe(condition)), {"compare it: `require F.ess > 0.01`"});
+      continue;
+    }
+    Instance& instance = add_instance(require_kind(), fmt::format("require({})", count), item.range);
+    instance.name = instance.block;
+    instance.arguments = schema::Map{{"condition", run_time->expression}, {"message", message}};
+  }
+}
+
+void Elaborator::resolve_targets() {
+  std::map<std::string, SourceRange> seen;
+  for (const syntax::Item& item : main().source->file->items) {
+    const auto* target = std::get_if<syntax::Target>(&item.what);
+    if (!target) continue;
+    const auto [first, fresh] = seen.emplace(target->name.text, target->name.range);
+    if (fresh) {
+      resolve_target(*target);
+    } else {
+      error("E0206", target->name.range, fmt::format("target `{}` is defined twice", target->name.text), {"give one of the two another name"}, {}, {}, {{first->second, "first here"}});
+    }
+  }
+}
+
+void Elaborator::resolve_target(const syntax::Target& target) {
+  TargetDeclaration declaration{target.name.text, {}};
+  if (const auto* list = std::get_if<syntax::ListExpression>(&target.value->what)) {
+    for (const auto& expression : list->items) add_wanted(*expression, declaration);
+  } else {
+    add_wanted(*target.value, declaration);
+  }
+  model_->targets.push_back(std::move(declaration));
+}
+
+/// A family, a member or a slice of it.
+void Elaborator::add_wanted(const syntax::Expression& expression, TargetDeclaration& declaration) {
+  const auto* reference = std::get_if<syntax::Reference>(&expression.what);
+  if (!reference) {
+    error("E0218", expression.range, "a target lists tasks, families and slices", {"write for instance `target quick = [F[64], rdf]`"});
+    return;
+  }
+  Module* module = &main();
+  const syntax::Name* name = &reference->name;
+  std::string noun;
+  std::size_t next = 0;
+  const auto step = [&]() -> const syntax::MemberTrailer* {
+    return next < reference->trailers.size() ? std::get_if<syntax::MemberTrailer>(&reference->trailers[next].what) : nullptr;
+  };
+  if (const auto import = module->imports.find(name->text); import != module->imports.end() && !module->families.count(name->text) && step()) {
+    module->used_imports.insert(name->text);
+    name = &step()->name;
+    module = import->second;
+    ++next;
+  }
+  if (catalog_.find_kind(name->text) && !module->families.count(name->text) && step()) {
+    noun = name->text;
+    name = &step()->name;
+    ++next;
+  }
+  const std::vector<Family*> matching = families_named(*module, noun, name->text);
+  if (matching.empty()) {
+    std::vector<std::string> known;
+    for (const auto& [family, all] : module->families) known.push_back(family);
+    error("E0207", name->range, fmt::format("`{}` is not defined", name->text), did_you_mean(name->text, known));
+    return;
+  }
+  if (matching.size() != 1) {
+    std::vector<std::string> kinds;
+    for (const Family* family : matching) kinds.push_back(fmt::format("`{}.{}`", family->block->kind.text, name->text));
+    error("E0214", name->range, fmt::format("`{}` names several blocks", name->text), {fmt::format("write {}", fmt::join(kinds, " or "))});
+    return;
+  }
+  Family& family = *matching[0];
+  if (!family.good || !family.kind) return;
+  if (family.kind->makes == schema::Makes::value || family.kind->makes == schema::Makes::policy) {
+    error("E0218", expression.range, fmt::format("{} `{}` is a value, nothing is run for it", family.kind->noun, name->text), {"a target lists tasks"});
+    return;
+  }
+  const syntax::IndexTrailer* index = next < reference->trailers.size() ? std::get_if<syntax::IndexTrailer>(&reference->trailers[next].what) : nullptr;
+  if (next + (index ? 1 : 0) != reference->trailers.size()) {
+    error("E0218", expression.range, "a target lists tasks, not their results", {fmt::format("write `{}`", name->text)});
+    return;
+  }
+  if (index && family.kind->indexed_as_rows) {
+    error("E0211", expression.range, fmt::format("{} `{}` is made as a whole, its index set are its rows", family.kind->noun, name->text), {fmt::format("write `{}`", name->text)});
+    return;
+  }
+  bool sliced = false, wrong = false;
+  Scope scope;
+  scope.module = &main();
+  std::vector<const Instance*> chosen = select(family, index, scope, expression.range, sliced, wrong);
+  declaration.wanted.insert(declaration.wanted.end(), chosen.begin(), chosen.end());
+}
+
+}  // namespace bgw::semantics
