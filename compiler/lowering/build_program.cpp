@@ -71,6 +71,7 @@ class Builder {
     plan.overridden = model.overridden;
     program_.docs = model.docs;
     program_.axes = model.axes;
+    plan.tasks.reserve(model.instances.size());
     task_of_.assign(model.instances.size(), kNone);
     check_of_.assign(model.instances.size(), kNone);
     for (const Instance& instance : model.instances) {
@@ -108,7 +109,7 @@ class Builder {
     spec.policy = policy_of_task(instance);
     spec.presentation = presentation_of(instance);
     spec.later = instance.traits.later;
-    RoleWriter roles(spec.placement == plan::Placement::inline_);
+    RoleWriter roles(spec.placement == plan::Placement::inline_, texts_);
     spec.arguments = roles.rewrite(instance.arguments, "");
     spec.inputs = inputs_of(roles);
     add_keys(spec);
@@ -146,7 +147,7 @@ class Builder {
   void add_keys(plan::TaskSpec& spec) {
     write_preimage(spec, spec.arguments, false);
     spec.key = plan::sha256(text_);
-    const Value endless = without_lengths(spec.arguments);
+    const Value endless = without_lengths(spec.arguments, texts_);
     const bool same = endless.identity() == spec.arguments.identity() &&
                       std::all_of(spec.inputs.begin(), spec.inputs.end(), [&](const plan::TaskInput& input) {
                         return program_.plan.tasks[input.task].stream_key == input.key;
@@ -183,7 +184,7 @@ class Builder {
     plan::CheckSpec check;
     check.name = instance.name;
     check.kind = instance.kind->noun;
-    RoleWriter roles(true);
+    RoleWriter roles(true, texts_);
     check.arguments = roles.rewrite(instance.arguments, "");
     check.inputs = inputs_of(roles);
     check_of_[place(instance)] = program_.plan.checks.size();

@@ -13,27 +13,23 @@ using schema::Value;
 std::string join(const std::string& path, const std::string& name) { return path.empty() ? name : path + "." + name; }
 
 bool names_task(const std::string& name, const Value& member) { return name == "task" && member.is_int(); }
+bool is_length(const std::string& name, const Value&) { return name == "steps" || name == "count" || name == "produce"; }
 
-bool holds_task(const Value& value) {
-  if (value.is_list()) return std::any_of(value.as_list().begin(), value.as_list().end(), holds_task);
-  if (!value.is_map()) return false;
+/// True when a member of that sort stands anywhere in the value.
+template <class IsWanted>
+bool holds(const Value& value, IsWanted is_wanted, const schema::JsonTexts& plain) {
+  if (value.identity() == nullptr || plain.count(value.identity())) return false;
+  if (value.is_list()) {
+    return std::any_of(value.as_list().begin(), value.as_list().end(), [&](const Value& item) { return holds(item, is_wanted, plain); });
+  }
   const Map& map = value.as_map();
-  return std::any_of(map.begin(), map.end(), [](const auto& member) { return names_task(member.first, member.second) || holds_task(member.second); });
-}
-
-bool is_length(const std::string& name) { return name == "steps" || name == "count" || name == "produce"; }
-
-bool holds_length(const Value& value) {
-  if (value.is_list()) return std::any_of(value.as_list().begin(), value.as_list().end(), holds_length);
-  if (!value.is_map()) return false;
-  const Map& map = value.as_map();
-  return std::any_of(map.begin(), map.end(), [](const auto& member) { return is_length(member.first) || holds_length(member.second); });
+  return std::any_of(map.begin(), map.end(), [&](const auto& member) { return is_wanted(member.first, member.second) || holds(member.second, is_wanted, plain); });
 }
 
 }  // namespace
 
 Value RoleWriter::rewrite(const Value& value, const std::string& path) {
-  if (!holds_task(value)) return value;
+  if (!holds(value, names_task, plain_)) return value;
   if (value.is_list()) {
     List list;
     for (std::size_t i = 0; i < value.as_list().size(); ++i) list.push_back(rewrite(value.as_list()[i], join(path, std::to_string(i))));
@@ -57,16 +53,16 @@ std::string RoleWriter::role_of(std::int64_t task, const std::string& path) {
   return path;
 }
 
-Value without_lengths(const Value& value) {
-  if (!holds_length(value)) return value;
+Value without_lengths(const Value& value, const schema::JsonTexts& plain) {
+  if (!holds(value, is_length, plain)) return value;
   if (value.is_list()) {
     List list;
-    for (const Value& item : value.as_list()) list.push_back(without_lengths(item));
+    for (const Value& item : value.as_list()) list.push_back(without_lengths(item, plain));
     return list;
   }
   Map map;
   for (const auto& [name, member] : value.as_map()) {
-    if (!is_length(name)) map.emplace(name, without_lengths(member));
+    if (!is_length(name, member)) map.emplace(name, without_lengths(member, plain));
   }
   return map;
 }

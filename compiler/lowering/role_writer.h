@@ -13,7 +13,8 @@ namespace bgw::lowering {
 /// is, shared.
 class RoleWriter {
  public:
-  explicit RoleWriter(bool one_role_a_task) : one_role_a_task_(one_role_a_task) {}
+  /// @param plain  lists and maps known to hold no task: value blocks, which need not be searched for every task
+  RoleWriter(bool one_role_a_task, const schema::JsonTexts& plain) : one_role_a_task_(one_role_a_task), plain_(plain) {}
 
   schema::Value rewrite(const schema::Value& value, const std::string& path);
   const std::map<std::string, std::int64_t>& tasks() const { return tasks_; }  // role -> number of the instance
@@ -22,11 +23,13 @@ class RoleWriter {
   std::string role_of(std::int64_t task, const std::string& path);
 
   bool one_role_a_task_;
+  const schema::JsonTexts& plain_;
   std::map<std::string, std::int64_t> tasks_;
   std::map<std::int64_t, std::string> role_of_task_;
 };
 
 /// The value without the members that say how long a task goes on, at any depth; itself when it has none.
-schema::Value without_lengths(const schema::Value& value);
+/// @param plain  lists and maps known to have none
+schema::Value without_lengths(const schema::Value& value, const schema::JsonTexts& plain);
 
 }  // namespace bgw::lowering
