@@ -114,7 +114,7 @@ struct Family {
   std::string name;                      // with the prefix of its file
   std::vector<std::string> axes, variables;
   std::shared_ptr<const std::vector<IndexName>> index_names;
-  bool good = true, planned = false, used = false;
+  bool good = true, shaped = false, planned = false, used = false;
   std::vector<const AxisTable*> tables;
   std::vector<Instance*> instances;      // by position, the last axis fastest; null: not resolved yet
   std::set<const Instance*> running;
@@ -270,6 +270,7 @@ class Elaborator {
   void warn_same_seed(Family& family);
 
   // members.cpp
+  void shape_family(Family& family);
   void plan_family(Family& family);
   void plan_bases(Family& family);
   void plan_members(MembersPlan& plan, const std::string& title);

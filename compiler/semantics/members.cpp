@@ -44,18 +44,24 @@ void add(Traits& to, const Traits& from) {
 
 }  // namespace
 
-/// What of a family is the same for all its members, worked out when the first is asked for.
-void Elaborator::plan_family(Family& family) {
-  if (family.planned) return;
-  family.planned = true;
+/// The axes of a family and what it extends.
+void Elaborator::shape_family(Family& family) {
+  if (family.shaped) return;
+  family.shaped = true;
   if (!family.good) return;
   std::size_t total = 0;
   if (family.instances.empty()) {  // of an imported file
     family.good = find_axes(family, total);
     most_work_ += 300 * total;
   }
-  if (!family.good) return;
-  plan_bases(family);
+  if (family.good) plan_bases(family);
+}
+
+/// What of a family is the same for all its members, worked out when the first is asked for.
+void Elaborator::plan_family(Family& family) {
+  if (family.planned) return;
+  family.planned = true;
+  shape_family(family);
   if (!family.good) return;
   std::set<std::string_view> varying(family.variables.begin(), family.variables.end());
   family.members.layers.push_back({&family.block->body, 0, std::move(varying)});
@@ -141,7 +147,7 @@ void Elaborator::plan_bases(Family& family) {
     own.bindings.emplace_back(base.variables[i], index->arguments[i].value.get());
   }
   chain_.push_back("extends " + family.name);
-  plan_family(base);
+  shape_family(base);  // the base alone need not be complete
   chain_.pop_back();
   family.good = family.good && base.good;
   family.bases.push_back(std::move(own));
