@@ -133,7 +133,7 @@ void check_shells(const Value& system, double cutoff, CheckContext& context) {
     const std::vector<crystal::Shell> narrow = crystal::neighbour_shells(kind, density.high, cutoff);
     const bool jumps = potential.at("style").as_string() == "lennard_jones" && given(potential, "switch_from") == nullptr;
     if (!jumps || narrow.size() == wide.size()) continue;
-    context.complain({"W0504", "lattice", fmt::format("neighbours of {} enter the cutoff as the density rises", context.block),
+    context.complain({"W0521", "lattice", fmt::format("neighbours of {} enter the cutoff as the density rises", context.block),
                       {fmt::format("{} shells are within it at {}, {} at {}: the force of each jumps there", wide.size(),
                                    shown(context, density.low, "density"), narrow.size(), shown(context, density.high, "density"))},
                       {"write `switch_from = …` in the potential, or a narrower range of density"}, true});

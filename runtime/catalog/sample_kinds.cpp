@@ -124,7 +124,7 @@ void check_timestep(const Map& md, CheckContext& context) {
   const auto frequency = stiffest_mode(system, mass == nullptr ? 1.0 : mass->as_double());
   const double step = md.at("timestep").as_double();
   if (!frequency || *frequency * step <= kLargestPhase) return;
-  context.complain({"W0505", "timestep", fmt::format("the time step of {} is long for the stiffest vibration", context.block),
+  context.complain({"W0522", "timestep", fmt::format("the time step of {} is long for the stiffest vibration", context.block),
                     {fmt::format("its period is about {}, {:.2g} steps", shown(context, 2.0 * 3.141592653589793 / *frequency, "time"), 2.0 * 3.141592653589793 / (*frequency * step))},
                     {fmt::format("take at most {}", shown(context, kLargestPhase / *frequency, "time"))}, true});
 }

@@ -54,7 +54,7 @@ void check_schedule(const Value& stage, bool last, const char* name, const char*
                       {fmt::format("the stage has {}, the training {}", shown(context, walked, dimension), shown(context, asked, dimension))},
                       {"stay within the range, or widen it"}});
   } else if (last && !same(end_of(*schedule), asked)) {
-    context.complain({"W0503", place_in(stage, name), fmt::format("the last stage of {} does not end at its {}", context.block, name),
+    context.complain({"W0520", place_in(stage, name), fmt::format("the last stage of {} does not end at its {}", context.block, name),
                       {fmt::format("it ends at {}, the training is for {}", shown(context, end_of(*schedule), dimension), shown(context, asked, dimension))},
                       {fmt::format("end at {}", shown(context, asked, dimension))}, true});
   }
