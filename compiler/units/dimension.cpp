@@ -25,6 +25,7 @@ const Named kNamed[] = {
     {"velocity", {.length = 1, .time = -1}, "angstrom/ps"},
     {"force", {.length = -1, .energy = 1}, "eV/angstrom"},
     {"spring", {.length = -2, .energy = 1}, "eV/angstrom^2"},
+    {"frequency", {.time = -1}, "/ps"},
     {"angle", {.angle = 1}, "deg"},
     {"memory", {.information = 1}, "GB"},
 };

@@ -8,9 +8,11 @@ schema::Catalog builtin_catalog() {
   schema::Catalog catalog;
   add_crystal_kinds(catalog);
   add_model_kinds(catalog);
+  add_train_kinds(catalog);
+  add_sample_kinds(catalog);
   add_estimate_kinds(catalog);
+  add_phase_kinds(catalog);
   add_report_kinds(catalog);
-  add_later_names(catalog);
   return catalog;
 }
 

@@ -1,6 +1,10 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "runtime/catalog/kinds.h"
+#include "runtime/catalog/states.h"
+#include "runtime/catalog/values.h"
 
 namespace bgw::catalog {
 namespace {
@@ -15,39 +19,143 @@ using schema::Type;
 using schema::TypeKind;
 using schema::Value;
 
-/// The path begins at a base of the same crystal under the same conditions.
-void check_reference(Map& reference, CheckContext& context) {
-  const schema::UpstreamTask base = context.upstream(reference.at("path").at("base"));
-  const State theirs = state_of(base, context);
-  const std::string other = fmt::format("`{}`", base.name);
-  expect_same(&reference.at("system"), theirs.system, "system", "path", other, context);
-  expect_same(&reference.at("ensemble"), theirs.ensemble, "ensemble", "path", other, context);
+/// Both say at which state they are: a path that begins at a base begins at its crystal under its conditions.
+void check_path(const Map& reference, CheckContext& context) {
+  const Value& path = reference.at("path");
+  const std::string& name = path.at("call").as_string();
+  if (name == "base_to_target") {
+    const schema::UpstreamTask base = context.upstream(path.at("base"));
+    const State theirs = state_of(base, context), mine = state_of(reference);
+    const std::string other = fmt::format("`{}`", base.name);
+    expect_same(mine.system, theirs.system, "system", "path", other, context);
+    expect_same(mine.ensemble, theirs.ensemble, "ensemble", "path", other, context);
+  }
+  if (name != "replica_exchange" && name != "temperature_ladder") return;
+  const Range ladder{path.at("from").as_double(), path.at("to").as_double()};
+  const Range target = range_of(reference.at("ensemble").at("temperature"));
+  if (std::min(ladder.low, ladder.high) <= target.low * (1.0 + 1e-9) && std::max(ladder.low, ladder.high) >= target.high * (1.0 - 1e-9)) return;
+  context.complain({"E0428", "path", fmt::format("the path of {} does not pass the temperature of its ensemble", context.block),
+                    {fmt::format("it goes from {} to {}, the ensemble is at {}", shown(context, ladder.low, "temperature"), shown(context, ladder.high, "temperature"), shown(context, target, "temperature"))},
+                    {"begin or end at the ensemble's temperature, or enclose it"}});
 }
 
-/// `bar` compares two sets of samples of one crystal; `lfep` needs those of the model alone.
-void check_estimate(Map& estimate, CheckContext& context) {
-  const Value& data = estimate.at("data");
-  if (estimate.at("method").as_string() == "lfep") {
-    if (!data.is_none()) {
-      context.complain({"E0405", "data", "lfep uses the samples of the model alone, `data` has no use", {}, {"leave `data` out, or write `method = bar`"}});
+/// Dynamics produces for a time, hmc makes a number of moves.
+void check_sampler(const Map& reference, CheckContext& context) {
+  const Value& sampler = reference.at("sampler");
+  const auto complain = [&](const char* attribute, std::string message, std::string help) {
+    context.complain({"E0428", attribute, std::move(message), {}, {std::move(help)}});
+  };
+  if (sampler.at("call").as_string() == "hmc") {
+    for (const char* attribute : {"produce", "equilibrate"}) {
+      if (given(reference, attribute) != nullptr) complain(attribute, fmt::format("hmc of {} counts its moves, `{}` has no use", context.block, attribute), "leave it out; `steps` of hmc is its length");
     }
     return;
   }
-  if (data.is_none()) {
-    context.complain({"E0405", "", fmt::format("{} lacks `data`: bar needs samples of the crystal beside those of the model", context.block), {},
-                      {"write for instance `data = ref[n].samples`, or `method = lfep`"}});
+  if (given(sampler, "timestep") == nullptr) complain("sampler", fmt::format("langevin of {} lacks `timestep`", context.block), "write for instance `langevin(timestep = 2 fs, friction = 1 /ps)`");
+  if (given(reference, "produce") == nullptr) complain("", fmt::format("{} lacks `produce`, the time that langevin runs in each state", context.block), "write for instance `produce = 2 ns`");
+}
+
+void check_reference(Map& reference, CheckContext& context) {
+  expect_one_state(reference, context);
+  check_path(reference, context);
+  check_sampler(reference, context);
+}
+
+bool two_sided(const std::string& method) { return method == "bar" || method == "mbar"; }
+
+/// Draws that exist, or a model that is drawn from on a grid.
+bool check_source(const Map& estimate, CheckContext& context) {
+  const Value* samples = given(estimate, "samples");
+  const Value* model = given(estimate, "model");
+  if ((samples == nullptr) == (model == nullptr)) {
+    context.complain({"E0421", samples == nullptr ? "" : "model", fmt::format("{} takes either `samples` or `model`, it has {}", context.block, samples == nullptr ? "neither" : "both"), {},
+                      {"write `samples = …` for draws of a sample block, or `model = …` with `count` to draw here"}});
+    return false;
+  }
+  if (samples != nullptr) {
+    for (const std::string& name : variable_names()) {
+      if (given(estimate, name) != nullptr) context.complain({"E0421", name, fmt::format("the samples of {} are at one state, a grid needs `model`", context.block), {}, {"write `model = …` in place of `samples`"}});
+    }
+    if (given(estimate, "count") != nullptr) context.complain({"E0421", "count", fmt::format("{} uses all of its samples, `count` goes with `model`", context.block), {}, {"leave it out"}});
+  } else if (given(estimate, "count") == nullptr) {
+    context.complain({"E0204", "", fmt::format("{} lacks `count`: how many samples it draws from the model", context.block), {}, {"write for instance `count = 2_000`"}});
+  }
+  return true;
+}
+
+/// Grids run over what the training left open, within its range.
+void check_grid(const Map& estimate, CheckContext& context) {
+  const schema::UpstreamTask trained = context.upstream(estimate.at("model"));
+  const State wide = state_of(trained, context);
+  if (!wide.system || !wide.ensemble) return;
+  for (const Variable& variable : variables()) {
+    const Value* grid = given(estimate, variable.name);
+    const Value* range = wide.find(variable);
+    const bool open = range != nullptr && is_interval(*range);
+    if (grid == nullptr && open) {
+      context.complain({"E0415", "", fmt::format("{} lacks `{}`, which `{}` leaves open", context.block, variable.name, trained.name),
+                        {fmt::format("trained were {}", shown(context, range_of(*range), variable.dimension))}, {fmt::format("write `{} = …`, a value or a list", variable.name)}});
+    } else if (grid != nullptr && !open) {
+      context.complain({"E0415", variable.name, fmt::format("`{}` was trained at one `{}`, {} has no choice of it", trained.name, variable.name, context.block), {}, {"leave it out"}});
+    } else if (grid != nullptr && !(range_of(*range).holds(range_of(*grid).low) && range_of(*range).holds(range_of(*grid).high))) {
+      context.complain({"E0414", variable.name, fmt::format("`{}` of {} lies outside the training of `{}`", variable.name, context.block, trained.name),
+                        {fmt::format("the grid is {}, trained were {}", shown(context, range_of(*grid), variable.dimension), shown(context, range_of(*range), variable.dimension))},
+                        {"stay within the range, or train on a wider one"}});
+    }
+  }
+}
+
+void check_marginal(const Map& estimate, const Value& source, CheckContext& context) {
+  const Value* marginal = given(estimate, "marginal");
+  if (marginal == nullptr || !marginal->as_bool()) {
+    if (given(estimate, "aux_draws") != nullptr) context.complain({"E0422", "aux_draws", fmt::format("`aux_draws` of {} goes with `marginal`", context.block), {}, {"write `marginal = true`, or leave it out"}});
     return;
   }
+  const schema::UpstreamTask trained = training_of(source, context);
+  const Value* flow = trained.arguments == nullptr ? nullptr : given(*trained.arguments, "flow");
+  if (flow == nullptr || flow->at("type").as_string() == "augmented_coupling") return;
+  context.complain({"E0422", "marginal", fmt::format("the flow of `{}` has no auxiliary copies to average over", trained.name), {fmt::format("it is {}", flow->at("type").as_string())},
+                    {"leave `marginal` out, or train an `augmented_coupling`"}});
+}
+
+/// Two sets of samples of one crystal.
+void check_two_sides(const Map& estimate, CheckContext& context) {
   const schema::UpstreamTask drawn = context.upstream(estimate.at("samples"));
-  const schema::UpstreamTask chains = context.upstream(data);
-  const State ours = state_of(drawn, context);
-  const State theirs = state_of(chains, context);
+  const schema::UpstreamTask chains = context.upstream(estimate.at("data"));
+  const State ours = state_of(drawn, context), theirs = state_of(chains, context);
   if (ours.system && theirs.system && *ours.system != *theirs.system) {
     context.complain({"E0404", "data", fmt::format("`{}` and `{}` differ in their system", drawn.name, chains.name), {}, {"give both the same system"}});
   }
   if (ours.ensemble && theirs.ensemble && *ours.ensemble != *theirs.ensemble) {
     context.complain({"E0404", "data", fmt::format("`{}` and `{}` differ in their ensemble", drawn.name, chains.name), {}, {"give both the same ensemble"}});
   }
+  if (chains.noun == "data" && !theirs.ensemble) {
+    context.complain({"E0405", "data", fmt::format("`{}` does not say at which conditions it was drawn", chains.name), {}, {"write `ensemble = …` in the data block"}});
+  }
+}
+
+/// The other methods need the samples of the model alone.
+void check_estimate(Map& estimate, CheckContext& context) {
+  if (!check_source(estimate, context)) return;
+  const std::string& method = estimate.at("method").as_string();
+  const Value* samples = given(estimate, "samples");
+  check_marginal(estimate, samples == nullptr ? estimate.at("model") : *samples, context);
+  if (samples == nullptr) check_grid(estimate, context);
+  const Value* data = given(estimate, "data");
+  if (!two_sided(method)) {
+    if (data != nullptr) context.complain({"E0405", "data", fmt::format("{} uses the samples of the model alone, `data` has no use", method), {}, {"leave `data` out, or write `method = bar`"}});
+    return;
+  }
+  if (samples == nullptr) {
+    context.complain({"E0405", "model", fmt::format("{} compares samples that exist, {} draws its own", method, context.block), {}, {"write `samples = …` of a sample block, or `method = lfep`"}});
+    return;
+  }
+  if (data == nullptr) {
+    context.complain({"E0405", "", fmt::format("{} lacks `data`: {} needs samples of the crystal beside those of the model", context.block, method), {},
+                      {"write for instance `data = ref[n].samples`, or `method = lfep`"}});
+    return;
+  }
+  check_two_sides(estimate, context);
 }
 
 KindSchema reference() {
@@ -63,6 +171,8 @@ KindSchema reference() {
        "the states", true, {}},
       {"sampler", Type::constructor({"hmc"}, {"langevin"}), "how a state is sampled", true, {}},
       {"seed", Type::of(TypeKind::seed), "root of the random numbers", true, {}},
+      later({"equilibrate", Type::quantity("time"), "of langevin, in each state, before anything is kept", false, {}, {}, kPositive, "200 ps"}),
+      later({"produce", Type::quantity("time"), "of langevin, in each state", false, {}, {}, kPositive, "2 ns"}),
   };
   kind.results = {{"per_particle", ResultType::number, "", "beta F / N"},
                   {"mean_energy", ResultType::number, "energy", "per atom"},
@@ -83,12 +193,18 @@ KindSchema estimate() {
   kind.makes = Makes::task;
   kind.doc = "The free energy from samples";
   kind.attributes = {
-      {"method", method, "bar: both sides; lfep: the model's side", true, {}},
-      {"samples", Type::samples({"sample"}), "drawn from the model", true, {}},
-      {"data", Type::samples({"reference"}), "drawn from the crystal", false, {}},
+      {"method", method, "bar, mbar: both sides; lfep, cumulant, ais, ess: the model's side", true, {}},
+      {"samples", Type::samples({"sample"}), "drawn from the model", false, {}},
+      {"data", Type::samples({"reference", "md", "data"}), "drawn from the crystal", false, {}},
+      later({"model", Type::reference({"train"}), "drawn from here, on a grid of states", false, {}}),
+      later({"count", Type::of(TypeKind::integer), "draws from `model` in each state", false, {}, {}, {1.0, {}, 1e9}, "2_000"}),
+      later({"marginal", Type::of(TypeKind::boolean), "average over the auxiliary copies of an augmented flow", false, false}),
+      later({"aux_draws", Type::of(TypeKind::integer), "auxiliary draws for each sample", false, {}, {}, {1.0, {}, 1e6}, "64"}),
       {"bootstrap", Type::of(TypeKind::integer), "resamplings for the error bar", false, 200, {}, {2.0, {}, 1e6}},
       {"seed", Type::of(TypeKind::seed), "of the resampling", false, {}},
   };
+  for (schema::Attribute& variable : variable_attributes(one_or_list, "of the grid of states")) kind.attributes.push_back(std::move(variable));
+  kind.coordinates = variable_attributes([](const Type& single) { return single; }, "of a state of the grid");
   kind.results = {{"per_particle", ResultType::number, "", "beta F / N"},
                   {"energy_per_particle", ResultType::number, "energy", "F / N"},
                   {"absolute", ResultType::number, "", "beta F / N with the true de Broglie length; needs `mass`"},
@@ -111,7 +227,7 @@ KindSchema rdf() {
   kind.noun = "rdf";
   kind.makes = Makes::task;
   kind.doc = "Radial distribution function of samples";
-  kind.attributes = {{"of", Type::samples({"sample", "reference"}), "configurations", true, {}},
+  kind.attributes = {{"of", Type::samples({"sample", "reference", "md", "data"}), "configurations", true, {}},
                      {"weighted", Type::of(TypeKind::boolean), "use the weights of the samples", false, false},
                      {"bins", Type::of(TypeKind::integer), "up to half the box", false, 200, {}, {2.0, {}, 1e5}}};
   kind.results = {{"curve", ResultType::curve, "", "r and g"}};
@@ -126,10 +242,18 @@ void add_estimate_kinds(schema::Catalog& catalog) {
   catalog.add(reference());
   catalog.add(estimate());
   catalog.add_function(rdf());
-  catalog.add(ConstructorSchema{"base_to_target",
-                                {{"base", Type::reference({"base"}), "where the path begins", true, {}},
-                                 {"states", Type::of(TypeKind::integer), "with both ends", true, {}, {}, {2.0, {}, 1000.0}, "3"}},
-                                "States between a Gaussian and the crystal"});
+  const schema::Attribute states{"states", Type::of(TypeKind::integer), "with both ends", true, {}, {}, {2.0, {}, 1000.0}, "3"};
+  const schema::Attribute from{"from", Type::quantity("temperature"), "where it begins", true, {}, {}, kPositive, "300 K"};
+  const schema::Attribute to{"to", Type::quantity("temperature"), "where it ends", true, {}, {}, kPositive, "900 K"};
+  catalog.add(ConstructorSchema{"base_to_target", {{"base", Type::reference({"base"}), "where the path begins", true, {}}, states}, "States between a Gaussian and the crystal"});
+  catalog.add(ConstructorSchema{"einstein_crystal", {{"spring", Type::quantity("spring"), "that ties each atom to its site", true, {}, {}, kPositive, "5 kcal/mol/angstrom^2"}, states},
+                                "States between independent oscillators and the crystal", true});
+  catalog.add(ConstructorSchema{"temperature_ladder", {from, to, states}, "States of the crystal at rising temperatures", true});
+  catalog.add(ConstructorSchema{"lambda", {{"from", Type::of(TypeKind::number), "where it begins", true, {}, {}, {0.0, {}, {}}, "0"},
+                                           {"to", Type::of(TypeKind::number), "where it ends", true, {}, {}, {0.0, {}, {}}, "21"}, states},
+                                "States of the crystal as the three-body term grows", true});
+  catalog.add(ConstructorSchema{"replica_exchange", {from, to, {"temperatures", Type::of(TypeKind::integer), "with both ends", true, {}, {}, {2.0, {}, 1000.0}, "21"}},
+                                "Copies of the crystal at several temperatures that change places", true});
   catalog.add(ConstructorSchema{"hmc",
                                 {{"chains", Type::of(TypeKind::integer), "side by side", true, {}, {}, {1.0, {}, 1e6}, "16"},
                                  {"steps", Type::of(TypeKind::integer), "recorded moves per chain and state", true, {}, {}, {4.0, {}, 1e9}, "64"}},

@@ -1,11 +1,11 @@
 #include <fmt/format.h>
 
 #include "runtime/catalog/kinds.h"
+#include "runtime/catalog/values.h"
 
 namespace bgw::catalog {
 namespace {
 
-using schema::Bounds;
 using schema::CheckContext;
 using schema::KindSchema;
 using schema::Makes;
@@ -14,9 +14,26 @@ using schema::NestedSchema;
 using schema::Type;
 using schema::TypeKind;
 
-const Bounds kPositive{{}, 0.0, {}};
+/// A series is a line through `y`, or the plane that `fill` covers.
+void check_series(const schema::Value& series, CheckContext& context) {
+  const bool line = series.has("y"), plane = series.has("fill");
+  const std::string& name = series.at("name").as_string();
+  // The name of a member of a family ends in its indices, the block does not.
+  const std::string place = fmt::format("series.{}", name.substr(0, name.find('[')));
+  if (line == plane) {
+    context.complain({"E0429", plane ? place + ".fill" : "", fmt::format("series `{}` of {} needs either `y` or `fill`, it has {}", name, context.block, plane ? "both" : "neither"), {},
+                      {"write `y = …` for a line or points, `fill = …` for a coloured plane"}});
+    return;
+  }
+  if (!plane) return;
+  for (const char* attribute : {"x", "band"}) {
+    if (!series.has(attribute)) continue;
+    context.complain({"E0429", place + "." + attribute, fmt::format("`fill` of series `{}` covers the plane, `{}` has no use", name, attribute), {}, {"leave it out"}});
+  }
+}
 
 void check_figure(Map& figure, CheckContext& context) {
+  for (const schema::Value& series : figure.at("series").as_list()) check_series(series, context);
   const schema::Value& size = figure.at("size");
   if (size.is_none() || size.as_list().size() == 2) return;
   context.complain({"E0303", "size", fmt::format("the size of {} is two ints, width and height, got {}", context.block, size.as_list().size()), {}, {"write for instance `size = [640, 400]`"}});
@@ -29,10 +46,12 @@ KindSchema figure() {
   series.required = true;
   series.doc = "One line or set of points";
   series.attributes = {{"x", Type::of(TypeKind::expression), "abscissa; a curve brings its own", false, {}},
-                       {"y", Type::of(TypeKind::expression), "ordinate", true, {}},
+                       {"y", Type::of(TypeKind::expression), "ordinate", false, {}},
+                       later({"fill", Type::of(TypeKind::expression), "a word or number over the plane, as the stable phase", false, {}}),
                        {"yerr", Type::any_of({Type::word({"auto"}), Type::of(TypeKind::expression)}), "error bar; auto: that of y", false, "auto"},
                        {"label", Type::of(TypeKind::string), "in the legend; the name when left out", false, {}},
-                       {"style", Type::word({"line", "dashed", "dotted", "points"}), "how it is drawn", false, {}}};
+                       {"style", Type::word({"line", "dashed", "dotted", "points"}), "how it is drawn", false, {}},
+                       later({"band", Type::of(TypeKind::boolean), "draw the error as a band", false, false})};
   KindSchema kind;
   kind.noun = "figure";
   kind.makes = Makes::inline_task;
@@ -40,7 +59,8 @@ KindSchema figure() {
   kind.attributes = {{"title", Type::of(TypeKind::string), "above it", false, {}},
                      {"xlabel", Type::of(TypeKind::string), "below it", false, {}},
                      {"ylabel", Type::of(TypeKind::string), "beside it", false, {}},
-                     {"size", Type::list(Type::of(TypeKind::integer)), "width and height in points", false, {}, {}, {50.0, {}, 10000.0}}};
+                     {"size", Type::list(Type::of(TypeKind::integer)), "width and height in points", false, {}, {}, {50.0, {}, 10000.0}},
+                     later({"format", Type::list(Type::word({"svg", "pdf"})), "files that are written; svg when left out", false, schema::List{"svg"}})};
   kind.nested = {series};
   kind.complete = check_figure;
   return kind;
@@ -88,6 +108,17 @@ KindSchema expect() {
   return kind;
 }
 
+void check_resources(Map& resources, CheckContext& context) {
+  const auto count = [&](const char* name, std::int64_t otherwise) {
+    const schema::Value* value = given(resources, name);
+    return value == nullptr ? otherwise : value->as_int();
+  };
+  const schema::Value* parallel = given(resources, "data_parallel");
+  if (parallel == nullptr || !parallel->as_bool() || count("gpus", 0) * count("nodes", 1) > 1 || count("cpus", 1) > 1) return;
+  context.complain({"E0424", "data_parallel", fmt::format("{} has one device, `data_parallel` has nothing to share", context.block),
+                    {fmt::format("it has {} gpus on {} nodes and {} cpus", count("gpus", 0), count("nodes", 1), count("cpus", 1))}, {"take more `gpus`, `nodes` or `cpus`, or leave it out"}});
+}
+
 KindSchema resources() {
   KindSchema kind;
   kind.noun = "resources";
@@ -95,7 +126,12 @@ KindSchema resources() {
   kind.doc = "What a task may take of the machine; never part of a key";
   kind.attributes = {{"cpus", Type::of(TypeKind::integer), "threads", false, 1, {}, {1.0, {}, 4096.0}},
                      {"memory", Type::quantity("memory"), "at most", false, {}, {}, kPositive, "4 GB"},
-                     {"walltime", Type::quantity("duration"), "at most", false, {}, {}, kPositive, "2 h"}};
+                     {"walltime", Type::quantity("duration"), "at most", false, {}, {}, kPositive, "2 h"},
+                     later({"gpus", Type::of(TypeKind::integer), "of each node", false, 0, {}, {0.0, {}, 1024.0}}),
+                     later({"nodes", Type::of(TypeKind::integer), "of a cluster", false, 1, {}, {1.0, {}, 65536.0}}),
+                     later({"data_parallel", Type::of(TypeKind::boolean), "share each batch among the devices", false, false}),
+                     later({"exclusive", Type::of(TypeKind::boolean), "no other job on its nodes", false, false})};
+  kind.complete = check_resources;
   return kind;
 }
 
@@ -106,23 +142,6 @@ void add_report_kinds(schema::Catalog& catalog) {
   catalog.add(table());
   catalog.add(expect());
   catalog.add(resources());
-}
-
-void add_later_names(schema::Catalog& catalog) {
-  for (const char* noun : {"md", "data", "phase_diagram"}) catalog.add_later(noun);
-  for (const char* constructor : {"forward_kl", "mixed", "harmonic", "decay", "gnn", "legendre", "langevin", "einstein_crystal",
-                                  "replica_exchange", "temperature_ladder", "at", "fit", "bootstrap"}) {
-    catalog.add_later(constructor);
-  }
-  for (const char* attribute : {"lattice.c_over_a", "lattice.b_over_a", "lattice.delta", "lattice.path", "system.species", "ensemble.pressure",
-                                "ensemble.box", "base.width", "flow.layers", "flow.bins", "flow.embedding", "flow.conditioner", "flow.aux_width",
-                                "flow.condition_on", "train.warm_start", "stage.when", "stage.temperature", "stage.density", "stage.atoms",
-                                "stage.data", "stage.linearize_below", "stage.grad_clip", "estimate.model", "estimate.temperature",
-                                "estimate.density", "estimate.count", "estimate.marginal", "estimate.aux_draws", "reference.produce",
-                                "reference.equilibrate", "series.fill", "series.band", "figure.format", "retry.backoff", "resources.gpus", "resources.nodes",
-                                "resources.data_parallel", "resources.exclusive", "potential.switch_from"}) {
-    catalog.add_later(attribute);
-  }
 }
 
 }  // namespace bgw::catalog

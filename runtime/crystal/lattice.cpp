@@ -47,8 +47,24 @@ LatticeKind fcc() { return {"fcc", {1.0, 1.0, 1.0}, scaled({{0, 0, 0}, {1, 1, 0}
 
 LatticeKind bcc() { return {"bcc", {1.0, 1.0, 1.0}, scaled({{0, 0, 0}, {1, 1, 1}}, 2.0), 1}; }
 
+LatticeKind hcp() {
+  return {"hcp", {1.0, kSqrt3, kIdealCOverA}, scaled({{0, 0, 0}, {3, 3, 0}, {0, 4, 3}, {3, 1, 3}}, 6.0), 2};
+}
+
+// Close-packed layers on top of each other, so that fcc and hcp fill equal boxes.
+LatticeKind fcc_orthorhombic() {
+  return {"fcc_orthorhombic",
+          {1.0, kSqrt3, std::sqrt(6.0)},
+          scaled({{0, 0, 0}, {3, 3, 0}, {0, 4, 2}, {3, 1, 2}, {0, 2, 4}, {3, 5, 4}}, 6.0),
+          1};
+}
+
+constexpr double kWhiteTin = 0.5456;  // c/a of tin; a program gives that of its own crystal
+
+LatticeKind beta_tin() { return {"beta_tin", {1.0, 1.0, kWhiteTin}, scaled({{0, 0, 0}, {0, 2, 1}, {2, 2, 2}, {2, 0, 3}}, 4.0), 2}; }
+
 const std::vector<LatticeKind>& kinds() {
-  static const std::vector<LatticeKind> all{diamond_cubic(), ice_ih(), fcc(), bcc()};
+  static const std::vector<LatticeKind> all{diamond_cubic(), ice_ih(), fcc(), bcc(), hcp(), fcc_orthorhombic(), beta_tin()};
   return all;
 }
 
@@ -82,9 +98,10 @@ std::optional<std::array<int, 3>> repeats_for(const LatticeKind& kind, std::int6
   if (atoms <= 0 || atoms % basis != 0) return std::nullopt;
   const std::int64_t cells = atoms / basis;
   const auto root = static_cast<int>(std::llround(std::cbrt(static_cast<double>(cells))));
-  if (std::int64_t{root} * root * root == cells) return std::array<int, 3>{root, root, root};
-  std::optional<std::array<int, 3>> best;
   double best_ratio = kMaximalRatio * (1.0 + 1e-12);
+  const std::array<int, 3> equal{root, root, root};
+  if (std::int64_t{root} * root * root == cells && edge_ratio(kind, equal) < best_ratio) return equal;
+  std::optional<std::array<int, 3>> best;
   // Edges within a factor of two keep every repeat below three times the cube root of the cells.
   const std::int64_t limit = std::min<std::int64_t>(cells, 4 * root + 4);
   for (std::int64_t i = 1; i <= limit; ++i) {
@@ -120,6 +137,76 @@ std::vector<std::int64_t> allowed_atoms(const LatticeKind& kind, std::int64_t at
     if (is_near_cubic(cells)) found.push_back(cells * basis);
   }
   return found;
+}
+
+bool takes_edge_ratios(const LatticeKind& kind) { return kind.aspect != Vector3{1.0, 1.0, 1.0}; }
+
+bool takes_delta(const LatticeKind& kind) { return kind.name == "beta_tin"; }
+
+LatticeKind shaped(LatticeKind kind, const Shape& shape) {
+  if (shape.b_over_a) kind.aspect[1] = *shape.b_over_a * kind.aspect[0];
+  if (shape.c_over_a) kind.aspect[2] = *shape.c_over_a * kind.aspect[0];
+  if (takes_delta(kind)) {
+    kind.basis[1][0] += shape.delta;
+    kind.basis[2][0] += shape.delta;
+    kind.basis[2][1] += shape.delta;
+    kind.basis[3][1] += shape.delta;
+  }
+  return kind;
+}
+
+Vector3 box_edges(const LatticeKind& kind, const std::array<int, 3>& repeats, double density) {
+  const double cell_volume = static_cast<double>(kind.basis.size()) / density;
+  const double unit = std::cbrt(cell_volume / (kind.aspect[0] * kind.aspect[1] * kind.aspect[2]));
+  Vector3 edges{};
+  for (std::size_t k = 0; k < 3; ++k) edges[k] = unit * kind.aspect[k] * repeats[k];
+  return edges;
+}
+
+namespace {
+
+/// Distances of the neighbours of one site of the basis up to `cutoff`, ascending.
+std::vector<double> distances_from(const LatticeKind& kind, std::size_t site, const Vector3& edge, double cutoff) {
+  std::array<int, 3> reach{};
+  for (std::size_t k = 0; k < 3; ++k) reach[k] = static_cast<int>(std::ceil(cutoff / edge[k])) + 1;
+  std::vector<double> found;
+  for (const Vector3& other : kind.basis) {
+    for (int x = -reach[0]; x <= reach[0]; ++x) {
+      for (int y = -reach[1]; y <= reach[1]; ++y) {
+        for (int z = -reach[2]; z <= reach[2]; ++z) {
+          const double dx = (other[0] - kind.basis[site][0] + x) * edge[0];
+          const double dy = (other[1] - kind.basis[site][1] + y) * edge[1];
+          const double dz = (other[2] - kind.basis[site][2] + z) * edge[2];
+          const double distance = std::sqrt(dx * dx + dy * dy + dz * dz);
+          if (distance > 1e-9 * edge[0] && distance <= cutoff) found.push_back(distance);
+        }
+      }
+    }
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+}  // namespace
+
+std::vector<Shell> neighbour_shells(const LatticeKind& kind, double density, double cutoff) {
+  const Vector3 edge = box_edges(kind, {1, 1, 1}, density);
+  // The image along the shortest edge is a neighbour, so the first shell lies within it.
+  const double reach = std::max(cutoff, *std::min_element(edge.begin(), edge.end()) * (1.0 + 1e-9));
+  std::vector<double> nearest;
+  for (std::size_t site = 0; site < kind.basis.size(); ++site) {
+    std::vector<double> distances = distances_from(kind, site, edge, reach);
+    if (nearest.empty() || distances.front() < nearest.front() * (1.0 - 1e-6)) nearest = std::move(distances);
+  }
+  std::vector<Shell> shells;
+  for (const double distance : nearest) {
+    if (!shells.empty() && distance <= shells.back().distance * (1.0 + 1e-6)) {
+      ++shells.back().count;
+    } else if (distance <= cutoff || shells.empty()) {
+      shells.push_back({distance, 1});
+    }
+  }
+  return shells;
 }
 
 Crystal make_crystal(const LatticeKind& kind, const std::array<int, 3>& repeats, double density) {

@@ -12,7 +12,7 @@ namespace bgw::crystal {
 
 /// A lattice type: conventional orthorhombic cell and its basis (method table: design of the lattices in docs).
 struct LatticeKind {
-  std::string name;              // "diamond_cubic", "ice_ih", "fcc", "bcc"
+  std::string name;              // "diamond_cubic", "hcp", …
   Vector3 aspect;                // edge ratios of the conventional cell
   std::vector<Vector3> basis;    // fractional coordinates in the conventional cell
   int atoms_per_primitive_cell;  // n_p
@@ -22,8 +22,31 @@ struct LatticeKind {
 const LatticeKind* find_lattice(const std::string& name);
 std::vector<std::string> lattice_names();
 
+/// What may be chosen in a lattice beside its density; the edges a, b, c are those of the conventional cell.
+struct Shape {
+  std::optional<double> b_over_a;
+  std::optional<double> c_over_a;
+  double delta = 0.0;  // of beta_tin: shift of its sites along x and y, in cell edges
+};
+/// True for the cells whose edge ratios symmetry does not fix.
+bool takes_edge_ratios(const LatticeKind& kind);
+bool takes_delta(const LatticeKind& kind);
+LatticeKind shaped(LatticeKind kind, const Shape& shape);
+
+/// Edges of the box.
+Vector3 box_edges(const LatticeKind& kind, const std::array<int, 3>& repeats, double density);
+
+/// Atoms at one distance from a site.
+struct Shell {
+  double distance = 0.0;
+  int count = 0;
+};
+/// Neighbour shells of the infinite crystal around the site with the nearest neighbours, ascending: those up to
+/// `cutoff`, and at least the first. Distances equal to 1e-6 are one shell.
+std::vector<Shell> neighbour_shells(const LatticeKind& kind, double density, double cutoff);
+
 /// Repeats of the conventional cell that hold `atoms` atoms: equal repeats where the count is a cube (the boxes of
-/// the literature), else the box nearest to a cube (smallest ratio of longest to shortest edge, not above 2);
+/// the literature) and no edge is longer than twice another, else the box nearest to a cube (smallest ratio of longest to shortest edge, not above 2);
 /// nullopt when no integer triple does. diamond_cubic takes 8 k^3 boxes and others.
 std::optional<std::array<int, 3>> repeats_for(const LatticeKind& kind, std::int64_t atoms);
 /// The atom counts of the boxes nearest to a cube around `atoms`: below, above and a few more, ascending.

@@ -1,0 +1,271 @@
+#include "runtime/catalog/lattice_checks.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "runtime/catalog/values.h"
+#include "runtime/crystal/lattice.h"
+
+namespace bgw::catalog {
+namespace {
+
+using schema::CheckContext;
+using schema::List;
+using schema::Map;
+using schema::Value;
+
+constexpr double kMostAtoms = 1e7;
+constexpr const char* kShapes[] = {"b_over_a", "c_over_a", "delta"};
+
+bool of_file(const Value& lattice) { return lattice.at("kind").as_string() == "file"; }
+
+std::optional<double> number_at(const Value& lattice, const char* name, bool high) {
+  const Value* value = given(lattice, name);
+  if (value == nullptr) return std::nullopt;
+  const Range range = range_of(*value);
+  return high ? range.high : range.low;
+}
+
+/// The lattice with its shape at the ends of its intervals: bit k of `ends` chooses the end of the k-th number.
+crystal::LatticeKind kind_at(const Value& lattice, unsigned ends) {
+  return crystal::shaped(*crystal::find_lattice(lattice.at("kind").as_string()),
+                         {number_at(lattice, "b_over_a", ends & 1U), number_at(lattice, "c_over_a", ends & 2U),
+                          number_at(lattice, "delta", ends & 4U).value_or(0.0)});
+}
+constexpr unsigned kCorners = 8;
+
+/// The lattice in the middle of its intervals, which decides how many cells go along each edge.
+crystal::LatticeKind middle_kind(const Value& lattice) {
+  const auto middle = [&](const char* name) {
+    const Value* value = given(lattice, name);
+    return value == nullptr ? std::nullopt : std::optional<double>(range_of(*value).middle());
+  };
+  return crystal::shaped(*crystal::find_lattice(lattice.at("kind").as_string()),
+                         {middle("b_over_a"), middle("c_over_a"), middle("delta").value_or(0.0)});
+}
+
+std::string cell_in_words(const std::string& kind) {
+  static const std::map<std::string, std::string> words{{"diamond_cubic", "a cubic diamond cell"}, {"ice_ih", "an ice Ih cell"},
+                                                        {"fcc", "an fcc cell"}, {"bcc", "a bcc cell"}, {"hcp", "an hcp cell"},
+                                                        {"fcc_orthorhombic", "an orthorhombic fcc cell"}, {"beta_tin", "a beta-tin cell"}};
+  return words.at(kind);
+}
+
+std::string nearest_counts(const std::vector<std::int64_t>& allowed, std::int64_t atoms) {
+  std::int64_t below = 0, above = 0;
+  for (const std::int64_t n : allowed) {
+    if (n < atoms) below = n;
+    if (n > atoms && above == 0) above = n;
+  }
+  return below == 0 ? fmt::format("nearest is {}", above) : fmt::format("nearest are {} and {}", below, above);
+}
+
+/// Attributes that this kind of lattice does not have or cannot do without.
+bool check_shape(const Map& lattice, CheckContext& context) {
+  const std::string& name = lattice.at("kind").as_string();
+  const crystal::LatticeKind& kind = *crystal::find_lattice(name);
+  bool good = true;
+  const auto refuse = [&](const char* attribute, const std::string& why) {
+    if (given(lattice, attribute) == nullptr) return;
+    context.complain({"E0417", attribute, fmt::format("{} of kind {} has no `{}`: {}", context.block, name, attribute, why), {}, {"leave it out"}});
+    good = false;
+  };
+  if (!crystal::takes_edge_ratios(kind)) {
+    for (const char* attribute : {"b_over_a", "c_over_a"}) refuse(attribute, "its cell is a cube");
+  }
+  if (!crystal::takes_delta(kind)) refuse("delta", "symmetry holds its sites");
+  refuse("path", "its sites are known");
+  if (crystal::takes_delta(kind) && given(lattice, "c_over_a") == nullptr) {
+    context.complain({"E0204", "", fmt::format("{} lacks `c_over_a`", context.block), {"symmetry does not fix the height of a beta-tin cell"}, {"write for instance `c_over_a = 0.58`"}});
+    good = false;
+  }
+  return good;
+}
+
+void complete_file_lattice(Map& lattice, CheckContext& context) {
+  if (given(lattice, "path") == nullptr) {
+    context.complain({"E0204", "", fmt::format("{} of kind file lacks `path`", context.block), {}, {"write for instance `path = \"cell.extxyz\"`"}});
+  }
+  for (const char* attribute : kShapes) {
+    if (given(lattice, attribute) == nullptr) continue;
+    context.complain({"E0417", attribute, fmt::format("{} of kind file has no `{}`: the file holds its cell and sites", context.block, attribute), {}, {"leave it out"}});
+  }
+  if (given(lattice, "repeats") == nullptr) lattice["repeats"] = List{1, 1, 1};
+}
+
+/// `repeats` written out; nullopt after a complaint.
+void complete_from_repeats(Map& lattice, std::int64_t basis, CheckContext& context) {
+  const List& repeats = lattice.at("repeats").as_list();
+  if (repeats.size() != 3) {
+    context.complain({"E0403", "repeats", "`repeats` is three positive ints, the cells along x, y and z", {}, {"write for instance `repeats = [2, 2, 2]`"}});
+    return;
+  }
+  const std::int64_t atoms = repeats[0].as_int() * repeats[1].as_int() * repeats[2].as_int() * basis;
+  if (static_cast<double>(atoms) > kMostAtoms) {
+    context.complain({"E0403", "repeats", fmt::format("these repeats hold {} atoms, limit {:.0f}", atoms, kMostAtoms), {}, {}});
+    return;
+  }
+  if (lattice.at("atoms").is_none()) lattice["atoms"] = atoms;
+  if (lattice.at("atoms").as_int() == atoms) return;
+  context.complain({"E0403", "repeats", fmt::format("these repeats hold {} atoms, `atoms` says {}", atoms, lattice.at("atoms").as_int()),
+                    {fmt::format("a {} cell has {} atoms", lattice.at("kind").as_string(), basis)}, {"leave one of the two out"}});
+}
+
+/// Complains of a first shell that no energy reaches, and of shells that cross a cutoff where the energy jumps.
+void check_shells(const Value& system, double cutoff, CheckContext& context) {
+  const Value& lattice = system.at("lattice");
+  const Value& potential = system.at("potential");
+  const Range density = range_of(lattice.at("density"));
+  for (unsigned ends = 0; ends < kCorners; ++ends) {
+    const crystal::LatticeKind kind = kind_at(lattice, ends);
+    const std::vector<crystal::Shell> wide = crystal::neighbour_shells(kind, density.low, cutoff);
+    if (wide.front().distance > cutoff) {
+      context.complain({"E0418", "lattice", fmt::format("the cutoff of {} ends before the nearest neighbours", context.block),
+                        {fmt::format("they are {} away at density {}, the cutoff is {}", shown(context, wide.front().distance, "length"),
+                                     shown(context, density.low, "density"), shown(context, cutoff, "length"))},
+                        {"take a higher density, or a potential that reaches further"}});
+      return;
+    }
+    const std::vector<crystal::Shell> narrow = crystal::neighbour_shells(kind, density.high, cutoff);
+    const bool jumps = potential.at("style").as_string() == "lennard_jones" && given(potential, "switch_from") == nullptr;
+    if (!jumps || narrow.size() == wide.size()) continue;
+    context.complain({"W0521", "lattice", fmt::format("neighbours of {} enter the cutoff as the density rises", context.block),
+                      {fmt::format("{} shells are within it at {}, {} at {}: the force of each jumps there", wide.size(),
+                                   shown(context, density.low, "density"), narrow.size(), shown(context, density.high, "density"))},
+                      {"write `switch_from = …` in the potential, or a narrower range of density"}, true});
+    return;
+  }
+}
+
+/// The pair term at a distance, in the units of epsilon.
+std::optional<double> pair_energy(const Value& potential, double r) {
+  const std::string& style = potential.at("style").as_string();
+  if (style == "lennard_jones") {
+    const double s6 = std::pow(potential.at("sigma").as_double() / r, 6);
+    return 4.0 * potential.at("epsilon").as_double() * (s6 * s6 - s6);
+  }
+  if (style != "stillinger_weber") return std::nullopt;
+  const double sigma = potential.at("sigma").as_double(), cutoff = potential.at("a").as_double() * sigma;
+  if (r >= cutoff) return 0.0;
+  const double repulsion = potential.at("B").as_double() * std::pow(sigma / r, potential.at("p").as_double());
+  const double attraction = std::pow(sigma / r, potential.at("q").as_double());
+  return potential.at("A").as_double() * potential.at("epsilon").as_double() * (repulsion - attraction) * std::exp(sigma / (r - cutoff));
+}
+
+/// Second derivative of the pair term.
+std::optional<double> pair_stiffness(const Value& potential, double r) {
+  if (potential.at("style").as_string() == "harmonic") return potential.at("spring").as_double();
+  const double step = 1e-3 * r;
+  const auto below = pair_energy(potential, r - step), at = pair_energy(potential, r), above = pair_energy(potential, r + step);
+  if (!at) return std::nullopt;
+  return (*below - 2.0 * *at + *above) / (step * step);
+}
+
+}  // namespace
+
+void check_potential(Map& potential, CheckContext& context) {
+  for (const char* power : {"p", "q"}) {
+    const Value* value = given(potential, power);
+    if (value == nullptr || value->as_double() == std::floor(value->as_double())) continue;
+    context.complain({"E0307", power, fmt::format("the power `{}` of {} is a whole number, got {}", power, context.block, value->as_double()), {}, {}});
+  }
+  const Value* from = given(potential, "switch_from");
+  if (from == nullptr) return;
+  if (from->as_double() >= potential.at("cutoff").as_double()) {
+    context.complain({"E0307", "switch_from", fmt::format("`switch_from` of {} lies below its cutoff {}, got {}", context.block,
+                                                          shown(context, potential.at("cutoff").as_double(), "length"), shown(context, from->as_double(), "length")),
+                      {}, {}});
+  }
+  for (const char* other : {"shift", "tail"}) {
+    if (!potential.at(other).as_bool()) continue;
+    context.complain({"E0417", other, fmt::format("{} is switched to zero, `{}` would move it again", context.block, other), {}, {fmt::format("leave `{}` or `switch_from` out", other)}});
+  }
+}
+
+void complete_lattice(Map& lattice, CheckContext& context) {
+  if (of_file(lattice)) return complete_file_lattice(lattice, context);
+  if (!check_shape(lattice, context)) return;
+  const crystal::LatticeKind kind = middle_kind(lattice);
+  const auto basis = static_cast<std::int64_t>(kind.basis.size());
+  if (!lattice.at("repeats").is_none()) return complete_from_repeats(lattice, basis, context);
+  if (lattice.at("atoms").is_none()) {
+    context.complain({"E0204", "", fmt::format("{} lacks `atoms`", context.block), {}, {"write `atoms = …`, or `repeats = [i, j, k]`"}});
+    return;
+  }
+  const std::int64_t atoms = lattice.at("atoms").as_int();
+  if (!expect_filled(lattice, atoms, "atoms", context)) return;
+  const auto repeats = crystal::repeats_for(kind, atoms).value();
+  lattice["repeats"] = List{repeats[0], repeats[1], repeats[2]};
+}
+
+bool expect_filled(const Value& lattice, std::int64_t atoms, const std::string& attribute, CheckContext& context) {
+  if (of_file(lattice)) return true;
+  const crystal::LatticeKind kind = middle_kind(lattice);
+  if (crystal::repeats_for(kind, atoms)) return true;
+  const auto allowed = crystal::allowed_atoms(kind, atoms);
+  context.complain({"E0401", attribute, fmt::format("{} atoms do not fill {}", atoms, cell_in_words(kind.name)), {},
+                    {fmt::format("{} in a box near a cube takes {}, …; {}", kind.name, fmt::join(allowed, ", "), nearest_counts(allowed, atoms))}});
+  return false;
+}
+
+void expect_wide_box(const Value& system, std::int64_t atoms, const std::string& attribute, CheckContext& context) {
+  const Value& lattice = system.at("lattice");
+  const auto cutoff = cutoff_of(system.at("potential"));
+  if (!cutoff || of_file(lattice) || system.at("minimum_image").as_string() != "strict") return;
+  std::array<int, 3> repeats{};
+  const bool own = lattice.at("atoms").as_int() == atoms;
+  for (std::size_t k = 0; own && k < 3; ++k) repeats[k] = static_cast<int>(lattice.at("repeats").as_list()[k].as_int());
+  if (!own) repeats = crystal::repeats_for(middle_kind(lattice), atoms).value();
+  const Range density = range_of(lattice.at("density"));
+  double shortest = INFINITY;
+  for (unsigned ends = 0; ends < kCorners; ++ends) {
+    const crystal::Vector3 edges = crystal::box_edges(kind_at(lattice, ends), repeats, density.high);
+    shortest = std::min(shortest, *std::min_element(edges.begin(), edges.end()));
+  }
+  if (shortest >= 2.0 * *cutoff * (1.0 - 1e-12)) return;
+  const std::string where = density.low == density.high ? "" : fmt::format(" at density {}", shown(context, density.high, "density"));
+  context.complain({"E0402", attribute, fmt::format("the box of {} is smaller than twice the cutoff", context.block),
+                    {fmt::format("with {} atoms the shortest edge is {}{}, twice the cutoff {}", atoms, shown(context, shortest, "length"), where,
+                                 shown(context, 2.0 * *cutoff, "length"))},
+                    {"take more atoms, or write `minimum_image = compatible` to use the nearest image all the same"}});
+}
+
+void check_system(Map& system, CheckContext& context) {
+  const Value& lattice = system.at("lattice");
+  if (of_file(lattice)) return;
+  expect_wide_box(system, lattice.at("atoms").as_int(), "lattice", context);
+  if (const auto cutoff = cutoff_of(system.at("potential"))) check_shells(system, *cutoff, context);
+}
+
+std::optional<double> cutoff_of(const Value& potential) {
+  const std::string& style = potential.at("style").as_string();
+  if (style == "einstein") return std::nullopt;  // each atom knows its own site alone
+  if (style == "stillinger_weber") return potential.at("a").as_double() * potential.at("sigma").as_double();
+  return potential.at("cutoff").as_double();
+}
+
+std::optional<double> nearest_distance(const Value& lattice) {
+  if (of_file(lattice)) return std::nullopt;
+  double nearest = INFINITY;
+  for (unsigned ends = 0; ends < kCorners; ++ends) {
+    nearest = std::min(nearest, crystal::neighbour_shells(kind_at(lattice, ends), range_of(lattice.at("density")).high, 0.0).front().distance);
+  }
+  return nearest;
+}
+
+std::optional<double> stiffest_mode(const Value& system, double mass) {
+  const Value& lattice = system.at("lattice");
+  const Value& potential = system.at("potential");
+  if (potential.at("style").as_string() == "einstein") return std::sqrt(potential.at("spring").as_double() / mass);
+  if (of_file(lattice)) return std::nullopt;
+  const crystal::Shell first = crystal::neighbour_shells(middle_kind(lattice), range_of(lattice.at("density")).high, 0.0).front();
+  const auto spring = pair_stiffness(potential, first.distance);
+  if (!spring || !(*spring > 0.0)) return std::nullopt;
+  return std::sqrt(2.0 * first.count * *spring / (3.0 * mass));
+}
+
+}  // namespace bgw::catalog

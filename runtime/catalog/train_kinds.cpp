@@ -1,0 +1,204 @@
+#include <fmt/format.h>
+
+#include "runtime/catalog/kinds.h"
+#include "runtime/catalog/lattice_checks.h"
+#include "runtime/catalog/states.h"
+#include "runtime/catalog/values.h"
+
+namespace bgw::catalog {
+namespace {
+
+using schema::CheckContext;
+using schema::ConstructorSchema;
+using schema::KindSchema;
+using schema::Makes;
+using schema::Map;
+using schema::ResultType;
+using schema::Type;
+using schema::TypeKind;
+using schema::Value;
+
+std::string place_in(const Value& stage, const char* attribute) { return fmt::format("stage.{}.{}", stage.at("name").as_string(), attribute); }
+
+/// An interval makes the training a family of states: the flow has to know which.
+void check_conditions(const Map& train, CheckContext& context) {
+  const Value* listed = given(train.at("flow"), "condition_on");
+  std::string names;
+  for (const Value& name : listed == nullptr ? schema::List{} : listed->as_list()) names += name.as_string() + ", ";
+  for (const Variable& variable : state_of(train).open()) {
+    if (names.find(variable.name + ",") != std::string::npos) continue;
+    context.complain({"E0412", "flow", fmt::format("the flow of {} is not conditioned on `{}`", context.block, variable.name),
+                      {fmt::format("`{}` is an interval in the {}", variable.name, variable.holder)},
+                      {fmt::format("write `condition_on = [{}{}]` in the flow, or one value in the {}", names, variable.name, variable.holder)}});
+  }
+}
+
+/// Where a schedule ends: its last value, or all of its interval.
+Range end_of(const Value& schedule) {
+  return schedule.is_list() ? range_of(schedule.as_list().back()) : range_of(schedule);
+}
+
+bool same(const Range& a, const Range& b) { return a.holds(b.low) && a.holds(b.high) && b.holds(a.low) && b.holds(a.high); }
+
+/// A stage trains where the training is asked for, and the last one ends there.
+void check_schedule(const Value& stage, bool last, const char* name, const char* dimension, const Value& target, CheckContext& context) {
+  const Value* schedule = given(stage, name);
+  if (schedule == nullptr) return;
+  if (schedule->is_list() && schedule->as_list().empty()) {
+    context.complain({"E0416", place_in(stage, name), fmt::format("`{}` of stage `{}` lists nothing", name, stage.at("name").as_string()), {}, {"leave it out"}});
+    return;
+  }
+  const Range asked = range_of(target), walked = range_of(*schedule);
+  if (is_interval(target) && !(asked.holds(walked.low) && asked.holds(walked.high))) {
+    context.complain({"E0416", place_in(stage, name), fmt::format("`{}` of stage `{}` leaves the range of {}", name, stage.at("name").as_string(), context.block),
+                      {fmt::format("the stage has {}, the training {}", shown(context, walked, dimension), shown(context, asked, dimension))},
+                      {"stay within the range, or widen it"}});
+  } else if (last && !same(end_of(*schedule), asked)) {
+    context.complain({"W0520", place_in(stage, name), fmt::format("the last stage of {} does not end at its {}", context.block, name),
+                      {fmt::format("it ends at {}, the training is for {}", shown(context, end_of(*schedule), dimension), shown(context, asked, dimension))},
+                      {fmt::format("end at {}", shown(context, asked, dimension))}, true});
+  }
+}
+
+/// The crystals of a curriculum over sizes all exist and are wide enough for the potential.
+void check_sizes(const Value& stage, bool last, const Value& system, CheckContext& context) {
+  const Value* sizes = given(stage, "atoms");
+  const Value* own = given(system.at("lattice"), "atoms");
+  if (sizes == nullptr) return;
+  const std::string place = place_in(stage, "atoms");
+  if (is_interval(*sizes)) {
+    context.complain({"E0416", place, fmt::format("the sizes of stage `{}` are an interval", stage.at("name").as_string()), {"few atom counts fill a box"}, {"list them, as `atoms = [64, 216]`"}});
+    return;
+  }
+  const schema::List list = sizes->is_list() ? sizes->as_list() : schema::List{*sizes};
+  for (const Value& atoms : list) {
+    if (!expect_filled(system.at("lattice"), atoms.as_int(), place, context)) return;
+    expect_wide_box(system, atoms.as_int(), place, context);
+  }
+  if (own != nullptr && last) check_schedule(stage, last, "atoms", "", *own, context);
+}
+
+/// Where forward_kl and mixed get their configurations from.
+void check_data(const Value& stage, const Map& train, CheckContext& context) {
+  const Value* data = given(stage, "data");
+  const std::string& loss = stage.at("loss").at("call").as_string();
+  if (loss == "reverse_kl" && data != nullptr) {
+    context.complain({"E0428", place_in(stage, "data"), fmt::format("reverse_kl of stage `{}` draws from the model, `data` has no use", stage.at("name").as_string()), {}, {"leave it out, or write `loss = forward_kl`"}});
+  }
+  if (loss != "reverse_kl" && data == nullptr) {
+    context.complain({"E0428", place_in(stage, "loss"), fmt::format("{} of stage `{}` needs configurations of the crystal, the stage has no `data`", loss, stage.at("name").as_string()), {},
+                      {"write for instance `data = harmonic(…, ensemble = …)`"}});
+  }
+  if (data == nullptr) return;
+  const bool harmonic = data->find("call") != nullptr;
+  const State theirs = harmonic ? state_of(data->as_map()) : state_of(context.upstream(*data), context);
+  const State mine = state_of(train);
+  expect_same(mine.system, theirs.system, "system", place_in(stage, "data"), harmonic ? "its data" : fmt::format("`{}`", context.upstream(*data).name), context);
+}
+
+void check_linear_part(const Value& stage, const Value& system, CheckContext& context) {
+  const Value* below = given(stage, "linearize_below");
+  const auto nearest = nearest_distance(system.at("lattice"));
+  if (below == nullptr || !nearest || below->as_double() < *nearest) return;
+  context.complain({"E0419", place_in(stage, "linearize_below"), fmt::format("`linearize_below` of stage `{}` reaches the nearest neighbours", stage.at("name").as_string()),
+                    {fmt::format("they are {} apart, the energy would be changed below {}", shown(context, *nearest, "length"), shown(context, below->as_double(), "length"))},
+                    {"take about half their distance"}});
+}
+
+void check_warm_start(const Map& train, CheckContext& context) {
+  const Value* start = given(train, "warm_start");
+  const schema::UpstreamTask other = start == nullptr ? schema::UpstreamTask{} : context.upstream(*start);
+  if (other.arguments == nullptr || other.arguments->at("flow") == train.at("flow")) return;
+  context.complain({"E0427", "warm_start", fmt::format("{} cannot start from `{}`: their flows differ", context.block, other.name), {}, {"give both the same `flow`"}});
+}
+
+void check_train(Map& train, CheckContext& context) {
+  const schema::UpstreamTask base = context.upstream(train.at("base"));
+  const State mine = state_of(train);
+  if (base.arguments != nullptr) {
+    const State theirs = state_of(base, context);
+    const std::string other = fmt::format("`{}`", base.name);
+    expect_same(mine.system, theirs.system, "system", "base", other, context);
+    expect_same(mine.ensemble, theirs.ensemble, "ensemble", "base", other, context);
+  }
+  check_conditions(train, context);
+  check_warm_start(train, context);
+  const schema::List& stages = train.at("stages").as_list();
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    const bool last = i + 1 == stages.size();
+    check_schedule(stages[i], last, "temperature", "temperature", mine.ensemble->at("temperature"), context);
+    check_schedule(stages[i], last, "density", "density", mine.system->at("lattice").at("density"), context);
+    check_sizes(stages[i], last, *mine.system, context);
+    check_data(stages[i], train, context);
+    check_linear_part(stages[i], *mine.system, context);
+  }
+}
+
+schema::NestedSchema stage() {
+  schema::NestedSchema stage;
+  stage.kind = "stage";
+  stage.member = "stages";
+  stage.many = true;
+  stage.required = true;
+  stage.doc = "One stretch of training, in order";
+  stage.attributes = {
+      {"when", Type::of(TypeKind::boolean), "known before anything runs: false leaves the stage out", false, true},
+      {"loss", Type::constructor({"reverse_kl"}, {"forward_kl", "mixed"}), "what is made small", true, {}},
+      {"steps", Type::of(TypeKind::integer), "gradient steps", true, {}, {}, {1.0, {}, 1e9}, "60"},
+      {"batch", Type::of(TypeKind::integer), "samples a step", false, 16, {}, {1.0, {}, 1e7}},
+      {"learning_rate", Type::any_of({Type::of(TypeKind::number), Type::constructor({"one_cycle", "cosine"}, {"decay"})}),
+       "of Adam", false, 2e-2, {}, kPositive},
+      later({"temperature", schedule(Type::quantity("temperature")), "one value, a list taken in order, or an interval that is drawn from; that of the ensemble when left out", false, {}, {}, kPositive, "[600 K, 400 K]"}),
+      later({"density", schedule(Type::quantity("density")), "the same of the density of the lattice", false, {}, {}, kPositive, "0.05 /angstrom^3"}),
+      later({"atoms", schedule(Type::of(TypeKind::integer)), "sizes of the crystal, taken in order", false, {}, {}, {1.0, {}, 1e7}, "[64, 216]"}),
+      later({"data", Type::any_of({Type::constructor({"harmonic"}), Type::samples({"md", "data", "reference", "sample"})}), "configurations that forward_kl learns from", false, {}, {}, {}, "harmonic(…, ensemble = …)"}),
+      later({"linearize_below", Type::quantity("length"), "below this distance the pair energy goes on as its tangent", false, {}, {}, kPositive, "1.2 angstrom"}),
+      later({"grad_clip", Type::of(TypeKind::number), "largest norm of a gradient", false, {}, {}, kPositive, "1e4"}),
+  };
+  return stage;
+}
+
+KindSchema train() {
+  KindSchema kind;
+  kind.noun = "train";
+  kind.makes = Makes::task;
+  kind.doc = "Finds the parameters of a flow";
+  kind.attributes = {
+      {"system", Type::reference({"system"}), "the crystal", true, {}},
+      {"ensemble", Type::reference({"ensemble"}), "its conditions", true, {}},
+      {"base", Type::reference({"base"}), "the Gaussian", true, {}},
+      {"flow", Type::reference({"flow"}), "the bijection", true, {}},
+      {"seed", Type::of(TypeKind::seed), "root of the random numbers", true, {}},
+      later({"warm_start", Type::reference({"train"}), "training whose parameters it begins with", false, {}, {}, {}, "bg[prev(n)]"}),
+  };
+  kind.nested.push_back(stage());
+  kind.results = {{"loss", ResultType::number, "", "mean of the last batches, kT"}, {"ess", ResultType::number, "", "effective sample fraction"}};
+  kind.complete = check_train;
+  add_task_members(kind);
+  return kind;
+}
+
+}  // namespace
+
+void add_train_kinds(schema::Catalog& catalog) {
+  catalog.add(train());
+  const schema::Attribute peak{"peak", Type::of(TypeKind::number), "largest rate", true, {}, {}, kPositive, "2e-2"};
+  const schema::Attribute gradient{"gradient", Type::word({"path", "total"}), "estimator of the gradient", false, "path"};
+  catalog.add(ConstructorSchema{"reverse_kl", {gradient}, "Kullback-Leibler divergence of the model from the target"});
+  catalog.add(ConstructorSchema{"forward_kl", {}, "that of the target from the model: the likelihood of data", true});
+  catalog.add(ConstructorSchema{"mixed", {{"alpha", Type::of(TypeKind::number), "weight of forward_kl, the rest is reverse_kl", true, {}, {}, {0.0, {}, 1.0}, "0.5"}, gradient},
+                                "Both divergences", true});
+  catalog.add(ConstructorSchema{"one_cycle", {peak}, "up to the peak and down again"});
+  catalog.add(ConstructorSchema{"cosine", {peak}, "from the peak down to zero"});
+  catalog.add(ConstructorSchema{"decay",
+                                {{"rate", Type::of(TypeKind::number), "at the beginning", true, {}, {}, kPositive, "7e-5"},
+                                 {"at", Type::list(Type::of(TypeKind::integer)), "steps at which it drops", true, {}, {}, {1.0, {}, 1e9}, "[250_000, 500_000]"},
+                                 {"factor", Type::of(TypeKind::number), "of each drop", false, 0.1, {}, {{}, 0.0, 1.0}}},
+                                "constant, with drops", true});
+  catalog.add(ConstructorSchema{"harmonic",
+                                {{"system", Type::reference({"system"}), "the crystal", true, {}},
+                                 {"ensemble", Type::reference({"ensemble"}), "its conditions", true, {}}},
+                                "Draws of the harmonic crystal: they cost nothing", true});
+}
+
+}  // namespace bgw::catalog
