@@ -6,6 +6,7 @@
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
 #include "runtime/cli/machine_warnings.h"
+#include "runtime/cli/not_yet_run.h"
 #include "runtime/engine/explain.h"
 #include "runtime/report/number_format.h"
 #include "runtime/report/text_table.h"
@@ -127,6 +128,7 @@ void print_text(const lowering::Program& program, const Survey& survey) {
     fmt::print("  {:<6} {:>3}  {}{}{}\n", rows[i].state, rows[i].members.size(), names[i], blanks, rows[i].reason);
   }
   fmt::print("  {}\n", totals(survey));
+  for (const std::string& part : not_yet_run(program.plan, survey.reachable)) fmt::print("  not run by this version yet: {}\n", part);
 }
 
 void print_json(const lowering::Program& program, const Survey& survey) {
@@ -145,7 +147,9 @@ void print_json(const lowering::Program& program, const Survey& survey) {
     if (status.estimated_seconds) map.insert_or_assign("estimated_seconds", *status.estimated_seconds);
     tasks.push_back(std::move(map));
   }
+  const std::vector<std::string> missing = not_yet_run(program.plan, survey.reachable);
   const schema::Map map{{"program", program.plan.program},
+                        {"not_run_yet", schema::List(missing.begin(), missing.end())},
                         {"target", survey.wanted.title},
                         {"overridden", program.plan.overridden},
                         {"tasks", std::move(tasks)},

@@ -1,10 +1,12 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
 #include "runtime/cli/machine_warnings.h"
+#include "runtime/cli/not_yet_run.h"
 #include "runtime/cli/progress_display.h"
 #include "runtime/cli/result_view.h"
 #include "runtime/cli/task_program.h"
@@ -120,6 +122,9 @@ int run(const RunCommandOptions& options) {
   const LoadedProgram loaded = load_program(options);
   const lowering::Program& program = loaded.program;
   const Wanted wanted = find_wanted(program, options.targets);
+  if (const std::vector<std::string> missing = not_yet_run(program.plan, with_inputs(program.plan, wanted.tasks)); !missing.empty()) {
+    throw CommandFailure(kWrongProgram, fmt::format("this version of bgw checks and plans this program, but cannot run all of it yet:\n  {}", fmt::join(missing, "\n  ")));
+  }
   store::Cache cache = store::Cache::open(cache_directory(options));
   const std::vector<engine::TaskStatus> statuses = engine::explain(program.plan, wanted.tasks, cache);
   const engine::RunOptions engine_run = engine_options(options, needs_task_program(program.plan, statuses));
