@@ -116,7 +116,7 @@ void check_resources(Map& resources, CheckContext& context) {
   const schema::Value* parallel = given(resources, "data_parallel");
   if (parallel == nullptr || !parallel->as_bool() || count("gpus", 0) * count("nodes", 1) > 1 || count("cpus", 1) > 1) return;
   context.complain({"E0424", "data_parallel", fmt::format("{} has one device, `data_parallel` has nothing to share", context.block),
-                    {fmt::format("it has {} gpus on {} nodes and {} cpus", count("gpus", 0), count("nodes", 1), count("cpus", 1))}, {"take more `gpus`, `nodes` or `cpus`, or leave it out"}});
+                    {fmt::format("`gpus` times `nodes` is {}, `cpus` {}", count("gpus", 0) * count("nodes", 1), count("cpus", 1))}, {"take more `gpus`, `nodes` or `cpus`, or leave it out"}});
 }
 
 KindSchema resources() {

@@ -40,7 +40,7 @@ std::map<long, int> shells(const Crystal& crystal, double cutoff) {
 
 TEST_CASE("a crystal holds its atoms at its density") {
   for (const std::string& name : lattice_names()) {
-    const auto n = static_cast<std::int64_t>(27 * find_lattice(name)->basis.size());
+    const auto n = static_cast<std::int64_t>(64 * find_lattice(name)->basis.size());
     const Crystal crystal = crystal_of(name, n, 0.04);
     CHECK(crystal.sites.size() == static_cast<std::size_t>(n));
     CHECK(static_cast<double>(n) / crystal.cell.volume() == Approx(0.04).epsilon(1e-13));
@@ -83,6 +83,71 @@ TEST_CASE("atom counts offered instead of a wrong one are boxes near to a cube")
   CHECK(allowed_atoms(dc, 100) == std::vector<std::int64_t>{64, 96, 144, 216});
   for (const std::int64_t n : allowed_atoms(*find_lattice("ice_ih"), 500))
     CHECK(repeats_for(*find_lattice("ice_ih"), n));
+}
+
+TEST_CASE("hcp and orthorhombic fcc fill equal boxes") {
+  using Repeats = std::array<int, 3>;
+  const LatticeKind &fcc = *find_lattice("fcc_orthorhombic"), &hcp = *find_lattice("hcp");
+  CHECK(*repeats_for(fcc, 180) == Repeats{5, 3, 2});
+  CHECK(*repeats_for(hcp, 180) == Repeats{5, 3, 3});
+  CHECK(*repeats_for(fcc, 1080) == Repeats{9, 5, 4});
+  CHECK(*repeats_for(hcp, 1080) == Repeats{9, 5, 6});
+  // The box of 180 atoms at rho = 1.28 of the literature.
+  const Vector3 edges = box_edges(fcc, {5, 3, 2}, 1.28), other = box_edges(hcp, {5, 3, 3}, 1.28);
+  for (std::size_t k = 0; k < 3; ++k) CHECK(edges[k] == Approx(other[k]).epsilon(1e-13));
+  CHECK(edges[0] == Approx(5.169).epsilon(1e-4));
+  CHECK(edges[1] == Approx(5.372).epsilon(1e-4));
+  CHECK(edges[2] == Approx(5.065).epsilon(1e-4));
+}
+
+TEST_CASE("close packings have the shells of the textbook") {
+  using Shells = std::map<long, int>;
+  CHECK(shells(crystal_of("fcc_orthorhombic", 180, 1.28), 2.1) == shells(crystal_of("fcc", 256, 1.28), 2.1));
+  CHECK(shells(crystal_of("hcp", 180, 1.28), 2.0) == Shells{{1034, 12}, {1462, 6}, {1688, 2}, {1791, 18}, {1980, 12}});
+}
+
+TEST_CASE("beta-tin with the height of diamond is diamond") {
+  const LatticeKind tin = shaped(*find_lattice("beta_tin"), {{}, std::sqrt(2.0), 0.0});
+  const auto counts = [](const std::vector<Shell>& shells) {
+    std::map<long, int> found;
+    for (const Shell& shell : shells) found[std::lround(shell.distance * 1e3)] += shell.count;
+    return found;
+  };
+  CHECK(counts(neighbour_shells(tin, 0.05, 6.0)) == counts(neighbour_shells(*find_lattice("diamond_cubic"), 0.05, 6.0)));
+}
+
+TEST_CASE("neighbour shells of the infinite crystal are those of a large box") {
+  for (const std::string& name : lattice_names()) {
+    INFO(name);
+    const LatticeKind& kind = *find_lattice(name);
+    std::map<long, int> found;
+    for (const Shell& shell : neighbour_shells(kind, 1.0, 1.9)) found[std::lround(shell.distance * 1e3)] += shell.count;
+    CHECK(found == shells(make_crystal(kind, {4, 4, 4}, 1.0), 1.9));
+  }
+}
+
+TEST_CASE("a cutoff before the first shell still finds it") {
+  const std::vector<Shell> first = neighbour_shells(*find_lattice("diamond_cubic"), 0.033567184, 0.0);
+  REQUIRE(first.size() == 1);
+  CHECK(first[0].distance == Approx(2.6847).epsilon(1e-4));
+  CHECK(first[0].count == 4);
+}
+
+TEST_CASE("edge ratios and delta change the shape and keep the density") {
+  const LatticeKind& tin = *find_lattice("beta_tin");
+  CHECK(takes_edge_ratios(tin));
+  CHECK(takes_delta(tin));
+  CHECK_FALSE(takes_edge_ratios(*find_lattice("fcc")));
+  CHECK_FALSE(takes_delta(*find_lattice("hcp")));
+  const LatticeKind shape = shaped(tin, {1.05, 0.58, 0.0625});
+  const Vector3 edges = box_edges(shape, {1, 1, 1}, 0.061);
+  CHECK(edges[1] / edges[0] == Approx(1.05));
+  CHECK(edges[2] / edges[0] == Approx(0.58));
+  CHECK(edges[0] * edges[1] * edges[2] == Approx(4.0 / 0.061));
+  CHECK(shape.basis[1][0] - tin.basis[1][0] == Approx(0.0625));
+  CHECK(shape.basis[2][1] - tin.basis[2][1] == Approx(0.0625));
+  CHECK(*repeats_for(shaped(tin, {{}, 0.59, 0.0}), 64) == std::array<int, 3>{2, 2, 4});
+  CHECK(*repeats_for(shaped(tin, {{}, 0.59, 0.0}), 216) == std::array<int, 3>{3, 3, 6});
 }
 
 TEST_CASE("an unknown lattice has no kind") { CHECK(find_lattice("graphite") == nullptr); }

@@ -1,0 +1,231 @@
+#include "runtime/catalog/builtin_catalog.h"
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "compiler/lowering/compile.h"
+#include "runtime/catalog/lattice_checks.h"
+#include "runtime/catalog/values.h"
+#include "tests/support/catch.h"
+
+using namespace bgw;
+using schema::Type;
+using schema::TypeKind;
+using schema::Value;
+
+namespace {
+
+const schema::Catalog& all_kinds() {
+  static const schema::Catalog all = catalog::builtin_catalog();
+  return all;
+}
+
+std::optional<lowering::Program> compile(const std::string& text, std::string& said, const std::string& path = "program.bgw") {
+  source::SourceMap file(path, text);
+  source::DiagnosticSink sink;
+  auto program = lowering::compile(file, all_kinds(), {}, sink);
+  said = source::render(sink.sorted(), file, {});
+  return program;
+}
+
+/// Compiles without an error or a warning.
+lowering::Program clean(const std::string& text) {
+  std::string said;
+  auto program = compile(text, said);
+  INFO(text);
+  INFO(said);
+  REQUIRE(program);
+  CHECK(said.empty());
+  return std::move(*program);
+}
+
+const plan::TaskSpec& task(const lowering::Program& program, const std::string& name) {
+  for (const auto& each : program.plan.tasks) {
+    if (each.name == name) return each;
+  }
+  FAIL("no task " << name);
+  std::abort();
+}
+
+const std::string kCrystal =
+    "bgw 1\npotential mw { style = stillinger_weber; epsilon = 6.189 kcal/mol; sigma = 2.3925 angstrom; lambda = 23.15 }\n"
+    "lattice ice { kind = diamond_cubic; atoms = 64; density = 0.033567184 /angstrom^3 }\n"
+    "system water { potential = mw; lattice = ice; mass = 18.015 g/mol }\n";
+const std::string kCold = "ensemble cold { kind = nvt; temperature = 200 K }\n";
+const std::string kBand = "ensemble cold { kind = nvt; temperature = 100 K .. 300 K }\n";
+const std::string kBase = "base phonons { kind = scha; system = water; ensemble = cold }\n";
+const std::string kFlow = "flow ours { type = mode_split }\n";
+const std::string kConditional = "flow ours { type = mode_split; condition_on = [temperature] }\n";
+const std::string kTrain = "train bg { system = water; ensemble = cold; base = phonons; flow = ours; seed = 1\n stage main { loss = reverse_kl; steps = 60 } }\n";
+const std::string kDraws = "sample draws { model = bg; count = 400; seed = 2 }\n";
+const std::string kModel = kCrystal + kCold + kBase + kFlow + kTrain;
+const std::string kConditionalModel = kCrystal + kBand + kBase + kConditional + kTrain;
+const std::string kChains =
+    "md chains { system = water; ensemble = cold; integrator = langevin(friction = 1 /ps); timestep = 2 fs; equilibrate = 1 ps; produce = 10 ps; every = 1 ps; seed = 3 }\n";
+
+/// A block that names everything needs nothing else; the others stand behind what they name.
+std::string potential_in(const std::string& body) {
+  return "bgw 1\npotential it { " + body + " }\nlattice xtal { kind = fcc; atoms = 500; density = 0.08 /angstrom^3 }\nsystem solid { potential = it; lattice = xtal }\n";
+}
+std::string lattice_in(const std::string& body) {
+  return "bgw 1\npotential mw { style = stillinger_weber; epsilon = 6.189 kcal/mol; sigma = 2.3925 angstrom; lambda = 23.15 }\nlattice it { " + body + " }\n" +
+         "system solid { potential = mw; lattice = it }\n";
+}
+
+void collect_constructors(const Type& type, std::vector<std::string>& names) {
+  if (type.kind == TypeKind::constructor) {
+    names.insert(names.end(), type.nouns.begin(), type.nouns.end());
+    names.insert(names.end(), type.later.begin(), type.later.end());
+  }
+  for (const Type& item : type.items) collect_constructors(item, names);
+}
+
+void check_attributes(const std::string& owner, const std::vector<schema::Attribute>& attributes) {
+  for (const schema::Attribute& attribute : attributes) {
+    INFO(owner << "." << attribute.name);
+    CHECK_FALSE(attribute.doc.empty());
+    CHECK_FALSE((attribute.required && !attribute.otherwise.is_none()));
+    CHECK_FALSE((attribute.required && attribute.later));  // a block would never run
+    std::vector<std::string> constructors;
+    collect_constructors(attribute.type, constructors);
+    for (const std::string& name : constructors) CHECK(all_kinds().find_constructor(name) != nullptr);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every kind and attribute says what it is, and every constructor it names is there", "[catalog]") {
+  for (const std::string& noun : all_kinds().nouns()) {
+    const schema::KindSchema& kind = *all_kinds().find_kind(noun);
+    INFO(noun);
+    CHECK_FALSE(kind.doc.empty());
+    check_attributes(noun, kind.attributes);
+    for (const auto& nested : kind.nested) check_attributes(noun + "." + nested.kind, nested.attributes);
+    for (const auto& result : kind.results) check_attributes(noun + "." + result.name, result.arguments);
+    for (const auto& result : kind.results) CHECK_FALSE(result.doc.empty());
+  }
+  for (const std::string& name : all_kinds().constructor_names()) {
+    CHECK_FALSE(all_kinds().find_constructor(name)->doc.empty());
+    check_attributes(name, all_kinds().find_constructor(name)->arguments);
+  }
+}
+
+TEST_CASE("the kinds of the language are all there", "[catalog]") {
+  for (const char* noun : {"potential", "lattice", "system", "ensemble", "base", "flow", "train", "sample", "md", "data", "estimate", "reference",
+                           "phase_diagram", "figure", "table", "expect", "resources"}) {
+    INFO(noun);
+    CHECK(all_kinds().find_kind(noun) != nullptr);
+  }
+}
+
+TEST_CASE("every style of potential compiles from its smallest program", "[catalog]") {
+  clean(potential_in("style = stillinger_weber; epsilon = 1 eV; sigma = 2 angstrom; lambda = 21"));
+  clean(potential_in("style = stillinger_weber; epsilon = 1 eV; sigma = 2 angstrom; lambda = 18 .. 24"));
+  clean(potential_in("style = lennard_jones; epsilon = 0.01 eV; sigma = 2.2 angstrom; cutoff = 5 angstrom"));
+  clean(potential_in("style = lennard_jones; epsilon = 0.01 eV; sigma = 2.2 angstrom; cutoff = 5 angstrom; switch_from = 4 angstrom"));
+  clean(potential_in("style = harmonic; spring = 5 eV/angstrom^2; cutoff = 3 angstrom"));
+  clean(potential_in("style = einstein; spring = 5 eV/angstrom^2"));
+  clean(potential_in("style = file; path = \"Al.table\"; cutoff = 5 angstrom"));
+}
+
+TEST_CASE("every kind of lattice compiles from its smallest program", "[catalog]") {
+  for (const char* kind : {"fcc; atoms = 256", "bcc; atoms = 250", "diamond_cubic; atoms = 64", "ice_ih; atoms = 216", "hcp; atoms = 180",
+                           "fcc_orthorhombic; atoms = 180", "hcp; atoms = 180; c_over_a = 1.6 .. 1.66", "beta_tin; atoms = 216; c_over_a = 0.55 .. 0.6; delta = 0.06",
+                           "beta_tin; atoms = 216; c_over_a = 0.58; b_over_a = 1.05", "file; path = \"cell.extxyz\"; repeats = [2, 2, 2]"}) {
+    clean(lattice_in(std::string("kind = ") + kind + "; density = 0.033 /angstrom^3"));
+  }
+}
+
+TEST_CASE("every ensemble, base and flow compiles from its smallest program", "[catalog]") {
+  clean(kCrystal + "ensemble warm { kind = npt; temperature = 300 K; pressure = 0 GPa .. 1 GPa; box = a_eq_b }\nbase free { kind = phonon; system = water; ensemble = at(warm, pressure = 1 GPa) }\n");
+  clean(kCrystal + kCold + "base each { kind = einstein_crystal; width = 0.2 angstrom; system = water; ensemble = cold }\n");
+  const std::string train = "train bg { system = water; ensemble = cold; base = phonons; flow = ours; seed = 1; stage main { loss = reverse_kl; steps = 60 } }\n";
+  for (const char* flow : {"augmented_coupling; layers = 4; bins = 16; embedding = 32; conditioner = gnn(layers = 2, frequencies = 8); aux_width = 0.2 angstrom; neighbours = 16; recompute_neighbours = true",
+                           "global_attention; layers = 8; bins = 16; embedding = 256; conditioner = attention(layers = 2, heads = 2)"}) {
+    clean(kCrystal + kCold + kBase + "flow ours { type = " + flow + " }\n" + train);
+  }
+}
+
+TEST_CASE("every loss, schedule and path compiles from its smallest program", "[catalog]") {
+  const auto stage = [](const std::string& body) {
+    clean(kCrystal + kCold + kBase + kFlow + "train bg { system = water; ensemble = cold; base = phonons; flow = ours; seed = 1\n stage main { steps = 60; " + body + " } }\n" +
+          kChains + "table t { column e { value = chains.mean_energy } }\n");
+  };
+  stage("loss = forward_kl; data = harmonic(water, ensemble = cold)");
+  stage("loss = mixed(0.5); data = chains; grad_clip = 1e4; linearize_below = 1.2 angstrom");
+  stage("loss = reverse_kl; temperature = [600 K, 400 K, 200 K]; learning_rate = decay(7e-5, at = [30, 50])");
+  stage("loss = reverse_kl; atoms = [216, 64]; when = true");
+  const auto path = [](const std::string& body) { clean(kCrystal + kCold + "reference ref { system = water; ensemble = cold; seed = 3; " + body + " }\n"); };
+  path("path = einstein_crystal(spring = 5 kcal/mol/angstrom^2, states = 24); sampler = langevin(timestep = 2 fs, friction = 1 /ps); produce = 1 ns");
+  path("path = temperature_ladder(from = 200 K, to = 300 K, states = 8); sampler = hmc(chains = 16, steps = 64)");
+  path("path = lambda(from = 0, to = 23.15, states = 8); sampler = hmc(chains = 16, steps = 64)");
+  path("path = replica_exchange(from = 100 K, to = 300 K, temperatures = 21); sampler = hmc(chains = 16, steps = 64); method = ais");
+}
+
+TEST_CASE("every estimator compiles from its smallest program", "[catalog]") {
+  for (const char* method : {"lfep", "tfep", "cumulant", "ais", "ess"}) clean(kModel + kDraws + "estimate F { method = " + method + "; samples = draws }\n");
+  for (const char* method : {"bar", "lbar", "mbar"}) clean(kModel + kDraws + kChains + "estimate F { method = " + method + "; samples = draws; data = chains }\n");
+  clean(kModel + kDraws + "data old { file = \"old.h5\"; format = hdf5; system = water; ensemble = cold; unit = \"nm\" }\nestimate F { method = bar; samples = draws; data = old }\n");
+  clean(kModel + "estimate F { method = lfep; model = bg; count = 400 }\n");
+  clean(kConditionalModel + "estimate F { method = lfep; model = bg; count = 400; temperature = [100 K, 200 K] }\nexpect e { value = F.at(temperature = 200 K).per_particle; reference = -25; sigmas = 3 }\n");
+  clean(kConditionalModel + "sample draws { model = at(bg, temperature = 250 K); count = 400; seed = 2 }\nestimate F { method = lfep; samples = draws }\n");
+}
+
+TEST_CASE("attributes that nothing runs yet stay out of the arguments of those that leave them out", "[catalog]") {
+  const lowering::Program program = clean(kModel + kDraws + "estimate F { method = lfep; samples = draws }\n");
+  const auto& estimate = task(program, "F").arguments.as_map();
+  for (const char* name : {"model", "count", "marginal", "aux_draws", "temperature", "density", "c_over_a"}) CHECK(estimate.count(name) == 0);
+  const auto& trained = task(program, "bg").arguments.as_map();
+  CHECK(trained.count("warm_start") == 0);
+  CHECK(trained.at("stages").as_list()[0].find("when") == nullptr);
+  CHECK(trained.at("stages").as_list()[0].find("temperature") == nullptr);
+  CHECK(trained.at("flow").find("condition_on") == nullptr);
+  CHECK(trained.at("system").find("species") == nullptr);
+}
+
+TEST_CASE("an interval keeps both of its ends", "[catalog]") {
+  const lowering::Program program = clean(kConditionalModel);
+  const Value& temperature = task(program, "bg").arguments.at("ensemble").at("temperature");
+  CHECK(temperature.at("interval") == Value(schema::List{100.0, 300.0}));
+  CHECK(catalog::range_of(temperature).middle() == 200.0);
+}
+
+TEST_CASE("the examples compile without a warning", "[catalog]") {
+  for (const char* name : {"examples/paper_mw_ice.bgw", "examples/silicon_phase_diagram.bgw", "examples/lj_npt.bgw", "workflows/quickstart.bgw"}) {
+    const std::filesystem::path path = std::filesystem::path(BGW_SOURCE_DIR) / name;
+    std::ifstream in(path, std::ios::binary);
+    source::SourceMap file(path.string(), std::string(std::istreambuf_iterator<char>(in), {}));
+    source::DiagnosticSink sink;
+    const bool compiled = lowering::compile(file, all_kinds(), {}, sink).has_value();
+    INFO(source::render(sink.sorted(), file, {}));
+    CHECK(compiled);
+    CHECK(sink.sorted().empty());
+  }
+}
+
+TEST_CASE("a range holds its ends however they were computed", "[catalog]") {
+  const catalog::Range range{0.3, 0.9};
+  CHECK(range.holds(0.1 + 0.2));
+  CHECK(range.holds(0.9));
+  CHECK_FALSE(range.holds(0.91));
+  CHECK_FALSE(range.holds(0.29));
+  CHECK(catalog::range_of(schema::List{3.0, 1.0, 2.0}).low == 1.0);
+  CHECK(catalog::is_ascending({1.0, 2.0, 3.0}));
+  CHECK_FALSE(catalog::is_ascending({1.0, 1.0}));
+}
+
+TEST_CASE("the stiffest mode is that of springs between neighbours", "[catalog]") {
+  const schema::Map fcc{{"kind", "fcc"}, {"density", 1.28}, {"atoms", 256}, {"repeats", schema::List{4, 4, 4}}};
+  const Value springs = schema::Map{{"lattice", fcc}, {"potential", schema::Map{{"style", "harmonic"}, {"spring", 3.0}, {"cutoff", 1.2}}}};
+  CHECK(*catalog::stiffest_mode(springs, 2.0) == Approx(std::sqrt(8.0 * 3.0 / 2.0)));  // of fcc at X
+  const Value einstein = schema::Map{{"lattice", fcc}, {"potential", schema::Map{{"style", "einstein"}, {"spring", 3.0}}}};
+  CHECK(*catalog::stiffest_mode(einstein, 2.0) == Approx(std::sqrt(1.5)));
+  // At the minimum of the pair energy its curvature is 72 / 2^(1/3) epsilon / sigma^2.
+  const double density = std::sqrt(2.0) / std::pow(std::pow(2.0, 1.0 / 6.0), 3);
+  schema::Map at_minimum = fcc;
+  at_minimum["density"] = density;
+  const Value lj = schema::Map{{"lattice", at_minimum}, {"potential", schema::Map{{"style", "lennard_jones"}, {"epsilon", 1.0}, {"sigma", 1.0}, {"cutoff", 2.2}}}};
+  CHECK(*catalog::stiffest_mode(lj, 1.0) == Approx(std::sqrt(8.0 * 72.0 / std::cbrt(2.0))).epsilon(1e-4));
+}
