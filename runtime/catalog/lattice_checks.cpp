@@ -30,13 +30,26 @@ std::optional<double> number_at(const Value& lattice, const char* name, bool hig
   return high ? range.high : range.low;
 }
 
-/// The lattice with its shape at the ends of its intervals: bit k of `ends` chooses the end of the k-th number.
+/// The lattice with its shape at the ends of its intervals: bit k of `ends` chooses the end of the k-th of kShapes.
 crystal::LatticeKind kind_at(const Value& lattice, unsigned ends) {
   return crystal::shaped(*crystal::find_lattice(lattice.at("kind").as_string()),
                          {number_at(lattice, "b_over_a", ends & 1U), number_at(lattice, "c_over_a", ends & 2U),
                           number_at(lattice, "delta", ends & 4U).value_or(0.0)});
 }
-constexpr unsigned kCorners = 8;
+
+/// The choices of ends that differ: 0 alone where no number is an interval.
+std::vector<unsigned> corners(const Value& lattice) {
+  unsigned open = 0;
+  for (unsigned k = 0; k < 3; ++k) {
+    const Value* value = given(lattice, kShapes[k]);
+    if (value != nullptr && is_interval(*value)) open |= 1U << k;
+  }
+  std::vector<unsigned> found;
+  for (unsigned ends = 0; ends < 8; ++ends) {
+    if ((ends & ~open) == 0) found.push_back(ends);
+  }
+  return found;
+}
 
 /// The lattice in the middle of its intervals, which decides how many cells go along each edge.
 crystal::LatticeKind middle_kind(const Value& lattice) {
@@ -120,7 +133,7 @@ void check_shells(const Value& system, double cutoff, CheckContext& context) {
   const Value& lattice = system.at("lattice");
   const Value& potential = system.at("potential");
   const Range density = range_of(lattice.at("density"));
-  for (unsigned ends = 0; ends < kCorners; ++ends) {
+  for (const unsigned ends : corners(lattice)) {
     const crystal::LatticeKind kind = kind_at(lattice, ends);
     const std::vector<crystal::Shell> wide = crystal::neighbour_shells(kind, density.low, cutoff);
     if (wide.front().distance > cutoff) {
@@ -130,9 +143,10 @@ void check_shells(const Value& system, double cutoff, CheckContext& context) {
                         {"take a higher density, or a potential that reaches further"}});
       return;
     }
-    const std::vector<crystal::Shell> narrow = crystal::neighbour_shells(kind, density.high, cutoff);
     const bool jumps = potential.at("style").as_string() == "lennard_jones" && given(potential, "switch_from") == nullptr;
-    if (!jumps || narrow.size() == wide.size()) continue;
+    if (!jumps || density.low == density.high) continue;
+    const std::vector<crystal::Shell> narrow = crystal::neighbour_shells(kind, density.high, cutoff);
+    if (narrow.size() == wide.size()) continue;
     context.complain({"W0521", "lattice", fmt::format("neighbours of {} enter the cutoff as the density rises", context.block),
                       {fmt::format("{} shells are within it at {}, {} at {}: the force of each jumps there", wide.size(),
                                    shown(context, density.low, "density"), narrow.size(), shown(context, density.high, "density"))},
@@ -222,7 +236,7 @@ void expect_wide_box(const Value& system, std::int64_t atoms, const std::string&
   if (!own) repeats = crystal::repeats_for(middle_kind(lattice), atoms).value();
   const Range density = range_of(lattice.at("density"));
   double shortest = INFINITY;
-  for (unsigned ends = 0; ends < kCorners; ++ends) {
+  for (const unsigned ends : corners(lattice)) {
     const crystal::Vector3 edges = crystal::box_edges(kind_at(lattice, ends), repeats, density.high);
     shortest = std::min(shortest, *std::min_element(edges.begin(), edges.end()));
   }
@@ -251,7 +265,7 @@ std::optional<double> cutoff_of(const Value& potential) {
 std::optional<double> nearest_distance(const Value& lattice) {
   if (of_file(lattice)) return std::nullopt;
   double nearest = INFINITY;
-  for (unsigned ends = 0; ends < kCorners; ++ends) {
+  for (const unsigned ends : corners(lattice)) {
     nearest = std::min(nearest, crystal::neighbour_shells(kind_at(lattice, ends), range_of(lattice.at("density")).high, 0.0).front().distance);
   }
   return nearest;

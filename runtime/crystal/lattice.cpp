@@ -177,8 +177,8 @@ std::vector<double> distances_from(const LatticeKind& kind, std::size_t site, co
           const double dx = (other[0] - kind.basis[site][0] + x) * edge[0];
           const double dy = (other[1] - kind.basis[site][1] + y) * edge[1];
           const double dz = (other[2] - kind.basis[site][2] + z) * edge[2];
-          const double distance = std::sqrt(dx * dx + dy * dy + dz * dz);
-          if (distance > 1e-9 * edge[0] && distance <= cutoff) found.push_back(distance);
+          const double squared = dx * dx + dy * dy + dz * dz;
+          if (squared <= cutoff * cutoff && squared > 1e-18 * edge[0] * edge[0]) found.push_back(std::sqrt(squared));
         }
       }
     }
