@@ -99,6 +99,12 @@ bool check_shape(const Map& lattice, CheckContext& context) {
   return good;
 }
 
+bool expect_three(const List& repeats, CheckContext& context) {
+  if (repeats.size() == 3) return true;
+  context.complain({"E0403", "repeats", "`repeats` is three positive ints, the cells along x, y and z", {}, {"write for instance `repeats = [2, 2, 2]`"}});
+  return false;
+}
+
 void complete_file_lattice(Map& lattice, CheckContext& context) {
   if (given(lattice, "path") == nullptr) {
     context.complain({"E0204", "", fmt::format("{} of kind file lacks `path`", context.block), {}, {"write for instance `path = \"cell.extxyz\"`"}});
@@ -107,16 +113,17 @@ void complete_file_lattice(Map& lattice, CheckContext& context) {
     if (given(lattice, attribute) == nullptr) continue;
     context.complain({"E0417", attribute, fmt::format("{} of kind file has no `{}`: the file holds its cell and sites", context.block, attribute), {}, {"leave it out"}});
   }
+  if (given(lattice, "atoms") != nullptr) {
+    context.complain({"E0417", "atoms", fmt::format("{} of kind file has no `atoms`: the file and `repeats` say how many", context.block), {}, {"leave it out"}});
+  }
   if (given(lattice, "repeats") == nullptr) lattice["repeats"] = List{1, 1, 1};
+  else expect_three(lattice.at("repeats").as_list(), context);
 }
 
-/// `repeats` written out; nullopt after a complaint.
+/// Fills `atoms` from `repeats`, or compares the two.
 void complete_from_repeats(Map& lattice, std::int64_t basis, CheckContext& context) {
   const List& repeats = lattice.at("repeats").as_list();
-  if (repeats.size() != 3) {
-    context.complain({"E0403", "repeats", "`repeats` is three positive ints, the cells along x, y and z", {}, {"write for instance `repeats = [2, 2, 2]`"}});
-    return;
-  }
+  if (!expect_three(repeats, context)) return;
   const std::int64_t atoms = repeats[0].as_int() * repeats[1].as_int() * repeats[2].as_int() * basis;
   if (static_cast<double>(atoms) > kMostAtoms) {
     context.complain({"E0403", "repeats", fmt::format("these repeats hold {} atoms, limit {:.0f}", atoms, kMostAtoms), {}, {}});
