@@ -198,7 +198,7 @@ std::string shown_in_units(const Instance& instance, double value, const char* d
   const auto wanted = dimension_named(dimension).value_or(units::Dimension{});
   if (instance.traits.scale.kind == Scale::Kind::reduced) return fmt::format("{:.4g} lj", value / from_reduced(1.0, wanted));
   const std::string unit = units::usual_unit(wanted);
-  return unit.empty() ? fmt::format("{:.4g}", value) : fmt::format("{:.4g} {}", value, unit);
+  return unit.empty() ? fmt::format("{:.4g}", value) : fmt::format("{:.4g} {}", value / units::parse_quantity(unit).value, unit);
 }
 
 }  // namespace
@@ -215,7 +215,11 @@ bool Elaborator::run_domain_check(Instance& instance, schema::Map& arguments, Fa
     const SourceRange attribute = written ? written->attribute->value->range : instance.range;
     SourceRange range = attribute;
     std::string label;
-    if (written && scopes_ && family->members.written.count(complaint.attribute)) {
+    // A bare name or a member of a list or map has its value elsewhere; words and constructors are no values by themselves.
+    const auto* name = written ? std::get_if<syntax::Reference>(&written->attribute->value->what) : nullptr;
+    const bool calls = name && std::any_of(name->trailers.begin(), name->trailers.end(), [](const auto& t) { return std::holds_alternative<syntax::CallTrailer>(t.what); });
+    const bool known = name && scopes_ && !calls && ((*scopes_)[written->layer].find(name->name.text) || family->module->declarations.contains(name->name.text));
+    if (known && family->members.written.count(complaint.attribute)) {
       const Evaluated value = evaluate(*written->attribute->value, (*scopes_)[written->layer]);
       const SourceRange origin = value.origin;
       if (origin.end > origin.begin && (origin.begin < attribute.begin || origin.end > attribute.end)) {

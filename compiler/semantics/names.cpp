@@ -42,6 +42,42 @@ struct Visitor {
   }
 };
 
+void add_names(const syntax::Body& body, const std::function<void(const syntax::ExpressionPtr&)>& add) {
+  for (const syntax::Member& member : body.members) {
+    std::visit([&](const auto& what) {
+      using T = std::decay_t<decltype(what)>;
+      if constexpr (std::is_same_v<T, syntax::NestedBlock>) add_names(*what.body, add);
+      else if constexpr (std::is_same_v<T, syntax::Require>) add(what.condition);
+      else add(what.value);
+    }, member.what);
+  }
+}
+
+/// Names that some expression of the file mentions, also where it is not evaluated: in the branch not taken.
+std::set<std::string> names_in(const syntax::File& file) {
+  std::set<std::string> names;
+  const std::function<void(const syntax::ExpressionPtr&)> add = [&](const syntax::ExpressionPtr& expression) {
+    if (expression) each_reference(*expression, [&](const syntax::Reference& reference, SourceRange) { names.insert(reference.name.text); });
+  };
+  for (const syntax::Item& item : file.items) {
+    std::visit([&](const auto& what) {
+      using T = std::decay_t<decltype(what)>;
+      if constexpr (std::is_same_v<T, syntax::Block>) {
+        add(what.base);
+        add_names(what.body, add);
+      } else if constexpr (std::is_same_v<T, syntax::Function>) {
+        add(what.body);
+      } else if constexpr (std::is_same_v<T, syntax::Require>) {
+        add(what.condition);
+      } else if constexpr (requires { what.value; }) {
+        add(what.value);
+        if constexpr (requires { what.domain; }) add(what.domain);
+      }
+    }, item.what);
+  }
+  return names;
+}
+
 }  // namespace
 
 void each_reference(const syntax::Expression& expression, const std::function<void(const syntax::Reference&, SourceRange)>& visit) {
@@ -234,14 +270,15 @@ void Elaborator::warn_unused(Module& module) {
     return family.module == &module && family.kind->makes != schema::Makes::value && family.kind->makes != schema::Makes::policy;
   });
   if (library) return;
+  const std::set<std::string> mentioned = names_in(*module.source->file);
   for (const auto& [name, declaration] : module.declarations) {
-    if (declaration.used) continue;
+    if (declaration.used || mentioned.count(name)) continue;
     const char* id = std::holds_alternative<syntax::Param>(declaration.item->what) ? "W0501" : "W0503";
     warn(id, name_of(*declaration.item).range, fmt::format("{} `{}` is not used", noun_of(*declaration.item), name), {"leave it out, or use it"});
   }
   for (const Family& family : families_) {
     const bool value = family.kind->makes == schema::Makes::value || family.kind->makes == schema::Makes::policy;
-    if (family.module != &module || family.used || !value) continue;
+    if (family.module != &module || family.used || !value || mentioned.count(family.block->name.text)) continue;
     warn("W0503", family.block->name.range, fmt::format("{} `{}` is not used", family.kind->noun, family.name), {"leave it out, or use it"});
   }
   for (const auto& [name, import] : module.source->imports) {

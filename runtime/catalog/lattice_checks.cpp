@@ -142,16 +142,17 @@ void check_shells(const Value& system, double cutoff, CheckContext& context) {
   const Range density = range_of(lattice.at("density"));
   for (const unsigned ends : corners(lattice)) {
     const crystal::LatticeKind kind = kind_at(lattice, ends);
-    const std::vector<crystal::Shell> wide = crystal::neighbour_shells(kind, density.low, cutoff);
-    if (wide.front().distance > cutoff) {
+    const double nearest = crystal::nearest_shell(kind, density.low).distance;
+    if (nearest > cutoff) {
       context.complain({"E0418", "lattice", fmt::format("the cutoff of {} ends before the nearest neighbours", context.block),
-                        {fmt::format("they are {} away at density {}, the cutoff is {}", shown(context, wide.front().distance, "length"),
+                        {fmt::format("they are {} away at density {}, the cutoff is {}", shown(context, nearest, "length"),
                                      shown(context, density.low, "density"), shown(context, cutoff, "length"))},
                         {"take a higher density, or a potential that reaches further"}});
       return;
     }
     const bool jumps = potential.at("style").as_string() == "lennard_jones" && given(potential, "switch_from") == nullptr;
     if (!jumps || density.low == density.high) continue;
+    const std::vector<crystal::Shell> wide = crystal::neighbour_shells(kind, density.low, cutoff);
     const std::vector<crystal::Shell> narrow = crystal::neighbour_shells(kind, density.high, cutoff);
     if (narrow.size() == wide.size()) continue;
     context.complain({"W0521", "lattice", fmt::format("neighbours of {} enter the cutoff as the density rises", context.block),
@@ -273,7 +274,7 @@ std::optional<double> nearest_distance(const Value& lattice) {
   if (of_file(lattice)) return std::nullopt;
   double nearest = INFINITY;
   for (const unsigned ends : corners(lattice)) {
-    nearest = std::min(nearest, crystal::neighbour_shells(kind_at(lattice, ends), range_of(lattice.at("density")).high, 0.0).front().distance);
+    nearest = std::min(nearest, crystal::nearest_shell(kind_at(lattice, ends), range_of(lattice.at("density")).high).distance);
   }
   return nearest;
 }
@@ -283,7 +284,7 @@ std::optional<double> stiffest_mode(const Value& system, double mass) {
   const Value& potential = system.at("potential");
   if (potential.at("style").as_string() == "einstein") return std::sqrt(potential.at("spring").as_double() / mass);
   if (of_file(lattice)) return std::nullopt;
-  const crystal::Shell first = crystal::neighbour_shells(middle_kind(lattice), range_of(lattice.at("density")).high, 0.0).front();
+  const crystal::Shell first = crystal::nearest_shell(middle_kind(lattice), range_of(lattice.at("density")).high);
   const auto spring = pair_stiffness(potential, first.distance);
   if (!spring || !(*spring > 0.0)) return std::nullopt;
   return std::sqrt(2.0 * first.count * *spring / (3.0 * mass));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numbers>
 
 #include "runtime/foundation/errors.h"
@@ -192,7 +193,8 @@ std::vector<double> distances_from(const LatticeKind& kind, std::size_t site, co
 std::vector<Shell> neighbour_shells(const LatticeKind& kind, double density, double cutoff) {
   const Vector3 edge = box_edges(kind, {1, 1, 1}, density);
   // The image along the shortest edge is a neighbour, so the first shell lies within it.
-  const double reach = std::max(cutoff, *std::min_element(edge.begin(), edge.end()) * (1.0 + 1e-9));
+  const double shortest = *std::min_element(edge.begin(), edge.end());
+  const double reach = std::max(std::min(cutoff, 12.0 * shortest), shortest * (1.0 + 1e-9));
   std::vector<double> nearest;
   for (std::size_t site = 0; site < kind.basis.size(); ++site) {
     std::vector<double> distances = distances_from(kind, site, edge, reach);
@@ -207,6 +209,16 @@ std::vector<Shell> neighbour_shells(const LatticeKind& kind, double density, dou
     }
   }
   return shells;
+}
+
+Shell nearest_shell(const LatticeKind& kind, double density) {
+  thread_local std::map<std::vector<double>, Shell> at_unit_density;  // by the shape of the cell
+  std::vector<double> cell(kind.aspect.begin(), kind.aspect.end());
+  for (const Vector3& site : kind.basis) cell.insert(cell.end(), site.begin(), site.end());
+  if (at_unit_density.size() > 10'000) at_unit_density.clear();
+  const auto [found, fresh] = at_unit_density.try_emplace(std::move(cell));
+  if (fresh) found->second = neighbour_shells(kind, 1.0, 0.0).front();
+  return {found->second.distance / std::cbrt(density), found->second.count};
 }
 
 Crystal make_crystal(const LatticeKind& kind, const std::array<int, 3>& repeats, double density) {

@@ -42,8 +42,11 @@ struct Shell {
   int count = 0;
 };
 /// Neighbour shells of the infinite crystal around the site with the nearest neighbours, ascending: those up to
-/// `cutoff`, and at least the first. Distances equal to 1e-6 are one shell.
+/// `cutoff` (no further than 12 of the shortest edges of the cell), and at least the first. Distances equal to 1e-6 are
+/// one shell.
 std::vector<Shell> neighbour_shells(const LatticeKind& kind, double density, double cutoff);
+/// The first of them. Looked up after the first call for a cell: families of thousands of crystals ask for it.
+Shell nearest_shell(const LatticeKind& kind, double density);
 
 /// Repeats of the conventional cell that hold `atoms` atoms: equal repeats where the count is a cube (the boxes of
 /// the literature) and no edge is longer than twice another, else the box nearest to a cube (smallest ratio of longest to shortest edge, not above 2);
