@@ -128,36 +128,35 @@ class Builder {
     return inputs;
   }
 
-  /// The text of plan::preimage(), of which one part or another differs for the stream key.
-  void write_preimage(const plan::TaskSpec& spec, const Value& arguments, bool stream) {
+  /// The text of plan::preimage() into text_; for the stream key without the lengths, with the stream keys of the inputs.
+  /// @return true when the text for the stream is another one
+  bool write_preimage(const plan::TaskSpec& spec, bool stream) {
+    bool differs = false;
     text_.assign("{\"arguments\":");
-    schema::append_json(text_, arguments, texts_);
+    if (stream) differs = append_without_lengths(text_, spec.arguments, texts_);
+    else schema::append_json(text_, spec.arguments, texts_);
     text_ += ",\"inputs\":{";
     for (const plan::TaskInput& input : spec.inputs) {
       if (text_.back() != '{') text_ += ',';
       schema::append_json(text_, input.role, texts_);
       const plan::TaskSpec& upstream = program_.plan.tasks[input.task];
-      text_ += ":\"" + (stream ? upstream.stream_key : upstream.key).hex() + '"';
+      differs = differs || upstream.stream_key != upstream.key;
+      text_ += ":\"";
+      text_ += (stream ? upstream.stream_key : upstream.key).hex();
+      text_ += '"';
     }
     text_ += "},\"kind\":";
     schema::append_json(text_, spec.kind, texts_);
-    text_ += fmt::format(",\"record\":\"bgw-key/1\",\"version\":{}}}", spec.version);
+    text_ += ",\"record\":\"bgw-key/1\",\"version\":";
+    text_ += std::to_string(spec.version);
+    text_ += '}';
+    return differs;
   }
 
   void add_keys(plan::TaskSpec& spec) {
-    write_preimage(spec, spec.arguments, false);
+    write_preimage(spec, false);
     spec.key = plan::sha256(text_);
-    const Value endless = without_lengths(spec.arguments, texts_);
-    const bool same = endless.identity() == spec.arguments.identity() &&
-                      std::all_of(spec.inputs.begin(), spec.inputs.end(), [&](const plan::TaskInput& input) {
-                        return program_.plan.tasks[input.task].stream_key == input.key;
-                      });
-    if (same) {
-      spec.stream_key = spec.key;
-      return;
-    }
-    write_preimage(spec, endless, true);
-    spec.stream_key = plan::sha256(text_);
+    spec.stream_key = write_preimage(spec, true) ? plan::sha256(text_) : spec.key;
   }
 
   /// Members of a family mostly have one policy; they share it.

@@ -23,12 +23,14 @@ std::optional<Program> compile(source::SourceMap& sources, const schema::Catalog
   if (!load_modules(sources, read, sink, modules)) return std::nullopt;
   const bool readable = !sink.has_errors();
   source::DiagnosticSink meaning;
-  const auto model = semantics::analyze(modules, sources, catalog, overrides, meaning);
+  auto model = semantics::analyze(modules, sources, catalog, overrides, meaning);
   for (const source::Diagnostic& diagnostic : meaning.sorted()) {
     if (readable || stands_alone(diagnostic)) sink.add(diagnostic);
   }
   if (!readable || !model) return std::nullopt;
-  return build_program(*model, sources);
+  Program program = build_program(*model, sources);
+  program.made_of = std::shared_ptr<const semantics::Model>(std::move(model));
+  return program;
 }
 
 }  // namespace bgw::lowering

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -29,6 +30,7 @@ struct Program {
   std::map<std::string, schema::Value> presentations;  // of the same names: {"energy_unit", "length_unit"}
   std::map<std::string, std::string> docs;             // "sample.draws", "param.T" -> its `##` lines
   std::size_t axes = 0;
+  std::shared_ptr<const void> made_of;  // what it shares values with; a command that ends anyway need not take it apart
 };
 
 /// What a spelling names: "default", "F", "F[64]", "F[200 K]", "sample.draws[*]", "lbar[*,size=64]".

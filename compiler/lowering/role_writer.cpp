@@ -1,7 +1,7 @@
 #include "compiler/lowering/role_writer.h"
 
 #include <algorithm>
-#include <set>
+#include <utility>
 
 namespace bgw::lowering {
 namespace {
@@ -13,23 +13,21 @@ using schema::Value;
 std::string join(const std::string& path, const std::string& name) { return path.empty() ? name : path + "." + name; }
 
 bool names_task(const std::string& name, const Value& member) { return name == "task" && member.is_int(); }
-bool is_length(const std::string& name, const Value&) { return name == "steps" || name == "count" || name == "produce"; }
+bool is_length(const std::string& name) { return name == "steps" || name == "count" || name == "produce"; }
 
-/// True when a member of that sort stands anywhere in the value.
-template <class IsWanted>
-bool holds(const Value& value, IsWanted is_wanted, const schema::JsonTexts& plain) {
+bool holds_task(const Value& value, const schema::JsonTexts& plain) {
   if (value.identity() == nullptr || plain.count(value.identity())) return false;
   if (value.is_list()) {
-    return std::any_of(value.as_list().begin(), value.as_list().end(), [&](const Value& item) { return holds(item, is_wanted, plain); });
+    return std::any_of(value.as_list().begin(), value.as_list().end(), [&](const Value& item) { return holds_task(item, plain); });
   }
   const Map& map = value.as_map();
-  return std::any_of(map.begin(), map.end(), [&](const auto& member) { return is_wanted(member.first, member.second) || holds(member.second, is_wanted, plain); });
+  return std::any_of(map.begin(), map.end(), [&](const auto& member) { return names_task(member.first, member.second) || holds_task(member.second, plain); });
 }
 
 }  // namespace
 
 Value RoleWriter::rewrite(const Value& value, const std::string& path) {
-  if (!holds(value, names_task, plain_)) return value;
+  if (!holds_task(value, plain_)) return value;
   if (value.is_list()) {
     List list;
     for (std::size_t i = 0; i < value.as_list().size(); ++i) list.push_back(rewrite(value.as_list()[i], join(path, std::to_string(i))));
@@ -53,18 +51,35 @@ std::string RoleWriter::role_of(std::int64_t task, const std::string& path) {
   return path;
 }
 
-Value without_lengths(const Value& value, const schema::JsonTexts& plain) {
-  if (!holds(value, is_length, plain)) return value;
+bool append_without_lengths(std::string& text, const Value& value, schema::JsonTexts& plain) {
+  const bool known = value.identity() == nullptr || plain.count(value.identity()) != 0;
+  if (known || (!value.is_list() && !value.is_map())) {
+    schema::append_json(text, value, plain);
+    return false;
+  }
+  bool left_out = false, first = true;
   if (value.is_list()) {
-    List list;
-    for (const Value& item : value.as_list()) list.push_back(without_lengths(item, plain));
-    return list;
+    text += '[';
+    for (const Value& item : value.as_list()) {
+      if (!std::exchange(first, false)) text += ',';
+      left_out = append_without_lengths(text, item, plain) || left_out;
+    }
+    text += ']';
+    return left_out;
   }
-  Map map;
+  text += '{';
   for (const auto& [name, member] : value.as_map()) {
-    if (!is_length(name, member)) map.emplace(name, without_lengths(member, plain));
+    if (is_length(name)) {
+      left_out = true;
+      continue;
+    }
+    if (!std::exchange(first, false)) text += ',';
+    schema::append_json(text, name, plain);
+    text += ':';
+    left_out = append_without_lengths(text, member, plain) || left_out;
   }
-  return map;
+  text += '}';
+  return left_out;
 }
 
 }  // namespace bgw::lowering

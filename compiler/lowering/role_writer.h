@@ -28,8 +28,9 @@ class RoleWriter {
   std::map<std::int64_t, std::string> role_of_task_;
 };
 
-/// The value without the members that say how long a task goes on, at any depth; itself when it has none.
-/// @param plain  lists and maps known to have none
-schema::Value without_lengths(const schema::Value& value, const schema::JsonTexts& plain);
+/// Appends the canonical JSON of the value without the members that say how long a task goes on, at any depth.
+/// @param plain  texts of lists and maps known to have none
+/// @return true when there were any
+bool append_without_lengths(std::string& text, const schema::Value& value, schema::JsonTexts& plain);
 
 }  // namespace bgw::lowering

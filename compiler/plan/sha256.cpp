@@ -13,12 +13,9 @@ namespace {
 
 class Hasher {
  public:
-  Hasher() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) { begin(); }
-  void begin() {
-    if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1) {
-      throw std::runtime_error("SHA-256 is not available in this OpenSSL");
-    }
-  }
+  Hasher() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) { begin(EVP_sha256()); }
+  /// Once more from nothing, with the digest it has.
+  void restart() { begin(nullptr); }
   void add(const char* data, std::size_t size) { EVP_DigestUpdate(context_.get(), data, size); }
   Key finish() {
     Key key;
@@ -27,6 +24,12 @@ class Hasher {
   }
 
  private:
+  void begin(const EVP_MD* digest) {
+    if (!context_ || EVP_DigestInit_ex(context_.get(), digest, nullptr) != 1) {
+      throw std::runtime_error("SHA-256 is not available in this OpenSSL");
+    }
+  }
+
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
 };
 
@@ -34,7 +37,7 @@ class Hasher {
 
 Key sha256(std::string_view bytes) {
   thread_local Hasher hasher;  // a fresh context costs as much as hashing a kilobyte
-  hasher.begin();
+  hasher.restart();
   hasher.add(bytes.data(), bytes.size());
   return hasher.finish();
 }

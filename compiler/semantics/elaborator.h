@@ -19,11 +19,14 @@ using source::SourceRange;
 
 struct Module;
 struct Family;
+struct AxisTable;
 
 struct Local {
   std::string_view name;
   Evaluated value;
   std::string_view axis = {};  // of an index variable
+  std::size_t position = 0;    // along it
+  const AxisTable* table = nullptr;
 };
 
 /// Names that hold within a block, a function or a comprehension; the outermost knows its file.

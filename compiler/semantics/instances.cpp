@@ -70,7 +70,7 @@ Instance* Elaborator::instance_at(Family& family, std::size_t position) {
   scopes[0].locals.resize(rank);
   for (std::size_t i = rank, rest = position; i-- > 0; rest /= family.tables[i]->values.size()) {
     const std::size_t at = rest % family.tables[i]->values.size();
-    scopes[0].locals[i] = {family.variables[i], family.tables[i]->values[at], family.axes[i]};
+    scopes[0].locals[i] = {family.variables[i], family.tables[i]->values[at], family.axes[i], at, family.tables[i]};
     instance.indices[i] = {family.tables[i]->texts[at], to_value(family.tables[i]->values[at])};
   }
   for (std::size_t i = 0; i < rank; ++i) instance.name += (i == 0 ? "[" : ",") + instance.indices[i].text;

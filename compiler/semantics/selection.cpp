@@ -22,6 +22,10 @@ bool Elaborator::positions_of(Family& family, const syntax::IndexArgument& argum
   const AxisTable& axis = *family.tables[at];
   if (const auto* bare = std::get_if<syntax::Reference>(&argument.value->what); bare && bare->trailers.empty()) {
     const Local* local = scope.find(bare->name.text);
+    if (local && local->table == &axis) {  // `n` of the same axis: nothing to look up
+      positions.push_back(local->position);
+      return true;
+    }
     if (local && !local->axis.empty() && local->axis != family.axes[at] &&
         std::find(family.axes.begin(), family.axes.end(), local->axis) != family.axes.end()) {
       error("E0208", argument.range, fmt::format("index {} of `{}` is `{}`, got `{}`", at + 1, name, family.axes[at], local->axis),
@@ -88,6 +92,13 @@ std::vector<const Instance*> Elaborator::select(Family& family, const syntax::In
   }
   wrong = false;
   if (none && *none) return {};
+  if (!sliced) {
+    std::size_t position = 0;
+    for (std::size_t i = 0; i < rank; ++i) position = position * family.tables[i]->values.size() + positions[i][0];
+    const Instance* instance = instance_at(family, position);
+    wrong = instance == nullptr;
+    return {instance};
+  }
   std::vector<const Instance*> chosen;
   std::vector<std::size_t> counter(rank, 0);
   while (true) {
@@ -99,7 +110,7 @@ std::vector<const Instance*> Elaborator::select(Family& family, const syntax::In
       return {};
     }
     chosen.push_back(instance);
-    if (sliced && !affords(1, range)) {
+    if (!affords(1, range)) {
       wrong = true;
       return {};
     }
