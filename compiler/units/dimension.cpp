@@ -108,6 +108,13 @@ std::string usual_unit(const Dimension& dimension) {
   return base_unit(dimension);
 }
 
+std::string usual_unit_of(std::string_view name) {
+  for (const Named& named : kNamed) {
+    if (name == named.name) return named.unit;
+  }
+  return "";
+}
+
 std::string base_unit(const Dimension& dimension) {
   return product(dimension, [](const Factor& f) { return f.unit; });
 }

@@ -182,7 +182,17 @@ class Application {
     command->callback([this] { chosen_ = [this] { return completion(shell_); }; });
     CLI::App* candidates = app_.add_subcommand("complete", "What may come next; the scripts call it")->group("");
     candidates->add_option("WORDS", typed_words_, "the words behind `bgw`, the last one unfinished");
-    candidates->callback([this] { chosen_ = [this] { return print_candidates(app_, typed_words_); }; });
+    candidates->add_option("--line", typed_line_, "or the whole line as it was typed, with `bgw` and its quotes");
+    candidates->callback([this] { chosen_ = [this] { return complete_typed(); }; });
+  }
+
+  int complete_typed() {
+    std::vector<std::string> words = typed_words_;
+    if (!typed_line_.empty()) {
+      words = shell_words(typed_line_);
+      words.erase(words.begin());  // bgw itself
+    }
+    return print_candidates(app_, words);
   }
 
   CLI::App app_;
@@ -198,6 +208,7 @@ class Application {
   ExplainOptions explain_options_;
   DocOptions doc_options_;
   std::string shell_;
+  std::string typed_line_;
   std::vector<std::string> typed_words_;
 };
 

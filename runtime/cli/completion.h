@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace CLI {
@@ -17,6 +18,10 @@ struct Candidates {
 
 /// Subcommands and options come from the command line's own description, names and params from the program.
 Candidates complete(const CLI::App& app, const std::vector<std::string>& words);
+
+/// The words of a line as a shell would divide it, with quotes and backslashes taken away and nothing else done to them; the
+/// last is the one being typed, empty behind a blank.
+std::vector<std::string> shell_words(std::string_view line);
 
 /// For the shells: a candidate a line; files as the line ":files .bgw".
 int print_candidates(const CLI::App& app, const std::vector<std::string>& words);

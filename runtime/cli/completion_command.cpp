@@ -20,26 +20,22 @@ namespace {
 
 constexpr const char* kBash = R"sh(# bash completion of bgw: source <(bgw completion bash)
 _bgw() {
-  local line word="${COMP_WORDS[COMP_CWORD]}"
+  local line name word="${COMP_WORDS[COMP_CWORD]}"
   COMPREPLY=()
-  # "=" and ":" divide words here: the command gets the line as it was typed.
-  local typed="${COMP_LINE:0:COMP_POINT}" words=()
-  eval "words=(${typed//[\[\]\*]/\\&})" 2>/dev/null || return
-  [[ "$typed" == *[[:space:]] ]] && words+=("")
-  local last="${words[-1]}"
-  local before="${last%"$word"}"
   while IFS= read -r line; do
     case "$line" in
       :files*)
-        local ending="${line#:files }" name
         while IFS= read -r name; do
           if [[ -d "$name" ]]; then COMPREPLY+=("$name/"); compopt -o nospace
-          elif [[ "$ending" == "*" || "$name" == *"$ending" ]]; then COMPREPLY+=("$name"); fi
+          elif [[ "${line#:files }" == "*" || "$name" == *"${line#:files }" ]]; then COMPREPLY+=("$name"); fi
         done < <(compgen -f -- "$word") ;;
-      *=) COMPREPLY+=("${line#"$before"}"); compopt -o nospace ;;
-      *) COMPREPLY+=("$(printf '%q' "${line#"$before"}")") ;;
+      *=) COMPREPLY+=("$line"); compopt -o nospace ;;
+      *) case "$word" in
+           [\'\"]*) COMPREPLY+=("$line") ;;
+           *) COMPREPLY+=("$(printf '%q' "$line")") ;;
+         esac ;;
     esac
-  done < <("${words[0]}" complete -- "${words[@]:1}" 2>/dev/null)
+  done < <("${COMP_WORDS[0]}" complete --line "${COMP_LINE:0:COMP_POINT}" 2>/dev/null)
 }
 complete -F _bgw bgw
 )sh";
@@ -168,10 +164,11 @@ std::vector<std::string> instance_names(const lowering::Program& program, Wanted
 std::vector<std::string> target_candidates(const std::string& path) {
   const std::optional<lowering::Program> program = compiled(path);
   if (!program) return {};
-  std::vector<std::string> names =
+  const std::vector<std::string> made =
       instance_names(*program, [](const lowering::NamedInstance& instance) { return instance.task || instance.check; });
-  for (const auto& [name, tasks] : program->plan.targets) names.push_back(name);
-  return names;
+  std::set<std::string> names(made.begin(), made.end());
+  for (const auto& [name, tasks] : program->plan.targets) names.insert(name);
+  return {names.begin(), names.end()};
 }
 
 std::vector<std::string> name_candidates(const std::string& path) {
@@ -242,6 +239,29 @@ std::string name_of_place(const CLI::Option& option) {
 }
 
 }  // namespace
+
+std::vector<std::string> shell_words(std::string_view line) {
+  std::vector<std::string> words{""};
+  char quote = 0;
+  bool between = true;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (quote ? c == quote : c == '\'' || c == '"') {
+      quote = quote ? 0 : c;
+      between = false;
+    } else if (c == '\\' && quote != '\'' && i + 1 < line.size()) {
+      words.back() += line[++i];
+      between = false;
+    } else if (!quote && (c == ' ' || c == '\t')) {
+      if (!between) words.emplace_back();
+      between = true;
+    } else {
+      words.back() += c;
+      between = false;
+    }
+  }
+  return words;
+}
 
 Candidates complete(const CLI::App& app, const std::vector<std::string>& words) {
   const std::string last = words.empty() ? "" : words.back();

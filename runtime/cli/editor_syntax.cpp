@@ -93,10 +93,10 @@ endif
 syn case match
 syn match bgwChoice /\v<({choices})>/
 syn match bgwUnit /\v<({units})>/
-syn match bgwType /\v(:|-\>)\s*\zs<({types})>/
 syn match bgwFunction /\v<({functions})>\ze\s*\(/
 syn match bgwKind /\v<({kinds})>\ze(\s+\k+)?\s*(\[[^\]]*\])?\s*(extends [^{{]*)?\{{/
 syn match bgwAttribute /\v<({attributes})>\ze\s*\=[^=]/
+syn match bgwType /\v(:|-\>)\s*\zs<({types})>/
 syn match bgwNumber /\v<[0-9]([0-9_]*[0-9])?(\.[0-9]([0-9_]*[0-9])?)?([eE][+-]?[0-9]+)?>/
 syn keyword bgwStatement {statements}
 syn keyword bgwConstant {constants}
@@ -135,10 +135,10 @@ std::string textmate_grammar(const schema::Catalog& catalog) {
       rule("constant.numeric", R"(\b[0-9]([0-9_]*[0-9])?(\.[0-9]([0-9_]*[0-9])?)?([eE][+-]?[0-9]+)?\b)"),
       rule("keyword.control", fmt::format(R"(\b({})\b)", any_of(words.statements))),
       rule("constant.language", fmt::format(R"(\b({})\b)", any_of(words.constants))),
+      rule("support.type", fmt::format(R"((?<=:|->|: |-> )({})\b)", any_of(words.types))),
       rule("variable.other.member", fmt::format(R"(\b({})\b(?=\s*=[^=]))", any_of(words.attributes))),
       rule("storage.type", fmt::format(R"(\b({})\b(?=(\s+\w+)?\s*(\[[^\]]*\])?\s*(extends [^{{]*)?\{{))", any_of(words.kinds))),
       rule("support.function", fmt::format(R"(\b({})\b(?=\s*\())", any_of(words.functions))),
-      rule("support.type", fmt::format(R"((?<=:|->|: |-> )({})\b)", any_of(words.types))),
       rule("keyword.other.unit", fmt::format(R"(\b({})\b)", any_of(words.units))),
       rule("constant.other", fmt::format(R"(\b({})\b)", any_of(words.choices)))};
   const Map grammar{{"name", "bgw"},

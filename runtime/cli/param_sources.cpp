@@ -52,7 +52,11 @@ toml::table parse(const std::string& text, const std::string& path) {
   try {
     return toml::parse(text, path);
   } catch (const toml::parse_error& error) {
-    refuse(place_in(path, error.source().begin), fmt::format("this is no TOML: {}; write for instance `T = \"250 K\"`", error.description()));
+    std::string problem(error.description());  // "Error while parsing string: ..."
+    constexpr std::string_view kOpening = "Error while parsing ";
+    if (problem.starts_with(kOpening)) problem.erase(0, kOpening.size());
+    refuse(place_in(path, error.source().begin),
+           fmt::format("this is no TOML ({}): write for instance `T = \"250 K\"`", problem));
   }
 }
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <stdexcept>
+
 #include "compiler/units/unit_expression.h"
 #include "compiler/units/unit_table.h"
 
@@ -33,11 +35,25 @@ void collect_later(const Type& type, std::vector<std::string>& words) {
   for (const Type& item : type.items) collect_later(item, words);
 }
 
-// In reduced units where the example is: the scales of a Lennard-Jones potential.
+bool counts_in(const std::string& unit, const units::Dimension& dimension) {
+  try {
+    const units::Quantity one = units::parse_quantity(unit);
+    return one.reduced || one.dimension == dimension;
+  } catch (const std::invalid_argument&) {
+    return false;
+  }
+}
+
+// That of the example, "6.189 kcal/mol", else the usual one.
 std::string unit_of(const Attribute& attribute) {
-  if (attribute.example.ends_with(" lj")) return "lj";
-  const auto dimension = units::find_dimension(dimension_in(attribute.type));
-  return dimension ? units::usual_unit(*dimension) : "";
+  const std::string name = dimension_in(attribute.type);
+  const auto dimension = units::find_dimension(name);
+  if (!dimension) return "";
+  const std::size_t blank = attribute.example.find(' ');
+  if (blank != std::string::npos && counts_in(attribute.example.substr(blank + 1), *dimension)) {
+    return attribute.example.substr(blank + 1);
+  }
+  return units::usual_unit_of(name);
 }
 
 std::string text_of(const Value& value, const std::string& unit, bool quoted) {
