@@ -178,7 +178,9 @@ class Application {
   }
   void add_completion() {
     CLI::App* command = app_.add_subcommand("completion", "A script that completes commands and names in a shell");
-    command->add_option("SHELL", shell_, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+    command->add_option("SHELL", shell_, "bash, zsh or fish")
+        ->required()
+        ->check(CLI::IsMember({"bash", "zsh", "fish"}));
     command->callback([this] { chosen_ = [this] { return completion(shell_); }; });
     CLI::App* candidates = app_.add_subcommand("complete", "What may come next; the scripts call it")->group("");
     candidates->add_option("WORDS", typed_words_, "the words behind `bgw`, the last one unfinished");

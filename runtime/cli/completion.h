@@ -19,8 +19,8 @@ struct Candidates {
 /// Subcommands and options come from the command line's own description, names and params from the program.
 Candidates complete(const CLI::App& app, const std::vector<std::string>& words);
 
-/// The words of a line as a shell would divide it, with quotes and backslashes taken away and nothing else done to them; the
-/// last is the one being typed, empty behind a blank.
+/// The words of a line as a shell would divide it, with quotes and backslashes taken away and nothing else done to
+/// them; the last is the one being typed, empty behind a blank.
 std::vector<std::string> shell_words(std::string_view line);
 
 /// For the shells: a candidate a line; files as the line ":files .bgw".

@@ -12,8 +12,8 @@
 #include "runtime/cli/completion.h"
 #include "runtime/cli/failure.h"
 
-// The scripts are thin: they hand the words of the line to the hidden command `bgw complete` and show what it prints, so
-// that all shells know the same and new commands are known at once. A program with mistakes completes by what can be
+// The scripts are thin: they hand the words of the line to the hidden command `bgw complete` and show what it prints,
+// so that all shells know the same and new commands are known at once. A program with mistakes completes by what can be
 // read of it; nothing is ever told on stderr, which would tear the line that is being typed.
 namespace bgw::cli {
 namespace {
@@ -235,7 +235,9 @@ std::vector<std::string> subcommands_of(const CLI::App& command) {
 }
 
 std::string name_of_place(const CLI::Option& option) {
-  return option.get_positional() ? option.get_name(true) : option.get_lnames().empty() ? "" : "--" + option.get_lnames().front();
+  return option.get_positional()       ? option.get_name(true)
+         : option.get_lnames().empty() ? ""
+                                       : "--" + option.get_lnames().front();
 }
 
 }  // namespace

@@ -50,7 +50,8 @@ std::vector<std::string> remarks_on(const Value& attribute, const std::string& d
   if (const std::string example = attribute.string_or("example", ""); !example.empty()) {
     lines.push_back(fmt::format("for instance {} = {}", attribute.at("name").as_string(), example));
   }
-  if (attribute.has("only")) lines.push_back(fmt::format("values other than {}: {}", attribute.at("only").as_string(), kLater));
+  if (attribute.has("only"))
+    lines.push_back(fmt::format("values other than {}: {}", attribute.at("only").as_string(), kLater));
   const std::vector<std::string> later = words_of(attribute.at("later_words"));
   if (!later.empty()) lines.push_back(fmt::format("{}: {}", fmt::join(later, ", "), kLater));
   if (is_set(attribute, "later")) lines.emplace_back(kLater);
@@ -58,7 +59,8 @@ std::vector<std::string> remarks_on(const Value& attribute, const std::string& d
 }
 
 // A name, then its facts and remarks in a column of their own.
-void print_entry(const std::string& name, std::size_t width, const std::vector<std::string>& lines, std::size_t indent) {
+void print_entry(const std::string& name, std::size_t width, const std::vector<std::string>& lines,
+                 std::size_t indent) {
   std::string head = name;
   for (const std::string& line : lines) {
     const std::string gap(width - std::min(width, report::width_of(head)) + 2, ' ');
@@ -208,9 +210,9 @@ void print_all(const Catalog& catalog) {
     known.insert(known.end(), names.begin(), names.end());
   }
   const std::string nearest = source::nearest(topic, known);
-  throw CommandFailure(kWrongUse,
-                       fmt::format("there is no block kind, constructor or function `{}`; {}", topic,
-                                   nearest.empty() ? "`bgw doc` lists all" : fmt::format("did you mean `{}`?", nearest)));
+  throw CommandFailure(
+      kWrongUse, fmt::format("there is no block kind, constructor or function `{}`; {}", topic,
+                             nearest.empty() ? "`bgw doc` lists all" : fmt::format("did you mean `{}`?", nearest)));
 }
 
 // A built-in function by its name, as `bgw doc derive`.

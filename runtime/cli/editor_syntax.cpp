@@ -63,7 +63,8 @@ Vocabulary vocabulary_of(const schema::Catalog& catalog) {
     vocabulary.functions.insert(name);
     collect(catalog.find_constructor(name)->arguments, vocabulary);
   }
-  for (const schema::Value& function : document_functions()) vocabulary.functions.insert(function.at("name").as_string());
+  for (const schema::Value& function : document_functions())
+    vocabulary.functions.insert(function.at("name").as_string());
   for (const std::string& name : units::dimension_names()) vocabulary.types.insert(name);
   vocabulary.types.insert({"int", "float", "bool", "string", "seed", "enum", "path"});
   for (const std::string& name : units::unit_names()) vocabulary.units.insert(name);
@@ -137,7 +138,8 @@ std::string textmate_grammar(const schema::Catalog& catalog) {
       rule("constant.language", fmt::format(R"(\b({})\b)", any_of(words.constants))),
       rule("support.type", fmt::format(R"((?<=:|->|: |-> )({})\b)", any_of(words.types))),
       rule("variable.other.member", fmt::format(R"(\b({})\b(?=\s*=[^=]))", any_of(words.attributes))),
-      rule("storage.type", fmt::format(R"(\b({})\b(?=(\s+\w+)?\s*(\[[^\]]*\])?\s*(extends [^{{]*)?\{{))", any_of(words.kinds))),
+      rule("storage.type",
+           fmt::format(R"(\b({})\b(?=(\s+\w+)?\s*(\[[^\]]*\])?\s*(extends [^{{]*)?\{{))", any_of(words.kinds))),
       rule("support.function", fmt::format(R"(\b({})\b(?=\s*\())", any_of(words.functions))),
       rule("keyword.other.unit", fmt::format(R"(\b({})\b)", any_of(words.units))),
       rule("constant.other", fmt::format(R"(\b({})\b)", any_of(words.choices)))};

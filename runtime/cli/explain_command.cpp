@@ -78,9 +78,9 @@ const Title& find_title(const std::string& written) {
     known.emplace_back(title.id);
   }
   const std::string nearest = source::nearest(id, known);
-  throw CommandFailure(kWrongUse,
-                       fmt::format("no diagnostic has the id `{}`; {}", written,
-                                   nearest.empty() ? "`bgw explain` lists all" : fmt::format("did you mean `{}`?", nearest)));
+  throw CommandFailure(
+      kWrongUse, fmt::format("no diagnostic has the id `{}`; {}", written,
+                             nearest.empty() ? "`bgw explain` lists all" : fmt::format("did you mean `{}`?", nearest)));
 }
 
 }  // namespace

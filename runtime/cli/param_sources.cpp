@@ -43,7 +43,10 @@ std::string text_of(const toml::node& value, const std::string& name, const std:
   const char* help = "write a number, true, false or a string such as \"250 K\"";
   if (value.is_array()) refuse(place, fmt::format("`{}` is a list, and a param is one value: {}", name, help));
   if (value.is_table()) {
-    refuse(place, fmt::format("`{}` is a table, and params have no groups: write `NAME = VALUE` on lines of their own, without [{}]", name, name));
+    refuse(place,
+           fmt::format(
+               "`{}` is a table, and params have no groups: write `NAME = VALUE` on lines of their own, without [{}]",
+               name, name));
   }
   refuse(place, fmt::format("`{}` is a date or a time, which no param is: {}", name, help));
 }
@@ -81,7 +84,8 @@ GivenParams params_of_command_line(const std::vector<std::string>& parameters) {
 GivenParams params_of_file(const std::string& path) {
   source::ReadFailure failure;
   const std::optional<std::string> text = source::read_source(path, failure);
-  if (!text) throw CommandFailure(failure.unreadable ? kWrongUse : kWrongProgram, failure.message);
+  if (!text && failure.unreadable) throw CommandFailure(kWrongUse, failure.message);
+  if (!text) refuse(path, "a file of params is UTF-8 text of at most 64 MiB");
   const toml::table table = parse(*text, path);
   GivenParams given;
   for (const auto& [key, value] : table) {

@@ -74,7 +74,8 @@ void tell(const source::DiagnosticSink& sink, const source::SourceMap& text, con
     fmt::print("{{\"ok\":{},\"diagnostics\":{}}}\n", !sink.has_errors(), source::render_json(diagnostics, text));
     return;
   }
-  if (!diagnostics.empty()) put(stderr, source::render(diagnostics, text, {.colour = colour_on(stderr), .errors = sink.error_count()}));
+  if (!diagnostics.empty())
+    put(stderr, source::render(diagnostics, text, {.colour = colour_on(stderr), .errors = sink.error_count()}));
 }
 
 // A word as the shell takes it.
@@ -106,7 +107,8 @@ LoadedProgram load_program(const ProgramOptions& options, bool json_diagnostics)
   source::SourceMap text = read_program(options.program);
   const GivenParams given = given_params(options, text);
   source::DiagnosticSink sink;
-  std::optional<lowering::Program> program = lowering::compile(text, catalog::builtin_catalog(), overrides_of(given), sink);
+  std::optional<lowering::Program> program =
+      lowering::compile(text, catalog::builtin_catalog(), overrides_of(given), sink);
   const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - begin;
   if (!program || sink.has_errors()) {
     tell(sink, text, given, json_diagnostics);

@@ -59,7 +59,8 @@ std::string unit_of(const Attribute& attribute) {
 std::string text_of(const Value& value, const std::string& unit, bool quoted) {
   if (value.is_bool()) return value.as_bool() ? "true" : "false";
   if (value.is_string()) return quoted ? fmt::format("\"{}\"", value.as_string()) : value.as_string();
-  if (value.is_int()) return unit.empty() ? fmt::format("{}", value.as_int()) : units::format_in_unit(value.as_double(), unit);
+  if (value.is_int())
+    return unit.empty() ? fmt::format("{}", value.as_int()) : units::format_in_unit(value.as_double(), unit);
   if (value.is_double()) return units::format_in_unit(value.as_double(), unit);
   std::vector<std::string> parts;
   if (value.is_list()) {
@@ -93,7 +94,7 @@ Map document(const Attribute& attribute) {
   collect_later(attribute.type, later);
   const bool quoted = attribute.type.kind == TypeKind::string;
   Map map{{"name", attribute.name},
-          {"type", attribute.type.describe()},
+          {"type", attribute.type.dimension == "any" ? "a quantity of any dimension" : attribute.type.describe()},
           {"unit", unit},
           {"required", attribute.required},
           {"default", attribute.otherwise.is_none() ? Value() : Value(text_of(attribute.otherwise, unit, quoted))},

@@ -7,8 +7,9 @@
 // text of `bgw doc` is made from them.
 namespace bgw::cli {
 
-/// {"name", "makes", "doc", "version", "later", "attributes": [{"name", "type", "unit", "required", "default", "bounds",
-/// "variants", "doc", "example", "later"}], "nested": [{"kind", "doc", "many", "required", "attributes"}], "results":
+/// {"name", "makes", "doc", "version", "later", "attributes": [{"name", "type", "unit", "required", "default",
+/// "bounds", "variants", "doc", "example", "later"}], "nested": [{"kind", "doc", "many", "required", "attributes"}],
+/// "results":
 /// [{"name", "type", "dimension", "doc", "arguments"}], "coordinates": [...]}
 schema::Map document(const schema::KindSchema& kind);
 /// {"name", "makes": "constructor", "doc", "later", "attributes"}

@@ -444,6 +444,9 @@ TEST_CASE("completion knows commands, options, names and params, and never runs 
   CHECK(candidates("run ice.bgw -p s") == "steps=\nseed=\n");
   CHECK(candidates("run ice.bgw -P ''") == ":files .toml\n");
   CHECK(candidates("plan ice.bgw --det") == "--detailed-exitcode\n");
+  for (const char* command : {"check", "plan", "run", "show", "report", "list", "energy"}) {
+    CHECK(candidates(command + std::string(" ice.bgw --par")) == "--param\n--params\n");
+  }
   CHECK(candidates("cache v") == "verify\n");
   CHECK(candidates("doc tr") == "train\ntransfer\n");
   CHECK(candidates("explain W0501") == "W0501\n");
