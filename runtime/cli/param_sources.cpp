@@ -42,13 +42,19 @@ std::string text_of(const toml::node& value, const std::string& name, const std:
   }
   const char* help = "write a number, true, false or a string such as \"250 K\"";
   if (value.is_array()) refuse(place, fmt::format("`{}` is a list, and a param is one value: {}", name, help));
-  if (value.is_table()) {
-    refuse(place,
-           fmt::format(
-               "`{}` is a table, and params have no groups: write `NAME = VALUE` on lines of their own, without [{}]",
-               name, name));
-  }
   refuse(place, fmt::format("`{}` is a date or a time, which no param is: {}", name, help));
+}
+
+// A table holds the params of an import: rho in [water] is water.rho.
+void collect(const toml::table& table, const std::string& prefix, const std::string& path, GivenParams& given) {
+  for (const auto& [key, value] : table) {
+    const std::string name = prefix + std::string(key.str());
+    const std::string place = place_in(path, key.source().begin);
+    if (const toml::table* inner = value.as_table())
+      collect(*inner, name + ".", path, given);
+    else
+      given[name] = {text_of(value, name, place), place};
+  }
 }
 
 toml::table parse(const std::string& text, const std::string& path) {
@@ -88,11 +94,7 @@ GivenParams params_of_file(const std::string& path) {
   if (!text) refuse(path, "a file of params is UTF-8 text of at most 64 MiB");
   const toml::table table = parse(*text, path);
   GivenParams given;
-  for (const auto& [key, value] : table) {
-    const std::string name(key.str());
-    const std::string place = place_in(path, key.source().begin);
-    given[name] = {text_of(value, name, place), place};
-  }
+  collect(table, "", path, given);
   return given;
 }
 

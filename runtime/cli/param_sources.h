@@ -19,8 +19,8 @@ inline constexpr const char* kCommandLine = "-p";
 /// @throws CommandFailure with exit code 2 for what is not NAME=VALUE and for a name that stands twice
 GivenParams params_of_command_line(const std::vector<std::string>& parameters);
 
-/// A TOML file whose keys are names of params; strings carry units, `T = "250 K"`. Whole numbers keep their digits,
-/// others are the shortest text that reads back to the same double.
+/// A TOML file whose keys are names of params, in tables those of imports; strings carry units, `T = "250 K"`. Whole
+/// numbers keep their digits, others are the shortest text that reads back to the same double.
 /// @throws CommandFailure with exit code 2 for a file that cannot be read, 3 with line and column for one that is no
 ///         list of params
 GivenParams params_of_file(const std::string& path);

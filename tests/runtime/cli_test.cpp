@@ -270,6 +270,11 @@ TEST_CASE("a file of params keeps every digit and tells where what is wrong stan
   CHECK(params.at("whole").text == "60.0");
   CHECK(params.at("on").text == "true");
   CHECK(params.at("hex").text == "255");
+  const cli::GivenParams imported = given("T = 1\n[water]\nrho = 2\nice.x = 3\n");
+  CHECK(imported.size() == 3);
+  CHECK(imported.at("water.rho").text == "2");
+  CHECK(imported.at("water.rho").origin == file.string() + ":3:1");
+  CHECK(imported.at("water.ice.x").text == "3");
   const auto complaint_about = [&](const std::string& text) -> std::string {
     try {
       given(text);
@@ -281,7 +286,6 @@ TEST_CASE("a file of params keeps every digit and tells where what is wrong stan
   };
   const std::string name = file.string();
   CHECK(holds(complaint_about("\n  a = [1, 2]\n"), name + ":2:3: `a` is a list"));
-  CHECK(holds(complaint_about("[group]\nT = 1\n"), "`group` is a table"));
   CHECK(holds(complaint_about("a = 2020-01-01\n"), name + ":1:1: `a` is a date or a time"));
   CHECK(holds(complaint_about("a = nan\n"), "`a` is not finite"));
   CHECK(holds(complaint_about("a = \"\"\n"), "the value of `a` is empty"));
