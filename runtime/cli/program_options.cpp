@@ -41,24 +41,15 @@ GivenParams given_params(const ProgramOptions& options, const source::SourceMap&
   return given;
 }
 
+// A value from elsewhere than the command line is told with its place: "cold.toml:2:1: T = 250 K".
 semantics::Overrides overrides_of(const GivenParams& given) {
   semantics::Overrides overrides;
-  for (const auto& [name, param] : given) overrides.emplace(name, param.text);
-  return overrides;
-}
-
-// The checker speaks of `-p T=250K`; a value from elsewhere is told with its place.
-void name_origins(std::vector<source::Diagnostic>& diagnostics, const GivenParams& given) {
-  for (source::Diagnostic& diagnostic : diagnostics) {
-    for (const auto& [name, param] : given) {
-      if (param.origin == kCommandLine) continue;
-      const std::string as_option = fmt::format("-p {}={}", name, param.text);
-      const std::size_t at = diagnostic.message.find(as_option);
-      if (at == std::string::npos) continue;
-      diagnostic.message.replace(at, as_option.size(), fmt::format("{} = {}", name, param.text));
-      diagnostic.message.insert(0, param.origin + ": ");
-    }
+  for (const auto& [name, param] : given) {
+    const bool option = param.origin == kCommandLine;
+    const std::string origin = option ? "" : fmt::format("{}: {} = {}", param.origin, name, param.text);
+    overrides.emplace(name, semantics::Override(param.text, origin));
   }
+  return overrides;
 }
 
 source::SourceMap read_program(const std::string& path) {
@@ -67,9 +58,8 @@ source::SourceMap read_program(const std::string& path) {
   throw CommandFailure(failure.unreadable ? kWrongUse : kWrongProgram, failure.message);
 }
 
-void tell(const source::DiagnosticSink& sink, const source::SourceMap& text, const GivenParams& given, bool json) {
-  std::vector<source::Diagnostic> diagnostics = sink.sorted();
-  name_origins(diagnostics, given);
+void tell(const source::DiagnosticSink& sink, const source::SourceMap& text, bool json) {
+  const std::vector<source::Diagnostic> diagnostics = sink.sorted();
   if (json) {
     fmt::print("{{\"ok\":{},\"diagnostics\":{}}}\n", !sink.has_errors(), source::render_json(diagnostics, text));
     return;
@@ -105,16 +95,15 @@ void add_requirements(const plan::Plan& plan, const std::set<std::size_t>& tasks
 LoadedProgram load_program(const ProgramOptions& options, bool json_diagnostics) {
   const auto begin = std::chrono::steady_clock::now();
   source::SourceMap text = read_program(options.program);
-  const GivenParams given = given_params(options, text);
+  const semantics::Overrides overrides = overrides_of(given_params(options, text));
   source::DiagnosticSink sink;
-  std::optional<lowering::Program> program =
-      lowering::compile(text, catalog::builtin_catalog(), overrides_of(given), sink);
+  std::optional<lowering::Program> program = lowering::compile(text, catalog::builtin_catalog(), overrides, sink);
   const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - begin;
   if (!program || sink.has_errors()) {
-    tell(sink, text, given, json_diagnostics);
+    tell(sink, text, json_diagnostics);
     throw CommandFailure(kWrongProgram, "");
   }
-  if (!json_diagnostics) tell(sink, text, given, false);
+  if (!json_diagnostics) tell(sink, text, false);
   return {*std::move(program), sink.warning_count(), elapsed.count()};
 }
 
