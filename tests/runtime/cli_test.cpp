@@ -100,6 +100,13 @@ struct Said {
   std::set<std::string> ids;
 };
 
+/// The files that examples import: themselves, and one that is there.
+std::optional<std::string> imported(const Fence& example, const std::string& path) {
+  if (path == "example.bgw") return example.text;
+  if (path == "lib/water.bgw") return "bgw 1\nlet T = 200 K\n";
+  return std::nullopt;
+}
+
 /// What the compiler says of an example; `-p NAME=VALUE` among the words is given from outside.
 Said compiled(const Fence& example) {
   semantics::Overrides overrides;
@@ -109,7 +116,8 @@ Said compiled(const Fence& example) {
   }
   source::SourceMap sources("example.bgw", example.text);
   source::DiagnosticSink sink;
-  lowering::compile(sources, catalog::builtin_catalog(), overrides, sink);
+  lowering::compile(sources, catalog::builtin_catalog(), overrides, sink,
+                    [&](const std::string& path, std::string&) { return imported(example, path); });
   Said said{source::render(sink.sorted(), sources, {}), {}};
   for (const source::Diagnostic& diagnostic : sink.sorted()) said.ids.insert(diagnostic.id);
   return said;
