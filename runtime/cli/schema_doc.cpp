@@ -168,8 +168,12 @@ struct Builtin {
 
 constexpr Builtin kBuiltins[] = {
     {"abs", "abs(x)", "absolute value"},
+    {"at", "at(value, temperature = 200 K, ...)",
+     "one state of what an interval leaves open: of a system, ensemble, base or trained flow"},
     {"derive", "derive(seed, n, ...)", "a seed of its own for each n: independent streams from one root"},
     {"exp", "exp(x)", "of a plain number"},
+    {"fit", "fit(results, model = \"a + b/n\")",
+     "least squares of results against the indices of their blocks; the model is linear in what it finds, `.a`"},
     {"first", "first(n)", "true for the first value of the axis that n runs over"},
     {"last", "last(n)", "true for the last value of the axis that n runs over"},
     {"len", "len(list)", "number of items"},

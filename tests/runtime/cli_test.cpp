@@ -101,9 +101,10 @@ struct Said {
 };
 
 /// The files that examples import: themselves, and one that is there.
-std::optional<std::string> imported(const Fence& example, const std::string& path) {
+std::optional<std::string> imported(const Fence& example, const std::string& path, std::string& problem) {
   if (path == "example.bgw") return example.text;
   if (path == "lib/water.bgw") return "bgw 1\nlet T = 200 K\n";
+  problem = "cannot read " + path + ": No such file or directory";
   return std::nullopt;
 }
 
@@ -117,7 +118,7 @@ Said compiled(const Fence& example) {
   source::SourceMap sources("example.bgw", example.text);
   source::DiagnosticSink sink;
   lowering::compile(sources, catalog::builtin_catalog(), overrides, sink,
-                    [&](const std::string& path, std::string&) { return imported(example, path); });
+                    [&](const std::string& path, std::string& problem) { return imported(example, path, problem); });
   Said said{source::render(sink.sorted(), sources, {}), {}};
   for (const source::Diagnostic& diagnostic : sink.sorted()) said.ids.insert(diagnostic.id);
   return said;
