@@ -18,6 +18,7 @@ set(doorways
   "HDF5|^(hdf5|H5[A-Z])|runtime/store|the headers of runtime/store"
   "oneTBB|^(tbb|oneapi)/|runtime/engine|the headers of runtime/engine"
   "mustache|^kainjow/|runtime/report|the headers of runtime/report"
+  "toml++|^toml\\+\\+/|runtime/cli|the headers of runtime/cli"
   "CLI11|^CLI/|runtime/cli|the headers of runtime/cli"
   "Catch2|^catch2/|tests/support|tests/support/catch.h")
 set(torch_headers "^(torch|ATen|c10|caffe2)/")

@@ -22,6 +22,7 @@ find_package(TBB REQUIRED)
 find_package(SQLite3 REQUIRED)
 find_package(HDF5 REQUIRED COMPONENTS C)
 find_package(Threads REQUIRED)
+find_path(BGW_TOML_INCLUDE toml++/toml.h REQUIRED)
 find_program(BGW_ANTLR4 antlr4 REQUIRED)
 find_program(BGW_GNUPLOT gnuplot)
 

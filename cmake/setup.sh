@@ -25,6 +25,7 @@ libhdf5-dev                  arrays of results
 nlohmann-json3-dev           JSON in and out
 libfmt-dev                   formatting of messages and numbers
 libcli11-dev                 the command line
+libtomlplusplus-dev          files with values of params
 libkainjow-mustache-dev      the template of the report page
 libssl-dev                   SHA-256
 gnuplot-nox                  draws the figures

@@ -37,5 +37,6 @@ bool Catalog::is_later(const std::string& name) const { return std::find(later_.
 
 std::vector<std::string> Catalog::nouns() const { return names_of(kinds_); }
 std::vector<std::string> Catalog::constructor_names() const { return names_of(constructors_); }
+std::vector<std::string> Catalog::function_names() const { return names_of(functions_); }
 
 }  // namespace bgw::schema

@@ -27,6 +27,7 @@ class Catalog {
 
   std::vector<std::string> nouns() const;
   std::vector<std::string> constructor_names() const;
+  std::vector<std::string> function_names() const;
 
  private:
   std::map<std::string, KindSchema> kinds_;

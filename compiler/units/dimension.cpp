@@ -105,6 +105,17 @@ std::string dimension_phrase(const Dimension& dimension) {
 
 std::string usual_unit(const Dimension& dimension) {
   if (const Named* named = find_named(dimension)) return named->unit;
+  return base_unit(dimension);
+}
+
+std::string usual_unit_of(std::string_view name) {
+  for (const Named& named : kNamed) {
+    if (name == named.name) return named.unit;
+  }
+  return "";
+}
+
+std::string base_unit(const Dimension& dimension) {
   return product(dimension, [](const Factor& f) { return f.unit; });
 }
 

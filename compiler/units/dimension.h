@@ -36,5 +36,9 @@ std::string dimension_name(const Dimension& dimension);
 std::string dimension_phrase(const Dimension& dimension);
 /// What people write for it after a number: "K", "angstrom", "/angstrom^3"; "" for a pure number.
 std::string usual_unit(const Dimension& dimension);
+/// The same for a dimension's name, which may tell more: "s" for a duration, "ps" for a time. "" for an unknown name.
+std::string usual_unit_of(std::string_view name);
+/// What a value is counted in: "eV/angstrom^3" for a pressure, "" for a pure number.
+std::string base_unit(const Dimension& dimension);
 
 }  // namespace bgw::units

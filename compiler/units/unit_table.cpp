@@ -40,6 +40,7 @@ const Unit kUnits[] = {
     {"angstrom", 1, kLength},
     {"nm", 10, kLength},
     {"pm", 0.01, kLength},
+    {"cm", 1e8, kLength},
     {"bohr", kBohrRadius, kLength},
     {"Pa", kPascal, kPressure},
     {"kPa", 1e3 * kPascal, kPressure},

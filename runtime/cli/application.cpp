@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "runtime/cli/commands.h"
+#include "runtime/cli/completion.h"
 #include "runtime/cli/failure.h"
 #include "runtime/cli/terminal.h"
 #include "runtime/foundation/errors.h"
@@ -44,6 +45,9 @@ class Application {
     add_list();
     add_log();
     add_cache();
+    add_explain();
+    add_doc();
+    add_completion();
   }
 
   int run(const std::vector<std::string>& arguments) {
@@ -66,6 +70,12 @@ class Application {
     command->add_option("PROGRAM", options.program, "the program, a .bgw file")->required();
     if (parameters) {
       command->add_option("-p,--param", options.parameters, "another value of a param: -p T=250K; may be repeated")
+          ->allow_extra_args(false)
+          ->take_all();
+      command
+          ->add_option("-P,--params", options.parameter_files,
+                       "a TOML file with values of params; a later file wins over an earlier one, -p over both")
+          ->type_name("FILE")
           ->allow_extra_args(false)
           ->take_all();
     }
@@ -150,6 +160,42 @@ class Application {
       command->add_flag("--json", cache_options_.json, "for machines: JSON on stdout");
     }
   }
+  void add_explain() {
+    CLI::App* command = app_.add_subcommand("explain", "What a diagnostic means, a wrong program and the right one");
+    command->add_option("ID", explain_options_.id, "for instance E0301; without it all are listed");
+    command->add_flag("--json", explain_options_.json, "for machines: JSON on stdout");
+    command->callback([this] { chosen_ = [this] { return explain(explain_options_); }; });
+  }
+  void add_doc() {
+    CLI::App* command = app_.add_subcommand("doc", "What a block takes and makes; units and functions");
+    command->add_option("TOPIC", doc_options_.topic,
+                        "a block kind, constructor or function, `units`, `functions`, `all` (default: an overview)");
+    command->add_option("--editor", doc_options_.editor, "the syntax file of an editor")
+        ->check(CLI::IsMember({"vim", "textmate"}))
+        ->group("");
+    command->add_flag("--json", doc_options_.json, "for machines: JSON on stdout");
+    command->callback([this] { chosen_ = [this] { return doc(doc_options_); }; });
+  }
+  void add_completion() {
+    CLI::App* command = app_.add_subcommand("completion", "A script that completes commands and names in a shell");
+    command->add_option("SHELL", shell_, "bash, zsh or fish")
+        ->required()
+        ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+    command->callback([this] { chosen_ = [this] { return completion(shell_); }; });
+    CLI::App* candidates = app_.add_subcommand("complete", "What may come next; the scripts call it")->group("");
+    candidates->add_option("WORDS", typed_words_, "the words behind `bgw`, the last one unfinished");
+    candidates->add_option("--line", typed_line_, "or the whole line as it was typed, with `bgw` and its quotes");
+    candidates->callback([this] { chosen_ = [this] { return complete_typed(); }; });
+  }
+
+  int complete_typed() {
+    std::vector<std::string> words = typed_words_;
+    if (!typed_line_.empty()) {
+      words = shell_words(typed_line_);
+      words.erase(words.begin());  // bgw itself
+    }
+    return print_candidates(app_, words);
+  }
 
   CLI::App app_;
   std::function<int()> chosen_;
@@ -161,6 +207,11 @@ class Application {
   EnergyOptions energy_options_;
   ListOptions list_options_;
   LogOptions log_options_;
+  ExplainOptions explain_options_;
+  DocOptions doc_options_;
+  std::string shell_;
+  std::string typed_line_;
+  std::vector<std::string> typed_words_;
 };
 
 int tell(int exit_code, const std::string& message) {

@@ -55,6 +55,19 @@ struct LogOptions : ProgramOptions {
 };
 int log(const LogOptions& options);
 
+struct ExplainOptions {
+  std::string id;  // "" lists all
+  bool json = false;
+};
+int explain(const ExplainOptions& options);
+
+struct DocOptions {
+  std::string topic;   // a kind, constructor or function; "units", "functions", "all"; "" is an overview
+  std::string editor;  // "vim", "textmate": a file of editors/
+  bool json = false;
+};
+int doc(const DocOptions& options);
+
 int cache_verify(const ProgramOptions& options);
 int cache_rebuild(const ProgramOptions& options);
 

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -24,7 +25,8 @@ std::vector<const NamedInstance*> pick(const lowering::Program& program, const s
     return index && std::find(indices.begin(), indices.end(), *index) != indices.end();
   };
   for (const NamedInstance& instance : program.instances) {
-    const bool value = std::find(found.values.begin(), found.values.end(), instance.name) != found.values.end();
+    const bool value =
+        std::find(found.values.begin(), found.values.end(), instance.noun + "." + instance.name) != found.values.end();
     if (has(found.tasks, instance.task) || has(found.checks, instance.check) || value) picked.push_back(&instance);
   }
   return picked;
@@ -44,8 +46,10 @@ void print_counts(const std::vector<const NamedInstance*>& picked, bool json) {
                                                    {"kinds", std::move(map)}}));
     return;
   }
-  for (const auto& [noun, count] : counts) fmt::print("{:>7} {}\n", count, noun);
-  fmt::print("{:>7} in all\n", picked.size());
+  std::vector<std::string> parts;
+  for (const auto& [noun, count] : counts) parts.push_back(fmt::format("{} {}", noun, count));
+  fmt::print("{} {}{}{}\n", picked.size(), picked.size() == 1 ? "instance" : "instances", parts.empty() ? "" : ": ",
+             fmt::join(parts, ", "));
 }
 
 }  // namespace

@@ -10,25 +10,44 @@
 
 #include "compiler/lowering/compile.h"
 #include "compiler/source/read_source.h"
+#include "compiler/syntax/parse.h"
 #include "runtime/catalog/builtin_catalog.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/param_sources.h"
 #include "runtime/cli/terminal.h"
 
 namespace bgw::cli {
 namespace {
 
-semantics::Overrides parse_parameters(const std::vector<std::string>& parameters) {
+// The params of the program as far as it can be read; its mistakes are told by the compiler.
+std::vector<std::string> param_names(const source::SourceMap& text) {
+  source::DiagnosticSink unheard;
+  std::vector<std::string> names;
+  const std::optional<syntax::File> file = syntax::parse(text.main(), unheard);
+  if (!file) return names;
+  for (const syntax::Item& item : file->items) {
+    if (const auto* param = std::get_if<syntax::Param>(&item.what)) names.push_back(param->name.text);
+  }
+  return names;
+}
+
+// The nearest place wins: the command line, then the files from the last to the first, then the environment.
+GivenParams given_params(const ProgramOptions& options, const source::SourceMap& text) {
+  GivenParams given = params_of_command_line(options.parameters);
+  for (auto file = options.parameter_files.rbegin(); file != options.parameter_files.rend(); ++file) {
+    given.merge(params_of_file(*file));
+  }
+  given.merge(params_of_environment(param_names(text)));
+  return given;
+}
+
+// A value from elsewhere than the command line is told with its place: "cold.toml:2:1: T = 250 K".
+semantics::Overrides overrides_of(const GivenParams& given) {
   semantics::Overrides overrides;
-  for (const std::string& parameter : parameters) {
-    const std::size_t equals = parameter.find('=');
-    if (equals == std::string::npos || equals == 0 || equals + 1 == parameter.size()) {
-      throw CommandFailure(kWrongUse,
-                           fmt::format("`-p {}` is not NAME=VALUE: write for instance `-p T=250K`", parameter));
-    }
-    const std::string name = parameter.substr(0, equals);
-    if (!overrides.emplace(name, parameter.substr(equals + 1)).second) {
-      throw CommandFailure(kWrongUse, fmt::format("`-p {}` is given twice", name));
-    }
+  for (const auto& [name, param] : given) {
+    const bool option = param.origin == kCommandLine;
+    const std::string origin = option ? "" : fmt::format("{}: {} = {}", param.origin, name, param.text);
+    overrides.emplace(name, semantics::Override(param.text, origin));
   }
   return overrides;
 }
@@ -45,7 +64,8 @@ void tell(const source::DiagnosticSink& sink, const source::SourceMap& text, boo
     fmt::print("{{\"ok\":{},\"diagnostics\":{}}}\n", !sink.has_errors(), source::render_json(diagnostics, text));
     return;
   }
-  if (!diagnostics.empty()) put(stderr, source::render(diagnostics, text, {.colour = colour_on(stderr), .errors = sink.error_count()}));
+  if (!diagnostics.empty())
+    put(stderr, source::render(diagnostics, text, {.colour = colour_on(stderr), .errors = sink.error_count()}));
 }
 
 // A word as the shell takes it.
@@ -74,8 +94,8 @@ void add_requirements(const plan::Plan& plan, const std::set<std::size_t>& tasks
 
 LoadedProgram load_program(const ProgramOptions& options, bool json_diagnostics) {
   const auto begin = std::chrono::steady_clock::now();
-  const semantics::Overrides overrides = parse_parameters(options.parameters);
   source::SourceMap text = read_program(options.program);
+  const semantics::Overrides overrides = overrides_of(given_params(options, text));
   source::DiagnosticSink sink;
   std::optional<lowering::Program> program = lowering::compile(text, catalog::builtin_catalog(), overrides, sink);
   const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - begin;
@@ -95,6 +115,7 @@ std::filesystem::path cache_directory(const ProgramOptions& options) {
 std::string run_command(const ProgramOptions& options, const std::vector<std::string>& names) {
   std::string text = "bgw run " + shell_word(options.program);
   for (const std::string& name : names) text += " " + shell_word(name);
+  for (const std::string& file : options.parameter_files) text += " -P " + shell_word(file);
   for (const std::string& parameter : options.parameters) text += " -p " + shell_word(parameter);
   if (!options.cache.empty()) text += " --cache " + shell_word(options.cache);
   return text;

@@ -11,8 +11,9 @@ namespace bgw::cli {
 /// What every command that reads a program takes.
 struct ProgramOptions {
   std::string program;
-  std::vector<std::string> parameters;  // "T=250K"
-  std::string cache;                    // "" is .bgw beside the program
+  std::vector<std::string> parameters;       // "T=250K"
+  std::vector<std::string> parameter_files;  // TOML, a later one wins
+  std::string cache;                         // "" is .bgw beside the program
   bool json = false;
 };
 

@@ -338,3 +338,155 @@ TEST_CASE("the page is one file that names what is missing", "[commands]") {
   CHECK(fs::is_symlink(desk.folder() / "link.html"));
   CHECK(has(text_of(desk.folder() / "elsewhere.html"), "bgw run ice.bgw F rdf --cache none"));
 }
+
+TEST_CASE("values of params come from the command line, files and the environment, the nearest wins", "[commands]") {
+  const Desk desk;
+  std::ofstream(desk.folder() / "a.toml") << "T = \"250 K\"\nsteps = 600\n";
+  std::ofstream(desk.folder() / "b.toml") << "T = \"240 K\"\n";
+  const auto temperature = [&](const std::string& arguments, const std::string& environment) {
+    const Answer planned = desk.bgw("plan ice.bgw --json " + arguments, environment);
+    CHECK(planned.exit_code == 0);
+    const Value overridden = parse_json(planned.out).at("overridden");
+    return overridden.has("T") ? overridden.at("T").at("new").as_string() : "as written";
+  };
+  CHECK(temperature("", "") == "as written");
+  CHECK(temperature("", "BGW_P_other=1") == "as written");
+  CHECK(temperature("", "BGW_P_T=230K") == "230K");
+  CHECK(temperature("-P a.toml", "BGW_P_T=230K") == "250 K");
+  CHECK(temperature("-P a.toml -P b.toml", "") == "240 K");
+  CHECK(temperature("-P b.toml --params a.toml", "") == "250 K");
+  CHECK(temperature("-p T=210K -P a.toml -P b.toml", "BGW_P_T=230K") == "210K");
+  const Answer missing = desk.bgw("show ice.bgw 'F[64]' -P a.toml -P b.toml -p T=210K");
+  CHECK(missing.exit_code == 4);
+  CHECK(has(missing.err, "`bgw run ice.bgw 'F[64]' -P a.toml -P b.toml -p T=210K` makes it"));
+}
+
+TEST_CASE("a wrong value from outside is told with the place where it was given", "[commands]") {
+  const Desk desk;
+  const auto refused = [&](const std::string& toml) {
+    std::ofstream(desk.folder() / "given.toml") << toml;
+    const Answer answer = desk.bgw("check ice.bgw -P given.toml");
+    CHECK(answer.exit_code == 3);
+    return answer.err;
+  };
+  CHECK(has(refused("T = \"900 K\"\n"), "given.toml:1:1: T = 900 K is outside 50 K .. 260 K"));
+  CHECK(has(refused("\nT = 250\n"), "error[E0311]: given.toml:2:1: T = 250: the unit is missing"));
+  CHECK(has(refused("steps = 60.0\n"), "given.toml:1:1: steps = 60.0: an int is needed"));
+  CHECK(has(refused("temp = \"250 K\"\n"), "error[E0216]: given.toml:1:1: temp = 250 K: there is no param `temp`"));
+  CHECK(has(refused("steps = [1]\n"), "given.toml:1:1: `steps` is a list"));
+  CHECK(has(refused("steps =\n"), "given.toml:1:"));
+  CHECK(has(desk.bgw("check ice.bgw", "BGW_P_T=hot").err, "BGW_P_T: T = hot: no unit `hot`"));
+  CHECK(desk.bgw("check ice.bgw -P nothing.toml").exit_code == 2);
+  CHECK(has(desk.bgw("check ice.bgw -p temp=250K").err, "-p temp=250K: there is no param `temp`"));
+}
+
+TEST_CASE("list names what a pattern picks and counts it", "[commands]") {
+  const Desk desk;
+  CHECK(desk.bgw("list ice.bgw 'water[*]'").out == "system.water[64]\nsystem.water[216]\n");
+  CHECK(desk.bgw("list ice.bgw 'F[size=64]'").out == "estimate.F[64]\n");
+  CHECK(desk.bgw("list ice.bgw mw").out == "potential.mw\n");
+  CHECK(has(desk.bgw("list ice.bgw").out, "rdf.rdf(ref[64].samples)\n"));
+  CHECK(desk.bgw("list ice.bgw --count").out ==
+        "22 instances: base 2, ensemble 1, estimate 2, expect 2, figure 1, flow 1, lattice 2, potential 1, rdf 2, "
+        "reference 2, sample 2, system 2, table 1, train 1\n");
+  CHECK(desk.bgw("list ice.bgw 'F[64]' --count").out == "1 instance: estimate 1\n");
+  const Value counted = parse_json(desk.bgw("list ice.bgw --count --json").out);
+  CHECK(counted.at("count").as_int() == 22);
+  CHECK(counted.at("kinds").at("train").as_int() == 1);
+  CHECK(parse_json(desk.bgw("list ice.bgw F --json").out).as_list().size() == 2);
+  CHECK(desk.bgw("list ice.bgw 'F[100]'").exit_code == 3);
+}
+
+TEST_CASE("explain shows the page of an id and says the nearest of a wrong one", "[commands]") {
+  const Desk desk;
+  const Answer page = desk.bgw("explain e0301");
+  CHECK(page.exit_code == 0);
+  CHECK(page.out.starts_with("E0301: a quantity of another dimension is expected\n"));
+  CHECK(has(page.out, "\nRight\n    bgw 1\n"));
+  CHECK_FALSE(page.out.find("```") != std::string::npos);
+  CHECK(has(desk.bgw("explain").out, "E0402  a box smaller than twice the cutoff\n"));
+  const Answer wrong = desk.bgw("explain E030");
+  CHECK(wrong.exit_code == 2);
+  CHECK(has(wrong.err, "did you mean `E0301`?"));
+  CHECK(has(parse_json(desk.bgw("explain W0501 --json").out).at("page").as_string(), "## Wrong\n```bgw wrong\n"));
+}
+
+TEST_CASE("doc tells what a block takes and makes", "[commands]") {
+  const Desk desk;
+  CHECK(has(desk.bgw("doc").out, "ensemble"));
+  const Answer train = desk.bgw("doc train");
+  CHECK(train.exit_code == 0);
+  CHECK(has(train.out, "\n  stage NAME { ... }: "));
+  CHECK(has(train.out, "a duration in min, above 0; default 5 min\n"));
+  CHECK(has(train.out, "\n  results\n"));
+  CHECK(has(train.out, "checked, not run by this version yet"));
+  CHECK(has(desk.bgw("doc hmc").out, "hmc (constructor): "));
+  CHECK(has(desk.bgw("doc derive").out, "derive(seed, n, ...): "));
+  CHECK(has(desk.bgw("doc units").out, "27.211386245988  eV"));
+  CHECK(has(desk.bgw("doc functions").out, "rdf (task): "));
+  const Answer wrong = desk.bgw("doc trian");
+  CHECK(wrong.exit_code == 2);
+  CHECK(has(wrong.err, "did you mean `train`?"));
+  const Value everything = parse_json(desk.bgw("doc all --json").out);
+  for (const char* part : {"kinds", "constructors", "functions", "units"}) CHECK(everything.at(part).as_list().size() > 5);
+  CHECK(has(desk.bgw("doc all").out, "h_planck"));
+}
+
+TEST_CASE("completion knows commands, options, names and params, and never runs what is typed", "[commands]") {
+  const Desk desk;
+  const auto candidates = [&](const std::string& words) { return desk.bgw("complete -- " + words).out; };
+  CHECK(candidates("pl") == "plan\n");
+  CHECK(candidates("plan ''") == ":files .bgw\n");
+  CHECK(candidates("plan ice.bgw F") == "F\nF[216]\nF[64]\n");
+  CHECK(candidates("run ice.bgw F free") == "free_energy\n");
+  CHECK(candidates("show ice.bgw wat") == "water\nwater[216]\nwater[64]\n");
+  CHECK(candidates("energy ice.bgw ''") == "water\nwater[216]\nwater[64]\n");
+  CHECK(candidates("run ice.bgw -p s") == "steps=\nseed=\n");
+  CHECK(candidates("run ice.bgw -P ''") == ":files .toml\n");
+  CHECK(candidates("plan ice.bgw --det") == "--detailed-exitcode\n");
+  for (const char* command : {"check", "plan", "run", "show", "report", "list", "energy"}) {
+    CHECK(candidates(command + std::string(" ice.bgw --par")) == "--param\n--params\n");
+  }
+  CHECK(candidates("cache v") == "verify\n");
+  CHECK(candidates("doc tr") == "train\ntransfer\n");
+  CHECK(candidates("explain W0501") == "W0501\n");
+  CHECK(candidates("nonsense ''").empty());
+  CHECK(desk.bgw("complete --line 'bgw show ice.bgw F\\[6'").out == "F[64]\n");
+  std::ofstream(desk.folder() / "wrong.bgw") << "bgw 1\nparam T : temperature = 200 K\nensembel x { }\n";
+  const Answer wrong = desk.bgw("complete -- plan wrong.bgw -p ''");
+  CHECK(wrong.out == "T=\n");
+  CHECK(wrong.err.empty());
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    CHECK(has(desk.bgw(std::string("completion ") + shell).out, " complete -"));
+  }
+  CHECK(desk.bgw("completion tcsh").exit_code == 2);
+}
+
+TEST_CASE("the script for bash completes in a bash", "[commands]") {
+  const Desk desk;
+  desk.bgw("completion bash");
+  std::ofstream(desk.folder() / "try.sh") << R"sh(source ./completion.sh
+compopt() { :; }
+typed() {
+  COMP_LINE="$1" COMP_POINT=${#1}
+  read -ra COMP_WORDS <<< "$1"
+  [[ "$1" == *" " ]] && COMP_WORDS+=("")
+  COMP_WORDS[0]="$BGW" COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+  _bgw
+  printf '%s;' "${COMPREPLY[@]}"
+  echo
+}
+typed "bgw sho"
+typed "bgw show ice.bgw F"
+typed "bgw show ice.bgw 'F"
+typed "bgw plan ice.bgw -p T"
+typed "bgw plan ic"
+typed 'bgw show $(touch ran) F'
+)sh";
+  fs::rename(desk.folder() / "out.txt", desk.folder() / "completion.sh");
+  const int status = std::system(
+      ("cd '" + desk.folder().string() + "' && BGW='" BGW_PROGRAM "' bash try.sh >tried.txt 2>&1 </dev/null").c_str());
+  CHECK(WEXITSTATUS(status) == 0);
+  CHECK(text_of(desk.folder() / "tried.txt") == "show;\nF;F\\[216\\];F\\[64\\];\nF;F[216];F[64];\nT=;\nice.bgw;\n;\n");
+  CHECK_FALSE(fs::exists(desk.folder() / "ran"));
+}

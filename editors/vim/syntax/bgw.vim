@@ -1,0 +1,31 @@
+" Syntax of .bgw programs, made by `bgw doc --editor vim`.
+if exists("b:current_syntax")
+  finish
+endif
+syn case match
+syn match bgwChoice /\v<(a_eq_b|ais|at|augmented_coupling|auto|b_over_a|bad_input|bar|bcc|beta_tin|c_over_a|compatible|crash|cuda|cumulant|dashed|decay|delta|density|diamond_cubic|dotted|einstein|einstein_crystal|energy|ess|extxyz|fcc|fcc_orthorhombic|file|float32|float64|forward_kl|global_attention|harmonic|hcp|hdf5|ice_ih|isotropic|lambda|lammpsdump|langevin|lbar|lennard_jones|lfep|line|log_prob|mbar|mixed|mode_split|nan|node_lost|npt|nvt|oom|orthorhombic|path|pdf|phonon|points|positions|preempted|pressure|replica_exchange|require|scha|stillinger_weber|strict|svg|temperature|temperature_ladder|tfep|timeout|total)>/
+syn match bgwUnit /\v<(B|GB|GPa|GiB|Ha|J|K|KB|KiB|MB|MPa|MiB|NA|Pa|Ry|TB|TiB|angstrom|atm|bar|bohr|cal|cm|day|deg|eV|fs|g|h|h_planck|kB|kJ|kPa|kbar|kcal|kg|lj|mK|meV|min|mol|ms|nm|ns|percent|pm|ps|rad|s|u|us|week)>/
+syn match bgwFunction /\v<(abs|at|attention|base_to_target|bootstrap|cosine|decay|derive|einstein_crystal|exp|first|fit|forward_kl|gnn|harmonic|hmc|lambda|langevin|last|legendre|len|linspace|log|logspace|max|mean|min|mixed|next|one_cycle|prev|rdf|replica_exchange|reverse_kl|sqrt|sum|temperature_ladder|transfer)>\ze\s*\(/
+syn match bgwKind /\v<(base|checkpoint|column|data|ensemble|estimate|expect|figure|flow|lattice|md|phase_diagram|potential|reference|resources|retry|sample|series|stage|system|table|train)>\ze(\s+\k+)?\s*(\[[^\]]*\])?\s*(extends [^{]*)?\{/
+syn match bgwAttribute /\v<(A|B|a|alpha|at|atoms|attempts|aux_draws|aux_width|b_over_a|backoff|band|base|batch|bins|bootstrap|box|c_over_a|chains|coexistence|condition_on|conditioner|cos0|count|cpus|cutoff|data|data_parallel|delta|density|deterministic|digits|embedding|ensemble|epsilon|equilibrate|every|exclusive|factor|file|fill|flow|format|frequencies|friction|from|gamma|gpus|grad_clip|gradient|heads|integrator|keep|kind|label|lambda|lattice|layers|learning_rate|linearize_below|look_ahead|loss|marginal|mass|memory|method|minimum_image|model|neighbours|nodes|of|on|on_signal|over|p|path|peak|phases|potential|precision|pressure|produce|q|rate|recompute_neighbours|reference|relative|relax_sites|repeats|replicas|resamplings|sampler|samples|seed|sha256|shift|sigma|sigmas|size|source|species|splits|spring|start|states|steps|style|switch_from|system|tail|temperature|temperatures|timestep|title|to|tolerance|transform|type|uncertainty|unit|uses|value|walltime|warm_start|weighted|when|width|x|xlabel|y|yerr|ylabel)>\ze\s*\=[^=]/
+syn match bgwType /\v(:|-\>)\s*\zs<(angle|bool|density|dimensionless|duration|energy|enum|float|force|frequency|int|length|mass|memory|path|pressure|seed|spring|string|temperature|time|velocity)>/
+syn match bgwNumber /\v<[0-9]([0-9_]*[0-9])?(\.[0-9]([0-9_]*[0-9])?)?([eE][+-]?[0-9]+)?>/
+syn keyword bgwStatement and as axis bgw else extends fn for if import in let not or param require step target then
+syn keyword bgwConstant false none true
+syn region bgwString start=/"/ skip=/\\./ end=/"/ oneline
+syn match bgwComment /#.*$/
+syn match bgwDoc /##.*$/
+hi def link bgwStatement Statement
+hi def link bgwConstant Constant
+hi def link bgwKind Structure
+hi def link bgwAttribute Identifier
+hi def link bgwChoice Constant
+hi def link bgwFunction Function
+hi def link bgwType Type
+hi def link bgwUnit Special
+hi def link bgwNumber Number
+hi def link bgwString String
+hi def link bgwComment Comment
+hi def link bgwDoc SpecialComment
+setlocal commentstring=#\ %s
+let b:current_syntax = "bgw"
