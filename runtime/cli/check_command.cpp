@@ -6,22 +6,14 @@
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
 #include "runtime/cli/machine_warnings.h"
+#include "runtime/cli/not_yet_run.h"
+#include "runtime/cli/terminal.h"
 
 namespace bgw::cli {
 namespace {
 
 std::string counted(std::size_t count, const char* noun, const char* plural) {
   return fmt::format("{} {}", count, count == 1 ? noun : plural);
-}
-
-std::size_t count_axes(const lowering::Program& program) {
-  std::vector<std::string> axes;
-  for (const lowering::NamedInstance& instance : program.instances) {
-    for (const auto& [axis, value] : instance.indices) {
-      if (std::find(axes.begin(), axes.end(), axis) == axes.end()) axes.push_back(axis);
-    }
-  }
-  return axes.size();
 }
 
 }  // namespace
@@ -31,14 +23,16 @@ int check(const ProgramOptions& options) {
   const plan::Plan& plan = loaded.program.plan;
   const Wanted wanted = find_wanted(loaded.program, {});
   const std::size_t wanted_tasks = with_inputs(plan, wanted.tasks).size();
-  const std::size_t axes = count_axes(loaded.program);
+  const std::size_t axes = loaded.program.axes;
   std::vector<std::size_t> every(plan.tasks.size());
   std::iota(every.begin(), every.end(), 0U);
   const std::vector<std::string> machine = machine_warnings(plan, every);
   const std::size_t warnings = loaded.warnings + machine.size();
+  const std::vector<std::string> missing = not_yet_run(plan, every);
   if (options.json) {
     const schema::Map map{{"ok", true},
-                          {"diagnostics", schema::List{}},
+                          {"diagnostics", loaded.diagnostics},
+                          {"not_run_yet", schema::List(missing.begin(), missing.end())},
                           {"tasks", static_cast<std::int64_t>(plan.tasks.size())},
                           {"default_tasks", static_cast<std::int64_t>(wanted_tasks)},
                           {"checks", static_cast<std::int64_t>(plan.checks.size())},
@@ -50,6 +44,10 @@ int check(const ProgramOptions& options) {
     return kDone;
   }
   print_machine_warnings(machine);
+  if (!missing.empty()) {
+    put(stderr, fmt::format("note: {} of this program {} checked, but not run by this version yet; `bgw plan` lists {}\n",
+                            counted(missing.size(), "part", "parts"), missing.size() == 1 ? "is" : "are", missing.size() == 1 ? "it" : "them"));
+  }
   fmt::print("ok: {} (target default: {}), {}, {} ({:.0f} ms)\n", counted(plan.tasks.size(), "task", "tasks"),
              wanted_tasks, counted(axes, "axis", "axes"), counted(warnings, "warning", "warnings"),
              loaded.milliseconds);

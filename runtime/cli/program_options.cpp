@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <deque>
 #include <set>
 
 #include "compiler/lowering/compile.h"
@@ -104,7 +105,9 @@ LoadedProgram load_program(const ProgramOptions& options, bool json_diagnostics)
     throw CommandFailure(kWrongProgram, "");
   }
   if (!json_diagnostics) tell(sink, text, false);
-  return {*std::move(program), sink.warning_count(), elapsed.count()};
+  static auto* kept = new std::deque<lowering::Program>;
+  kept->push_back(*std::move(program));
+  return {kept->back(), sink.warning_count(), elapsed.count(), schema::parse_json(source::render_json(sink.sorted(), text))};
 }
 
 std::filesystem::path cache_directory(const ProgramOptions& options) {

@@ -19,9 +19,10 @@ struct ProgramOptions {
 
 /// A program read and compiled.
 struct LoadedProgram {
-  lowering::Program program;
+  const lowering::Program& program;  // lives until the process ends: to free a large one takes as long as to check it
   std::size_t warnings = 0;
   double milliseconds = 0;
+  schema::Value diagnostics;         // its warnings as a JSON list
 };
 
 /// Reads and compiles; warnings and errors go to stderr, with `json` as a list to stdout.
