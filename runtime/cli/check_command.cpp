@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <numeric>
 
+#include "compiler/syntax/lex.h"
+#include "compiler/syntax/parse.h"
+#include "compiler/syntax/print_ast.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
 #include "runtime/cli/machine_warnings.h"
+#include "runtime/cli/terminal.h"
 
 namespace bgw::cli {
 namespace {
@@ -24,9 +28,43 @@ std::size_t count_axes(const lowering::Program& program) {
   return axes.size();
 }
 
+int emit_tokens(const ProgramOptions& options) {
+  const source::SourceMap sources = read_program(options.program);
+  put(stdout, syntax::print_tokens(sources.main()));
+  return kDone;
+}
+
+int emit_ast(const ProgramOptions& options) {
+  const source::SourceMap sources = read_program(options.program);
+  source::DiagnosticSink sink;
+  const std::optional<syntax::File> file = syntax::parse(sources.main(), sink);
+  if (file) put(stdout, syntax::print_ast(*file));
+  put(stderr, source::render(sink.sorted(), sources, {.colour = colour_on(stderr), .errors = sink.error_count()}));
+  return sink.has_errors() ? kWrongProgram : kDone;
+}
+
+/// A line for each word of `--emit`.
+struct Emitter {
+  const char* form;
+  int (*emit)(const ProgramOptions&);
+};
+constexpr Emitter kEmitters[] = {
+    {"tokens", emit_tokens},
+    {"ast", emit_ast},
+};
+
 }  // namespace
 
-int check(const ProgramOptions& options) {
+std::vector<std::string> emitted_forms() {
+  std::vector<std::string> forms;
+  for (const Emitter& emitter : kEmitters) forms.emplace_back(emitter.form);
+  return forms;
+}
+
+int check(const CheckOptions& options) {
+  for (const Emitter& emitter : kEmitters) {
+    if (options.emit == emitter.form) return emitter.emit(options);
+  }
   const LoadedProgram loaded = load_program(options, options.json);
   const plan::Plan& plan = loaded.program.plan;
   const Wanted wanted = find_wanted(loaded.program, {});

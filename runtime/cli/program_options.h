@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "compiler/lowering/program.h"
+#include "compiler/source/source_file.h"
 
 namespace bgw::cli {
 
@@ -23,6 +24,10 @@ struct LoadedProgram {
   std::size_t warnings = 0;
   double milliseconds = 0;
 };
+
+/// The text of a program.
+/// @throws CommandFailure with exit code 2 for a file that cannot be read, 3 for one that is no text
+source::SourceMap read_program(const std::string& path);
 
 /// Reads and compiles; warnings and errors go to stderr, with `json` as a list to stdout.
 /// @throws CommandFailure with exit code 2 for a file that cannot be read, 3 for a program that is wrong
