@@ -109,7 +109,8 @@ std::unique_ptr<Tokens> tokens_of(const SourceFile& file, const ByteOffsets& off
   tokens.lexer.removeErrorListeners();
   for (auto& token : tokens.lexer.getAllTokens()) {
     const SourceRange range{offsets.of(token->getStartIndex()), offsets.of(token->getStopIndex() + 1)};
-    if (token->getType() == BgwLexer::DOC) {
+    const bool whole_line = file.text({file.line_begin(range.begin), range.begin}).find_first_not_of(" \t") == std::string_view::npos;
+    if (token->getType() == BgwLexer::DOC && whole_line) {  // behind a statement it would be read as that of the next
       std::string text(file.text(range).substr(2));
       while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.pop_back();
       if (text.starts_with(' ')) text.erase(0, 1);
