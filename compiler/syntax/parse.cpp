@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "compiler/syntax/lex.h"
 #include "compiler/syntax/token.h"
 #include "grammar/BgwLexer.h"
 #include "grammar/BgwParser.h"
@@ -102,15 +103,16 @@ struct Tokens {
   std::vector<DocLine> docs;
 };
 
-std::unique_ptr<Tokens> lex(const SourceFile& file, const ByteOffsets& offsets) {
+std::unique_ptr<Tokens> tokens_of(const SourceFile& file, const ByteOffsets& offsets) {
   auto result = std::make_unique<Tokens>(std::string(file.text()));
   Tokens& tokens = *result;
   tokens.lexer.removeErrorListeners();
   for (auto& token : tokens.lexer.getAllTokens()) {
     const SourceRange range{offsets.of(token->getStartIndex()), offsets.of(token->getStopIndex() + 1)};
-    if (token->getType() == BgwLexer::DOC) {
+    const bool whole_line = file.text({file.line_begin(range.begin), range.begin}).find_first_not_of(" \t") == std::string_view::npos;
+    if (token->getType() == BgwLexer::DOC && whole_line) {  // behind a statement it would be read as that of the next
       std::string text(file.text(range).substr(2));
-      while (!text.empty() && (text.back() == '\r' || text.back() == ' ')) text.pop_back();
+      while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.pop_back();
       if (text.starts_with(' ')) text.erase(0, 1);
       tokens.docs.push_back({token->getLine(), std::move(text)});
     }
@@ -151,10 +153,10 @@ std::string unquoted(const std::string& text) {
 
 class Builder {
  public:
-  explicit Builder(const std::vector<DocLine>& docs) : docs_(docs) {}
+  Builder(const std::vector<DocLine>& docs, const SourceFile& source) : docs_(docs), source_(source) {}
 
   Item item(BgwParser::ItemContext* c) {
-    Item result{what(c), range_of(c), doc_above(c->getStart()->getLine())};
+    Item result{what(c), range_of(c), doc_above(c->getStart())};
     return result;
   }
 
@@ -207,7 +209,7 @@ class Builder {
     return result;
   }
   Member member(BgwParser::MemberContext* c) {
-    Member result{Require{}, range_of(c), doc_above(c->getStart()->getLine())};
+    Member result{Require{}, range_of(c), doc_above(c->getStart())};
     if (auto* a = c->attribute()) result.what = Attribute{name_of(a->ID()), expression(a->expr())};
     if (auto* l = c->letDecl()) result.what = let(l);
     if (auto* r = c->requireDecl()) result.what = require(r);
@@ -361,8 +363,11 @@ class Builder {
     return {std::move(call), range};
   }
 
-  /// The `##` lines that end on the line above.
-  std::string doc_above(std::size_t line) const {
+  /// The `##` lines that end on the line above; they are those of the first statement or member of a line.
+  std::string doc_above(const antlr4::Token* start) const {
+    const std::size_t line = start->getLine();
+    const std::size_t begin = source_.line_begin(start->getStartIndex());
+    if (source_.text({begin, start->getStartIndex()}).find_first_not_of(" \t;") != std::string_view::npos) return "";
     auto after = std::lower_bound(docs_.begin(), docs_.end(), line, [](const DocLine& d, std::size_t l) { return d.line < l; });
     auto first = after;
     for (std::size_t expected = line - 1; first != docs_.begin() && (first - 1)->line == expected; --expected) --first;
@@ -372,6 +377,7 @@ class Builder {
   }
 
   const std::vector<DocLine>& docs_;
+  const SourceFile& source_;
   int depth_ = 0;
 };
 
@@ -412,18 +418,36 @@ void parse_statement(Tokens& tokens, const Statement& statement, const SourceFil
     return;
   }
   try {
-    file.items.push_back(Builder(tokens.docs).item(tree->item()));
+    file.items.push_back(Builder(tokens.docs, source).item(tree->item()));
   } catch (const TooDeep& deep) {
     sink.add({"E0108", source::Severity::error, deep.range, "this expression chains too many operators", "", {}, {},
               {"give parts of the expression names with `let`"}});
   }
 }
 
+Channel channel_of(std::size_t type) {
+  return type == BgwLexer::DOC ? Channel::doc : type == BgwLexer::COMMENT ? Channel::comment : Channel::program;
+}
+
 }  // namespace
+
+std::vector<SourceToken> lex(const SourceFile& file) {
+  const ByteOffsets offsets(file);
+  antlr4::ANTLRInputStream input{std::string(file.text())};
+  BgwLexer lexer(&input);
+  lexer.removeErrorListeners();
+  std::vector<SourceToken> tokens;
+  for (const auto& token : lexer.getAllTokens()) {
+    if (token->getType() == BgwLexer::WS) continue;
+    const SourceRange range{offsets.of(token->getStartIndex()), offsets.of(token->getStopIndex() + 1)};
+    tokens.push_back({std::string(lexer.getVocabulary().getSymbolicName(token->getType())), channel_of(token->getType()), range});
+  }
+  return tokens;
+}
 
 std::optional<File> parse(const SourceFile& source, DiagnosticSink& sink) {
   const ByteOffsets offsets(source);
-  const std::unique_ptr<Tokens> tokens = lex(source, offsets);
+  const std::unique_ptr<Tokens> tokens = tokens_of(source, offsets);
   const std::vector<Statement> statements = scan_statements(tokens->ours, source, sink);
   if (statements.empty()) {
     if (!sink.has_errors()) {

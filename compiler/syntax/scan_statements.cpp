@@ -193,6 +193,21 @@ std::string missing_after(const Token& previous, const SourceFile& file) {
   }
 }
 
+bool is_word(std::string_view text) { return !text.empty() && text[0] >= 'a' && text[0] <= 'z'; }
+
+/// A reserved word where a name belongs: behind a word that is followed by one, or in front of a `=` or `:` within
+/// brackets. `true`, `not`, `if` begin values: in front of `=` they are told by what is missing there.
+bool is_reserved_as_name(const std::vector<Token>& tokens, const Statement& statement, std::size_t at, const SourceFile& file) {
+  const Token& token = tokens[at];
+  if (token.kind == TokenKind::identifier || !is_word(file.text(token.range))) return false;
+  const std::string_view before = at > statement.begin ? file.text(tokens[at - 1].range) : "";
+  static const std::string_view named[] = {"param", "let", "fn", "axis", "target", "for", "as", "."};
+  if (std::find(std::begin(named), std::end(named), before) != std::end(named)) return true;
+  if (at == statement.begin + 1 && tokens[at - 1].kind == TokenKind::identifier) return true;  // kind name {
+  const TokenKind after = at + 1 < statement.end ? tokens[at + 1].kind : TokenKind::end;
+  return after == TokenKind::assign || after == TokenKind::colon;
+}
+
 }  // namespace
 
 std::vector<Statement> scan_statements(const std::vector<Token>& tokens, const SourceFile& file,
@@ -206,6 +221,9 @@ Diagnostic explain_stumble(const std::vector<Token>& tokens, const Statement& st
   const std::string text(file.text(token.range));
   const Token* previous = stumble > statement.begin ? &tokens[stumble - 1] : nullptr;
 
+  if (is_reserved_as_name(tokens, statement, stumble, file)) {
+    return error("E0109", token.range, fmt::format("`{}` is a reserved word, take another name", text));
+  }
   const bool is_param = file.text(tokens[statement.begin].range) == "param";
   if (is_param && stumble == statement.begin + 2 && token.kind != TokenKind::newline) {
     const std::string name(file.text(tokens[statement.begin + 1].range));

@@ -25,7 +25,7 @@ A program describes a crystal and the ways to its free energy; see docs/commands
   bgw show  ice.bgw 'F[64]' --json  one result
 
 Exit codes: 0 done, 1 a bug of ours, 2 wrong use, 3 the program is wrong, 4 a task failed or there is no result yet,
-5 an expectation does not hold, 6 the machine or the cache, 7 refused, 10 there is work (plan --detailed-exitcode),
+5 an expectation does not hold, 6 the machine or the cache, 7 refused, 10 there is work (plan --detailed-exitcode, fmt --check),
 130 and 143 interrupted.)";
 
 // Every command is a subcommand with its own options; the one that was chosen is left in `chosen`.
@@ -37,6 +37,7 @@ class Application {
     app_.footer(kFooter);
     app_.failure_message(CLI::FailureMessage::simple);
     add_check();
+    add_format();
     add_plan();
     add_run();
     add_show();
@@ -87,7 +88,16 @@ class Application {
   void add_check() {
     CLI::App* command = add(
         "check", "All mistakes of a program at once, each with its place and a way out; runs nothing", check_options_);
+    command->add_option("--emit", check_options_.emit, "print what a stage makes of the program instead")
+        ->check(CLI::IsMember(emitted_forms()));
     command->callback([this] { chosen_ = [this] { return check(check_options_); }; });
+  }
+  void add_format() {
+    CLI::App* command = app_.add_subcommand("fmt", "Brings programs into the one layout, comments and tokens stay");
+    command->add_option("PROGRAM", format_options_.programs, "programs; - reads stdin and writes stdout")->required();
+    command->add_flag("--check", format_options_.check, "change nothing, list what would change; exit 10 when there is any");
+    command->add_flag("--stdout", format_options_.to_stdout, "print the result, leave the files alone");
+    command->callback([this] { chosen_ = [this] { return cli::format(format_options_); }; });
   }
   void add_plan() {
     CLI::App* command = add("plan", "What a run would do, and why; runs nothing", plan_options_);
@@ -199,7 +209,9 @@ class Application {
 
   CLI::App app_;
   std::function<int()> chosen_;
-  ProgramOptions check_options_, cache_options_;
+  ProgramOptions cache_options_;
+  CheckOptions check_options_;
+  FormatOptions format_options_;
   PlanOptions plan_options_;
   RunCommandOptions run_options_;
   ShowOptions show_options_;

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "compiler/syntax/lex.h"
+#include "compiler/syntax/parse.h"
+#include "compiler/syntax/print_ast.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
 #include "runtime/cli/machine_warnings.h"
@@ -16,9 +19,55 @@ std::string counted(std::size_t count, const char* noun, const char* plural) {
   return fmt::format("{} {}", count, count == 1 ? noun : plural);
 }
 
+int emit_tokens(const ProgramOptions& options) {
+  const source::SourceMap sources = read_program(options.program);
+  put(stdout, syntax::print_tokens(sources.main()));
+  return kDone;
+}
+
+int emit_ast(const ProgramOptions& options) {
+  const source::SourceMap sources = read_program(options.program);
+  source::DiagnosticSink sink;
+  const std::optional<syntax::File> file = syntax::parse(sources.main(), sink);
+  if (file) put(stdout, syntax::print_ast(*file));
+  put(stderr, source::render(sink.sorted(), sources, {.colour = colour_on(stderr), .errors = sink.error_count()}));
+  return sink.has_errors() ? kWrongProgram : kDone;
+}
+
+int emit_model(const ProgramOptions& options) {
+  fmt::print("{}\n", schema::to_pretty_json(lowering::describe_model(load_program(options).program)));
+  return kDone;
+}
+
+int emit_plan(const ProgramOptions& options) {
+  fmt::print("{}\n", schema::to_pretty_json(lowering::describe_plan(load_program(options).program)));
+  return kDone;
+}
+
+/// A line for each word of `--emit`.
+struct Emitter {
+  const char* form;
+  int (*emit)(const ProgramOptions&);
+};
+constexpr Emitter kEmitters[] = {
+    {"tokens", emit_tokens},
+    {"ast", emit_ast},
+    {"model", emit_model},
+    {"plan", emit_plan},
+};
+
 }  // namespace
 
-int check(const ProgramOptions& options) {
+std::vector<std::string> emitted_forms() {
+  std::vector<std::string> forms;
+  for (const Emitter& emitter : kEmitters) forms.emplace_back(emitter.form);
+  return forms;
+}
+
+int check(const CheckOptions& options) {
+  for (const Emitter& emitter : kEmitters) {
+    if (options.emit == emitter.form) return emitter.emit(options);
+  }
   const LoadedProgram loaded = load_program(options, options.json);
   const plan::Plan& plan = loaded.program.plan;
   const Wanted wanted = find_wanted(loaded.program, {});

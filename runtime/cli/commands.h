@@ -9,7 +9,19 @@
 // InputError, StoreError (runtime/cli/application.cpp turns them into messages and codes).
 namespace bgw::cli {
 
-int check(const ProgramOptions& options);
+struct CheckOptions : ProgramOptions {
+  std::string emit;  // "" or one of emitted_forms()
+};
+int check(const CheckOptions& options);
+/// What `check --emit` prints: "tokens", "ast".
+std::vector<std::string> emitted_forms();
+
+struct FormatOptions {
+  std::vector<std::string> programs;  // "-" is stdin
+  bool check = false;
+  bool to_stdout = false;
+};
+int format(const FormatOptions& options);
 
 struct PlanOptions : ProgramOptions {
   std::vector<std::string> targets;

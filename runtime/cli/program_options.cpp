@@ -53,12 +53,6 @@ semantics::Overrides overrides_of(const GivenParams& given) {
   return overrides;
 }
 
-source::SourceMap read_program(const std::string& path) {
-  source::ReadFailure failure;
-  if (std::optional<std::string> text = source::read_source(path, failure)) return {path, *std::move(text)};
-  throw CommandFailure(failure.unreadable ? kWrongUse : kWrongProgram, failure.message);
-}
-
 void tell(const source::DiagnosticSink& sink, const source::SourceMap& text, bool json) {
   const std::vector<source::Diagnostic> diagnostics = sink.sorted();
   if (json) {
@@ -92,6 +86,12 @@ void add_requirements(const plan::Plan& plan, const std::set<std::size_t>& tasks
 }
 
 }  // namespace
+
+source::SourceMap read_program(const std::string& path) {
+  source::ReadFailure failure;
+  if (std::optional<std::string> text = source::read_source(path, failure)) return {path, *std::move(text)};
+  throw CommandFailure(failure.unreadable ? kWrongUse : kWrongProgram, failure.message);
+}
 
 LoadedProgram load_program(const ProgramOptions& options, bool json_diagnostics) {
   const auto begin = std::chrono::steady_clock::now();

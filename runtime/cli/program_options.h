@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "compiler/lowering/program.h"
+#include "compiler/source/source_file.h"
 
 namespace bgw::cli {
 
@@ -24,6 +25,10 @@ struct LoadedProgram {
   double milliseconds = 0;
   schema::Value diagnostics;         // its warnings as a JSON list
 };
+
+/// The text of a program.
+/// @throws CommandFailure with exit code 2 for a file that cannot be read, 3 for one that is no text
+source::SourceMap read_program(const std::string& path);
 
 /// Reads and compiles; warnings and errors go to stderr, with `json` as a list to stdout.
 /// @throws CommandFailure with exit code 2 for a file that cannot be read, 3 for a program that is wrong
