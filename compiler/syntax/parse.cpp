@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "compiler/syntax/lex.h"
+#include "compiler/syntax/raw_tokens.h"
 #include "compiler/syntax/token.h"
 #include "grammar/BgwLexer.h"
 #include "grammar/BgwParser.h"
@@ -55,26 +56,6 @@ TokenKind kind_of(std::size_t type) {
   }
 }
 
-/// Offsets of code points: ANTLR counts code points, a SourceRange counts bytes from the beginning of the first file.
-class ByteOffsets {
- public:
-  explicit ByteOffsets(const SourceFile& file) : base_(file.base()), size_(file.text().size()) {
-    const std::string_view text = file.text();
-    if (std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; })) return;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) begins_.push_back(i);
-    }
-  }
-  std::size_t of(std::size_t code_point) const {
-    if (begins_.empty()) return base_ + std::min(code_point, size_);
-    return base_ + (code_point < begins_.size() ? begins_[code_point] : size_);
-  }
-
- private:
-  std::size_t base_, size_;
-  std::vector<std::size_t> begins_;  // empty for ASCII
-};
-
 /// Remembers where the parser stumbled first; the wording is not ANTLR's.
 class FirstStumble : public antlr4::BaseErrorListener {
  public:
@@ -91,43 +72,57 @@ struct DocLine {
   std::string text;
 };
 
-/// The whole token stream in both forms, index by index, without comments and blanks. Input and lexer stay alive
-/// with it: ANTLR asks each token for them when it conjures up a missing one.
-struct Tokens {
-  explicit Tokens(std::string text) : input(std::move(text)), lexer(&input) {}
+/// What ANTLR takes for the origin of tokens: it asks each for it when it conjures up a missing one.
+class Origin : public antlr4::TokenSource {
+ public:
+  std::unique_ptr<antlr4::Token> nextToken() override { return std::make_unique<antlr4::CommonToken>(antlr4::Token::EOF); }
+  size_t getLine() const override { return 1; }
+  size_t getCharPositionInLine() override { return 0; }
+  antlr4::CharStream* getInputStream() override { return &nothing_; }
+  std::string getSourceName() override { return "program"; }
+  antlr4::TokenFactory<antlr4::CommonToken>* getTokenFactory() override { return antlr4::CommonTokenFactory::DEFAULT.get(); }
 
-  antlr4::ANTLRInputStream input;
-  BgwLexer lexer;
-  std::vector<std::unique_ptr<antlr4::Token>> theirs;
+ private:
+  antlr4::ANTLRInputStream nothing_{std::string()};
+};
+
+/// The tokens of a program in both forms, index by index, without comments and blanks.
+struct Tokens {
+  Origin origin;
+  std::vector<std::size_t> types;  // of which ANTLR's tokens are made, statement by statement
   std::vector<Token> ours;
   std::vector<DocLine> docs;
 };
 
-std::unique_ptr<Tokens> tokens_of(const SourceFile& file, const ByteOffsets& offsets) {
-  auto result = std::make_unique<Tokens>(std::string(file.text()));
-  Tokens& tokens = *result;
-  tokens.lexer.removeErrorListeners();
-  for (auto& token : tokens.lexer.getAllTokens()) {
-    const SourceRange range{offsets.of(token->getStartIndex()), offsets.of(token->getStopIndex() + 1)};
-    const bool whole_line = file.text({file.line_begin(range.begin), range.begin}).find_first_not_of(" \t") == std::string_view::npos;
-    if (token->getType() == BgwLexer::DOC && whole_line) {  // behind a statement it would be read as that of the next
-      std::string text(file.text(range).substr(2));
-      while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.pop_back();
-      if (text.starts_with(' ')) text.erase(0, 1);
-      tokens.docs.push_back({token->getLine(), std::move(text)});
-    }
-    if (token->getChannel() != antlr4::Token::DEFAULT_CHANNEL) continue;
-    tokens.ours.push_back({kind_of(token->getType()), range, token->getLine(), token->getCharPositionInLine() + 1});
-    // From here on the token's place is in bytes.
-    auto in_bytes = std::make_unique<antlr4::CommonToken>(token.get());
-    in_bytes->setText(std::string(file.text(range)));
-    in_bytes->setStartIndex(range.begin);
-    in_bytes->setStopIndex(range.end);
-    tokens.theirs.push_back(std::move(in_bytes));
+void add_doc(const RawToken& token, const SourceFile& file, std::vector<DocLine>& docs) {
+  const bool whole_line = file.text({file.line_begin(token.range.begin), token.range.begin}).find_first_not_of(" \t") == std::string_view::npos;
+  if (!whole_line) return;  // behind a statement it would be read as that of the next
+  std::string text(file.text(token.range).substr(2));
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.pop_back();
+  if (text.starts_with(' ')) text.erase(0, 1);
+  docs.push_back({token.line, std::move(text)});
+}
+
+void read_tokens(const SourceFile& file, Tokens& tokens) {
+  std::size_t last_line = 1;
+  for (const RawToken& token : raw_tokens(file)) {
+    if (token.type == BgwLexer::DOC) add_doc(token, file, tokens.docs);
+    if (token.type == BgwLexer::DOC || token.type == BgwLexer::COMMENT || token.type == BgwLexer::WS) continue;
+    tokens.ours.push_back({kind_of(token.type), token.range, token.line, token.column + 1});
+    tokens.types.push_back(token.type);
+    last_line = token.line;
   }
-  const std::size_t last_line = tokens.ours.empty() ? 1 : tokens.ours.back().line;
   tokens.ours.push_back({TokenKind::end, {file.end() - 1, file.end() - 1}, last_line, 0});
-  return result;
+}
+
+/// ANTLR's form of a token; its place is in bytes, its text is in the file.
+std::unique_ptr<antlr4::Token> antlr_token(Tokens& tokens, std::size_t index) {
+  const Token& ours = tokens.ours[index];
+  auto token = std::make_unique<antlr4::CommonToken>(std::pair<antlr4::TokenSource*, antlr4::CharStream*>(&tokens.origin, tokens.origin.getInputStream()),
+                                                     tokens.types[index], antlr4::Token::DEFAULT_CHANNEL, ours.range.begin, ours.range.end);
+  token->setLine(ours.line);
+  token->setCharPositionInLine(ours.column - 1);
+  return token;
 }
 
 // ---------------------------------------------------------------------------------------- parse tree to AST
@@ -136,7 +131,6 @@ SourceRange range_of(const antlr4::Token* token) { return {token->getStartIndex(
 SourceRange range_of(antlr4::ParserRuleContext* context) {
   return {context->getStart()->getStartIndex(), context->getStop()->getStopIndex()};
 }
-Name name_of(antlr4::tree::TerminalNode* node) { return {node->getText(), range_of(node->getSymbol())}; }
 
 std::string unquoted(const std::string& text) {
   std::string value;
@@ -163,7 +157,7 @@ class Builder {
  private:
   std::variant<Import, Param, Let, Function, Axis, Require, Target, Block> what(BgwParser::ItemContext* c) {
     if (auto* i = c->importDecl()) {
-      return Import{unquoted(i->STRING()->getText()), range_of(i->STRING()->getSymbol()), optional_name(i->ID())};
+      return Import{unquoted(text_of(i->STRING())), range_of(i->STRING()->getSymbol()), optional_name(i->ID())};
     }
     if (auto* p = c->paramDecl()) return param(p);
     if (auto* l = c->letDecl()) return let(l);
@@ -184,7 +178,7 @@ class Builder {
   Let let(BgwParser::LetDeclContext* c) { return {name_of(c->ID()), optional_type(c->type()), expression(c->expr())}; }
   Require require(BgwParser::RequireDeclContext* c) {
     Require result{expression(c->expr()), {}};
-    if (c->STRING()) result.message = unquoted(c->STRING()->getText());
+    if (c->STRING()) result.message = unquoted(text_of(c->STRING()));
     return result;
   }
   Function function(BgwParser::FnDeclContext* c) {
@@ -230,7 +224,9 @@ class Builder {
     if (!c) return std::nullopt;
     return type(c);
   }
-  static std::optional<Name> optional_name(antlr4::tree::TerminalNode* node) {
+  std::string text_of(antlr4::tree::TerminalNode* node) const { return std::string(source_.text(range_of(node->getSymbol()))); }
+  Name name_of(antlr4::tree::TerminalNode* node) const { return {text_of(node), range_of(node->getSymbol())}; }
+  std::optional<Name> optional_name(antlr4::tree::TerminalNode* node) const {
     if (!node) return std::nullopt;
     return name_of(node);
   }
@@ -295,7 +291,7 @@ class Builder {
 
   ExpressionPtr primary(BgwParser::PrimaryContext* c, SourceRange range) {
     if (auto* q = c->quantity()) return make(number(q), range);
-    if (c->STRING()) return make(StringLiteral{unquoted(c->STRING()->getText())}, range);
+    if (c->STRING()) return make(StringLiteral{unquoted(text_of(c->STRING()))}, range);
     if (c->TRUE()) return make(BoolLiteral{true}, range);
     if (c->FALSE()) return make(BoolLiteral{false}, range);
     if (c->NONE()) return make(NoneLiteral{}, range);
@@ -305,9 +301,9 @@ class Builder {
     return expression(c->expr());
   }
 
-  static NumberLiteral number(BgwParser::QuantityContext* c) {
+  NumberLiteral number(BgwParser::QuantityContext* c) {
     NumberLiteral result;
-    result.digits = c->NUMBER()->getText();
+    result.digits = text_of(c->NUMBER());
     std::string plain = result.digits;
     std::erase(plain, '_');
     const auto read = std::from_chars(plain.data(), plain.data() + plain.size(), result.value);
@@ -383,8 +379,8 @@ class Builder {
 
 // ------------------------------------------------------------------------------------------- statements
 
-void read_edition(BgwParser::EditionDeclContext* c, bool first, File& file, DiagnosticSink& sink) {
-  const std::string number = c->NUMBER()->getText();
+void read_edition(BgwParser::EditionDeclContext* c, bool first, const SourceFile& source, File& file, DiagnosticSink& sink) {
+  const std::string number(source.text(range_of(c->NUMBER()->getSymbol())));
   file.edition_range = range_of(c);
   if (!first) {
     sink.add({"E0109", source::Severity::error, file.edition_range, "the edition line stands before everything else", "", {}, {}, {}});
@@ -398,7 +394,7 @@ void read_edition(BgwParser::EditionDeclContext* c, bool first, File& file, Diag
 void parse_statement(Tokens& tokens, const Statement& statement, const SourceFile& source, bool first, File& file,
                      DiagnosticSink& sink) {
   std::vector<std::unique_ptr<antlr4::Token>> part;
-  for (std::size_t i = statement.begin; i < statement.end; ++i) part.push_back(std::move(tokens.theirs[i]));
+  for (std::size_t i = statement.begin; i < statement.end; ++i) part.push_back(antlr_token(tokens, i));
   antlr4::ListTokenSource list(std::move(part));
   antlr4::CommonTokenStream stream(&list);
   BgwParser parser(&stream);
@@ -414,7 +410,7 @@ void parse_statement(Tokens& tokens, const Statement& statement, const SourceFil
   }
   if (!statement.complete) return;
   if (tree->editionDecl()) {
-    read_edition(tree->editionDecl(), first, file, sink);
+    read_edition(tree->editionDecl(), first, source, file, sink);
     return;
   }
   try {
@@ -432,23 +428,20 @@ Channel channel_of(std::size_t type) {
 }  // namespace
 
 std::vector<SourceToken> lex(const SourceFile& file) {
-  const ByteOffsets offsets(file);
-  antlr4::ANTLRInputStream input{std::string(file.text())};
-  BgwLexer lexer(&input);
-  lexer.removeErrorListeners();
+  antlr4::ANTLRInputStream nothing{std::string()};
+  const BgwLexer lexer(&nothing);
   std::vector<SourceToken> tokens;
-  for (const auto& token : lexer.getAllTokens()) {
-    if (token->getType() == BgwLexer::WS) continue;
-    const SourceRange range{offsets.of(token->getStartIndex()), offsets.of(token->getStopIndex() + 1)};
-    tokens.push_back({std::string(lexer.getVocabulary().getSymbolicName(token->getType())), channel_of(token->getType()), range});
+  for (const RawToken& token : raw_tokens(file)) {
+    if (token.type == BgwLexer::WS) continue;
+    tokens.push_back({std::string(lexer.getVocabulary().getSymbolicName(token.type)), channel_of(token.type), token.range});
   }
   return tokens;
 }
 
 std::optional<File> parse(const SourceFile& source, DiagnosticSink& sink) {
-  const ByteOffsets offsets(source);
-  const std::unique_ptr<Tokens> tokens = tokens_of(source, offsets);
-  const std::vector<Statement> statements = scan_statements(tokens->ours, source, sink);
+  Tokens tokens;
+  read_tokens(source, tokens);
+  const std::vector<Statement> statements = scan_statements(tokens.ours, source, sink);
   if (statements.empty()) {
     if (!sink.has_errors()) {
       sink.add({"E0100", source::Severity::error, {source.base(), source.base()}, "the program is empty", "", {}, {},
@@ -459,7 +452,7 @@ std::optional<File> parse(const SourceFile& source, DiagnosticSink& sink) {
   File file;
   bool first = true;
   for (const Statement& statement : statements) {
-    parse_statement(*tokens, statement, source, first, file, sink);
+    parse_statement(tokens, statement, source, first, file, sink);
     first = false;
   }
   return file;

@@ -9,6 +9,7 @@
 #include "compiler/source/read_source.h"
 #include "compiler/syntax/parse.h"
 #include "compiler/syntax/print_ast.h"
+#include "compiler/syntax/raw_tokens.h"
 
 namespace {
 
@@ -189,4 +190,57 @@ TEST_CASE("a printed tree shows how operators bind", "[syntax]") {
         "block b {\n"
         "  c = [i for i in d if (not e)]\n"
         "}\n");
+}
+
+namespace {
+
+/// Where the two lexers differ, or "".
+std::string difference_of_lexers(const std::string& text) {
+  const source::SourceFile file("program.bgw", text, 7);
+  const auto by_hand = syntax::raw_tokens_by_hand(file);
+  const auto by_grammar = syntax::raw_tokens_by_grammar(file);
+  if (!by_hand) return "read by one lexer only";
+  for (std::size_t i = 0; i < std::max(by_hand->size(), by_grammar.size()); ++i) {
+    if (i >= by_hand->size() || i >= by_grammar.size() || !((*by_hand)[i] == by_grammar[i])) return "token " + std::to_string(i) + " of: " + text;
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("the lexer by hand gives the tokens of the grammar, for every program of the repository", "[syntax]") {
+  int programs = 0;
+  for (const char* folder : {"workflows", "examples", "std", "tests/golden"}) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(std::filesystem::path(BGW_SOURCE_DIR) / folder)) {
+      if (entry.path().extension() != ".bgw") continue;
+      const std::string text = content_of(entry.path());
+      if (source::first_invalid_utf8(text)) continue;
+      const std::string difference = difference_of_lexers(text);
+      // A letter beyond ASCII outside strings and comments is for the grammar's lexer.
+      if (difference != "read by one lexer only") CHECK(difference.empty());
+      else CHECK(std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }));
+      ++programs;
+    }
+  }
+  CHECK(programs > 50);
+}
+
+TEST_CASE("the lexer by hand gives the tokens of the grammar, for strings of what means something", "[syntax]") {
+  const std::vector<std::string> parts = {"a", "Z_9", "param", "paramx", "in", "not", "1", "1_0", "1_", "_", "0", ".", "..", "1.5", "1..3", "2e5", "2e", "2e+", "3E-07", "1.e",
+                                          "\"", "\"a\"", "\\", "\\\"", "#", "##", "\n", "\r", "\r\n", " ", "\t", "-", ">", "->", "<", "=", "==", "!", "!=", "<=", ";", ":", ",", "(", ")",
+                                          "[", "]", "{", "}", "+", "*", "/", "^", "$", "@", "'", "`", "\"\u00e9\"", "# \u00e9\u2013", "\"\\\u00e9\""};
+  std::uint64_t state = 20261121;
+  const auto next = [&](std::size_t below) {
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    return static_cast<std::size_t>((state >> 33) % below);
+  };
+  for (int round = 0; round < 20'000; ++round) {
+    std::string text;
+    for (std::size_t i = 0, length = 1 + next(12); i < length; ++i) text += parts[next(parts.size())];
+    const std::string difference = difference_of_lexers(text);
+    if (!difference.empty() && difference != "read by one lexer only") FAIL(difference);
+  }
+  CHECK_FALSE(syntax::raw_tokens_by_hand(source::SourceFile("p", "let \u00e9 = 1")));
+  CHECK_FALSE(syntax::raw_tokens_by_hand(source::SourceFile("p", "let a\u00e9 = 1")));
+  CHECK(difference_of_lexers("let a = \"\u00e9\"  # \u00e9").empty());
 }
