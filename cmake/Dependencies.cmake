@@ -1,5 +1,14 @@
 # Every library bgw links and every fact about its version, in one place. docs/decisions gives the reasons.
 
+# The compiler's; a build for fuzzing needs no others.
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_program(BGW_ANTLR4 antlr4 REQUIRED)
+if(BGW_FUZZ)
+  return()
+endif()
+
 # A LibTorch in CMAKE_PREFIX_PATH wins over the system's. A Python wheel names only its share/cmake folder; without
 # its own lib folder in the search path TorchConfig would pair the wheel's headers with the system's libraries.
 string(REPLACE ":" ";" environment_prefixes "$ENV{CMAKE_PREFIX_PATH}")
@@ -14,16 +23,12 @@ if(NOT DEFINED ENV{TORCH_CUDA_ARCH_LIST})
   set(ENV{TORCH_CUDA_ARCH_LIST} "8.0;9.0")
 endif()
 find_package(Torch REQUIRED)
-find_package(fmt REQUIRED)
-find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
-find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(TBB REQUIRED)
 find_package(SQLite3 REQUIRED)
 find_package(HDF5 REQUIRED COMPONENTS C)
 find_package(Threads REQUIRED)
 find_path(BGW_TOML_INCLUDE toml++/toml.h REQUIRED)
-find_program(BGW_ANTLR4 antlr4 REQUIRED)
 find_program(BGW_GNUPLOT gnuplot)
 
 if(Torch_VERSION VERSION_LESS 1.13)

@@ -1,8 +1,9 @@
 #!/bin/sh
 # The one list of what bgw needs from Debian 12, and the one place that installs it.
 #
-#   cmake/setup.sh           install what is missing (as root, or through sudo if it asks nothing)
-#   cmake/setup.sh --list    print the packages, one a line
+#   cmake/setup.sh                  install what is missing (as root, or through sudo if it asks nothing)
+#   cmake/setup.sh --with-fuzzing   and what the tests that fuzz need beside it: for who works on bgw
+#   cmake/setup.sh --list           print the packages, one a line
 #
 # Nothing missing: no network, a few hundredths of a second. Not allowed to install: prints the line to run, exit 6.
 set -u
@@ -31,6 +32,15 @@ libssl-dev                   SHA-256
 gnuplot-nox                  draws the figures
 catch2                       the tests
 '
+# For developers. Without them the tests that fuzz are skipped.
+fuzzing_packages='
+clang                        the second compiler; GCC has no libFuzzer
+libclang-rt-dev              libFuzzer and the sanitizers of clang
+'
+if [ "${1:-}" = --with-fuzzing ]; then
+  packages=$packages$fuzzing_packages
+  shift
+fi
 names=$(printf '%s\n' "$packages" | awk 'NF { print $1 }')
 
 if [ "${1:-}" = --list ]; then

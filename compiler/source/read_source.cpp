@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 namespace bgw::source {
 namespace {
@@ -31,6 +31,20 @@ bool second_byte_fits(unsigned char lead, unsigned char second) {
   return true;
 }
 
+/// At most `most` bytes: a device or a pipe may have no end.
+std::string first_bytes(std::istream& stream, std::size_t most) {
+  constexpr std::size_t kStep = 1U << 16;
+  std::string bytes;
+  while (stream && bytes.size() < most) {
+    const std::size_t size = bytes.size();
+    const std::size_t step = std::min(kStep, most - size);
+    bytes.resize(size + step);
+    stream.read(bytes.data() + size, static_cast<std::streamsize>(step));
+    bytes.resize(size + static_cast<std::size_t>(stream.gcount()));
+  }
+  return bytes;
+}
+
 }  // namespace
 
 std::optional<std::size_t> first_invalid_utf8(std::string_view text) {
@@ -47,27 +61,9 @@ std::optional<std::size_t> first_invalid_utf8(std::string_view text) {
   return std::nullopt;
 }
 
-std::optional<std::string> read_source(const std::string& path, ReadFailure& failure) {
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) {
-    failure = {true, fmt::format("cannot read {}: it is a directory", path)};
-    return std::nullopt;
-  }
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) {
-    failure = {true, fmt::format("cannot read {}: {}", path, std::strerror(errno))};
-    return std::nullopt;
-  }
-  const auto size = std::filesystem::file_size(path, error);
-  if (!error && size > kLargestProgram) {
-    failure = {false, fmt::format("{} is no program: it has {} MiB, the limit is {} MiB", path, size >> 20, kLargestProgram >> 20)};
-    return std::nullopt;
-  }
-  std::ostringstream content;
-  content << stream.rdbuf();
-  std::string text = std::move(content).str();
-  if (stream.bad()) {
-    failure = {true, fmt::format("cannot read {}: {}", path, std::strerror(errno))};
+std::optional<std::string> checked_source(std::string text, const std::string& path, ReadFailure& failure) {
+  if (text.size() > kLargestProgram) {
+    failure = {false, fmt::format("{} is no program: it is larger than the limit of {} MiB", path, kLargestProgram >> 20)};
     return std::nullopt;
   }
   const std::size_t mark = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
@@ -81,6 +77,25 @@ std::optional<std::string> read_source(const std::string& path, ReadFailure& fai
     return std::nullopt;
   }
   return text;
+}
+
+std::optional<std::string> read_source(const std::string& path, ReadFailure& failure) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    failure = {true, fmt::format("cannot read {}: it is a directory", path)};
+    return std::nullopt;
+  }
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) {
+    failure = {true, fmt::format("cannot read {}: {}", path, std::strerror(errno))};
+    return std::nullopt;
+  }
+  std::string bytes = first_bytes(stream, kLargestProgram + 1);
+  if (stream.bad()) {
+    failure = {true, fmt::format("cannot read {}: {}", path, std::strerror(errno))};
+    return std::nullopt;
+  }
+  return checked_source(std::move(bytes), path, failure);
 }
 
 }  // namespace bgw::source

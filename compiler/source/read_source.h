@@ -17,6 +17,9 @@ struct ReadFailure {
 /// @return nullopt when the file cannot be read or is no text; `failure` then says why
 std::optional<std::string> read_source(const std::string& path, ReadFailure& failure);
 
+/// What read_source does with the bytes it read: the same checks, the same messages.
+std::optional<std::string> checked_source(std::string bytes, const std::string& path, ReadFailure& failure);
+
 /// Offset of the first byte that is not UTF-8, or nullopt.
 std::optional<std::size_t> first_invalid_utf8(std::string_view text);
 
