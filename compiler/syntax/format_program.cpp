@@ -41,7 +41,7 @@ struct Role {
 /// Finds the roles in one pass.
 class RoleFinder {
  public:
-  RoleFinder(const source::SourceFile& file, const Tokens& tokens) : file_(file), tokens_(tokens), roles_(tokens.size()) {}
+  explicit RoleFinder(const Tokens& tokens) : tokens_(tokens), roles_(tokens.size()) {}
 
   std::vector<Role> run() {
     for (std::size_t i = 0; i < tokens_.size(); ++i) {
@@ -95,7 +95,6 @@ class RoleFinder {
     }
   }
 
-  const source::SourceFile& file_;
   const Tokens& tokens_;
   std::vector<Role> roles_;
   std::vector<std::size_t> open_;
@@ -120,7 +119,7 @@ struct Line {
 class Layout {
  public:
   explicit Layout(const source::SourceFile& file)
-      : file_(file), tokens_(lex(file)), roles_(RoleFinder(file, tokens_).run()) {}
+      : file_(file), tokens_(lex(file)), roles_(RoleFinder(tokens_).run()) {}
 
   std::string run() {
     sequence(0, tokens_.size(), 0);
