@@ -2,7 +2,7 @@
 # Fuzzes one target for a while, from all programs of the repository and the inputs kept in tests/fuzz/corpus, in a
 # build of its own (preset fuzz: clang, libFuzzer, the sanitizers; half a minute the first time).
 #
-#   tests/fuzz/run.sh TARGET SECONDS [option of libFuzzer ...]      TARGET: compile
+#   tests/fuzz/run.sh TARGET SECONDS [option of libFuzzer ...]      TARGET: compile, format
 #
 # Exit code 0: nothing found. 77: clang or its fuzzing library is not installed (cmake/setup.sh --with-fuzzing).
 # What was found lies in build/fuzz/findings; CONTRIBUTING.md says what to do with it.
