@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <map>
 
+#include "compiler/source/read_source.h"
+
 namespace bgw::source {
 namespace {
 
@@ -29,13 +31,24 @@ std::size_t characters(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
+/// What a terminal may be given: bytes that would move its cursor or colour it, and those that are no text, as U+FFFD.
+std::string printable(std::string_view text) {
+  std::string out;
+  for (const char c : valid_utf8(text)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte >= 0x20 && byte != 0x7f) || c == '\t' || c == '\n') out += c;
+    else out += "\xEF\xBF\xBD";
+  }
+  return out;
+}
+
 /// A source line as shown: tabs become one space, so that carets stand where they should.
 std::string shown(std::string_view line) {
   std::size_t end = std::min<std::size_t>(line.size(), 400);
   while (end < line.size() && end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80) --end;  // whole characters
   std::string text(line.substr(0, end));
   std::replace(text.begin(), text.end(), '\t', ' ');
-  return text;
+  return printable(text);
 }
 
 /// One line of source with its marks below, the primary ones as ^, the others as -.
@@ -63,13 +76,13 @@ std::string mark_line(const SourceFile& file, SourceRange range, char sign, cons
   const std::size_t indent = characters(file.text({begin, first}));
   const std::size_t width = std::max<std::size_t>(1, characters(file.text({first, last})));
   std::string text = std::string(indent, ' ') + std::string(std::min<std::size_t>(width, 200), sign);
-  if (!label.empty()) text += " " + label;
+  if (!label.empty()) text += " " + printable(label);
   return text;
 }
 
 std::string place_of(const SourceFile& file, std::size_t offset) {
   const Position place = file.position(offset);
-  return fmt::format("{}:{}:{}", file.path(), place.line, place.column);
+  return fmt::format("{}:{}:{}", printable(file.path()), place.line, place.column);
 }
 
 std::string render_one(const Diagnostic& d, const SourceMap& sources, const Palette& p) {
@@ -82,7 +95,7 @@ std::string render_one(const Diagnostic& d, const SourceMap& sources, const Pale
   const std::string blank(gutter, ' ');
 
   std::string out = fmt::format("{}{}[{}]{}{}: {}{}\n", p.of(d.severity), severity_name(d.severity), d.id, p.off, p.bold,
-                                d.message, p.off);
+                                printable(d.message), p.off);
   const auto show_file = [&](const SourceFile& shown_file, const char* arrow, std::size_t offset) {
     out += fmt::format("{}{}{}{} {}\n", blank, p.frame, arrow, p.off, place_of(shown_file, offset));
     out += fmt::format("{} {}|{}\n", blank, p.frame, p.off);
@@ -103,14 +116,14 @@ std::string render_one(const Diagnostic& d, const SourceMap& sources, const Pale
     show_file(*excerpt.file, ":::", excerpt.marks.front().first.begin);
     before = excerpt.file;
   }
-  for (const std::string& note : d.notes) out += fmt::format("{} {}={} note: {}\n", blank, p.frame, p.off, note);
-  for (const std::string& help : d.helps) out += fmt::format("{} {}={} help: {}\n", blank, p.frame, p.off, help);
+  for (const std::string& note : d.notes) out += fmt::format("{} {}={} note: {}\n", blank, p.frame, p.off, printable(note));
+  for (const std::string& help : d.helps) out += fmt::format("{} {}={} help: {}\n", blank, p.frame, p.off, printable(help));
   return out;
 }
 
 std::string json_string(std::string_view text) {
   std::string out = "\"";
-  for (const char c : text) {
+  for (const char c : valid_utf8(text)) {
     if (c == '"' || c == '\\') {
       out += '\\';
       out += c;

@@ -20,6 +20,10 @@ std::optional<std::string> read_source(const std::string& path, ReadFailure& fai
 /// What read_source does with the bytes it read: the same checks, the same messages.
 std::optional<std::string> checked_source(std::string bytes, const std::string& path, ReadFailure& failure);
 
+/// The text with every byte that is no part of UTF-8 replaced by U+FFFD: file names, words of a command line and lines
+/// of other libraries may hold any bytes, JSON may not.
+std::string valid_utf8(std::string_view text);
+
 /// Offset of the first byte that is not UTF-8, or nullopt.
 std::optional<std::size_t> first_invalid_utf8(std::string_view text);
 
