@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <memory>
+#include <typeinfo>
 
 #include "compiler/syntax/lex.h"
 #include "compiler/syntax/raw_tokens.h"
@@ -202,15 +203,29 @@ class Builder {
     for (auto* m : c->member()) result.members.push_back(member(m));
     return result;
   }
+  /// The first part of a rule when it is itself one, nullptr for a token.
+  static antlr4::ParserRuleContext* first_rule(antlr4::ParserRuleContext* c) {
+    return dynamic_cast<antlr4::ParserRuleContext*>(c->children.front());
+  }
+
+  NestedBlock nested_block(BgwParser::NestedBlockContext* n) {
+    NestedBlock nested{name_of(n->ID(0)), {}, indices(n->indexDecl()), std::make_shared<const Body>(body(n->body()))};
+    if (n->ID().size() > 1) nested.name = name_of(n->ID(1));
+    return nested;
+  }
+
   Member member(BgwParser::MemberContext* c) {
     Member result{Require{}, range_of(c), doc_above(c->getStart())};
-    if (auto* a = c->attribute()) result.what = Attribute{name_of(a->ID()), expression(a->expr())};
-    if (auto* l = c->letDecl()) result.what = let(l);
-    if (auto* r = c->requireDecl()) result.what = require(r);
-    if (auto* n = c->nestedBlock()) {
-      NestedBlock nested{name_of(n->ID(0)), {}, indices(n->indexDecl()), std::make_shared<const Body>(body(n->body()))};
-      if (n->ID().size() > 1) nested.name = name_of(n->ID(1));
-      result.what = std::move(nested);
+    auto* part = first_rule(c);
+    switch (part->getRuleIndex()) {
+      case BgwParser::RuleAttribute: {
+        auto* attribute = static_cast<BgwParser::AttributeContext*>(part);
+        result.what = Attribute{name_of(attribute->ID()), expression(attribute->expr())};
+        break;
+      }
+      case BgwParser::RuleLetDecl: result.what = let(static_cast<BgwParser::LetDeclContext*>(part)); break;
+      case BgwParser::RuleRequireDecl: result.what = require(static_cast<BgwParser::RequireDeclContext*>(part)); break;
+      default: result.what = nested_block(static_cast<BgwParser::NestedBlockContext*>(part));
     }
     return result;
   }
@@ -265,6 +280,8 @@ class Builder {
   }
 
   ExpressionPtr expression_at(BgwParser::ExprContext* c, SourceRange range) {
+    // Most are plain; casts that fail one after the other would cost as much as the parser.
+    if (typeid(*c) == typeid(BgwParser::PrimContext)) return primary(static_cast<BgwParser::PrimContext*>(c)->primary(), range);
     if (auto* e = dynamic_cast<BgwParser::PowContext*>(c)) {
       return binary(BinaryOperator::power, e->expr(0), e->expr(1), e->CARET()->getSymbol(), range);
     }
@@ -290,15 +307,20 @@ class Builder {
   }
 
   ExpressionPtr primary(BgwParser::PrimaryContext* c, SourceRange range) {
-    if (auto* q = c->quantity()) return make(number(q), range);
-    if (c->STRING()) return make(StringLiteral{unquoted(text_of(c->STRING()))}, range);
-    if (c->TRUE()) return make(BoolLiteral{true}, range);
-    if (c->FALSE()) return make(BoolLiteral{false}, range);
-    if (c->NONE()) return make(NoneLiteral{}, range);
-    if (auto* l = c->listExpr()) return list(l, range);
-    if (auto* m = c->mapExpr()) return map(m, range);
-    if (auto* r = c->ref()) return make(reference(r), range);
-    return expression(c->expr());
+    auto* part = first_rule(c);
+    if (part == nullptr) {
+      if (c->STRING()) return make(StringLiteral{unquoted(text_of(c->STRING()))}, range);
+      if (c->TRUE()) return make(BoolLiteral{true}, range);
+      if (c->FALSE()) return make(BoolLiteral{false}, range);
+      if (c->NONE()) return make(NoneLiteral{}, range);
+      return expression(c->expr());
+    }
+    switch (part->getRuleIndex()) {
+      case BgwParser::RuleQuantity: return make(number(static_cast<BgwParser::QuantityContext*>(part)), range);
+      case BgwParser::RuleListExpr: return list(static_cast<BgwParser::ListExprContext*>(part), range);
+      case BgwParser::RuleMapExpr: return map(static_cast<BgwParser::MapExprContext*>(part), range);
+      default: return make(reference(static_cast<BgwParser::RefContext*>(part)), range);
+    }
   }
 
   NumberLiteral number(BgwParser::QuantityContext* c) {

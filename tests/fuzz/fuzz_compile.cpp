@@ -66,10 +66,6 @@ void compile(std::string_view bytes) {
     must(!failure.message.empty() && !source::first_invalid_utf8(failure.message), "a file that is no text is told", failure.message);
     return;
   }
-  for (const auto& [name, value] : input.overrides) {
-    // The command line refuses these, too.
-    if (source::first_invalid_utf8(name) || source::first_invalid_utf8(value)) return;
-  }
   source::SourceMap sources("program.bgw", *std::move(text));
   source::DiagnosticSink sink;
   const std::optional<lowering::Program> program =
