@@ -187,7 +187,10 @@ void Elaborator::collect_block(Module& module, const syntax::Block& block) {
     }
   }
   if (!names.empty()) family.index_names = std::make_shared<const std::vector<IndexName>>(std::move(names));
-  module.families[block.name.text].push_back(&family);
+  // Of two blocks of one kind and name the first is meant: that there are two was told.
+  auto& named = module.families[block.name.text];
+  const bool again = std::any_of(named.begin(), named.end(), [&](const Family* other) { return other->block->kind.text == block.kind.text; });
+  if (!again) named.push_back(&family);
 }
 
 /// A name that is nowhere defined is one mistake, however often it stands.
