@@ -78,4 +78,6 @@ inline const plan::TaskSpec& task_named(const lowering::Program& program, const 
   throw std::logic_error("unreachable");
 }
 
+const plan::TaskSpec& task_named(lowering::Program&&, const std::string&) = delete;  // it would not outlive the line
+
 }  // namespace bgw::tests
