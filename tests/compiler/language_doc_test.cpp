@@ -52,6 +52,8 @@ std::vector<Fence> fences_of(const std::string& page, const std::string& name) {
   return fences;
 }
 
+constexpr const char* kProgram = "example.bgw";
+
 /// What the words after `bgw` ask for.
 struct Wanted {
   bool continues = false, wrong = false;
@@ -84,10 +86,9 @@ Wanted wanted_of(const Fence& fence, const std::string& id_of_page, const std::s
 
 /// Compiles every block of a page.
 /// @return how many programs it has
-std::size_t check_page(const std::filesystem::path& path, const std::string& id_of_page = "") {
+std::size_t check_page(const std::filesystem::path& path, const std::string& id_of_page = "", tests::Files files = {}) {
   const std::string name = path.lexically_relative(kSource).generic_string();
   std::string program;
-  tests::Files files;
   std::size_t programs = 0;
   for (const Fence& fence : fences_of(tests::read_text(path), name)) {
     const std::string place = name + ":" + std::to_string(fence.line);
@@ -99,12 +100,12 @@ std::size_t check_page(const std::filesystem::path& path, const std::string& id_
     const Wanted wanted = wanted_of(fence, id_of_page, place);
     const bool whole = fence.text.starts_with("bgw ");
     if (wanted.wrong) {
-      const Compiled compiled = compile_text(whole ? fence.text : program + fence.text, files, wanted.overrides);
+      const Compiled compiled = compile_text(whole ? fence.text : program + fence.text, files, wanted.overrides, kProgram);
       INFO(fence.text << compiled.said);
       CHECK(first_id(compiled) == wanted.id);
       continue;
     }
-    const Compiled compiled = compile_text(wanted.continues ? program + fence.text : fence.text, files, wanted.overrides);
+    const Compiled compiled = compile_text(wanted.continues ? program + fence.text : fence.text, files, wanted.overrides, kProgram);
     INFO(fence.text << compiled.said);
     CHECK(compiled.program);
     CHECK(compiled.diagnostics.empty());
@@ -189,7 +190,7 @@ TEST_CASE("the programs of the pages on diagnostics compile as they say", "[docs
   if (!std::filesystem::exists(folder)) return;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string stem = entry.path().stem().string();
-    if (entry.path().extension() == ".md") check_page(entry.path(), stem);
+    if (entry.path().extension() == ".md") check_page(entry.path(), stem, {{"lib/water.bgw", "bgw 1\nlet T = 200 K\n"}});
   }
 }
 
