@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "compiler/syntax/format_program.h"
 #include "compiler/syntax/parse.h"
 #include "compiler/units/unit_table.h"
 #include "tests/compiler/compiled.h"
@@ -460,6 +461,11 @@ void check_ways(const std::string& text, const Files& files, std::size_t count) 
     // The head of a table shows the names of its indices.
     const bool without_tables = rewriter.renamed_an_index();
     CHECK(keys(*after.program, without_tables) == keys(before, without_tables));
+    if (i % 8 != 0) continue;
+    const auto formatted = compile_text(syntax::format_program(source::SourceFile("program.bgw", rewritten)), now);
+    INFO(formatted.said);
+    REQUIRE(formatted.program);
+    CHECK(keys(*formatted.program, without_tables) == keys(before, without_tables));
   }
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <set>
 
+#include "compiler/syntax/format_program.h"
 #include "compiler/units/dimension.h"
 #include "compiler/units/unit_table.h"
 #include "tests/compiler/compiled.h"
@@ -13,7 +14,7 @@
 //   ```bgw file NAME        a file that the programs below may import
 //   ```bgw … -p T=250K      with a param from outside
 //   ```sh, ```text          no program
-// A program that is right gives no warning either.
+// A program that is right gives no warning either, and on the page on the language it is laid out as `bgw fmt` does.
 
 using namespace bgw;
 using tests::compile_text;
@@ -86,7 +87,7 @@ Wanted wanted_of(const Fence& fence, const std::string& id_of_page, const std::s
 
 /// Compiles every block of a page.
 /// @return how many programs it has
-std::size_t check_page(const std::filesystem::path& path, const std::string& id_of_page = "", tests::Files files = {}) {
+std::size_t check_page(const std::filesystem::path& path, const std::string& id_of_page = "", tests::Files files = {}, bool laid_out = false) {
   const std::string name = path.lexically_relative(kSource).generic_string();
   std::string program;
   std::size_t programs = 0;
@@ -109,6 +110,7 @@ std::size_t check_page(const std::filesystem::path& path, const std::string& id_
     INFO(fence.text << compiled.said);
     CHECK(compiled.program);
     CHECK(compiled.diagnostics.empty());
+    if (laid_out) CHECK(syntax::format_program(source::SourceFile(kProgram, fence.text)) == fence.text);
     if (!wanted.file.empty()) files[wanted.file] = fence.text;
     else program = wanted.continues ? program + fence.text : fence.text;
   }
@@ -180,7 +182,7 @@ std::set<std::string> later_parts() {
 }  // namespace
 
 TEST_CASE("every program of the page on the language compiles as it says", "[docs]") {
-  CHECK(check_page(kSource / "docs" / "language.md") >= 50);
+  CHECK(check_page(kSource / "docs" / "language.md", "", {}, true) >= 50);
 }
 
 TEST_CASE("the program of the README compiles", "[docs]") { CHECK(check_page(kSource / "README.md") >= 1); }
