@@ -204,6 +204,18 @@ TEST_CASE("two blocks of one kind and name are one mistake", "[modules]") {
   CHECK(compiled.diagnostics[0].id == "E0206");
 }
 
+TEST_CASE("a name that is that of a unit is one mistake", "[modules]") {
+  const std::vector<std::string> wrong{kWhole + "let s = water\nbase again { kind = phonon; system = s; ensemble = cold }\n",
+                                       kWhole + "axis g : int = [1, 2]\nbase again[i in g] { kind = phonon; system = water; ensemble = cold }\n",
+                                       "bgw 1\nparam K : temperature = 3\nensemble e { kind = nvt; temperature = K }\n"};
+  for (const std::string& text : wrong) {
+    const auto compiled = compile_text(text);
+    INFO(compiled.said);
+    REQUIRE(compiled.diagnostics.size() == 1);
+    CHECK(compiled.diagnostics[0].id == "E0213");
+  }
+}
+
 // ---------- stages and neighbours ----------
 
 TEST_CASE("a stage whose `when` is false is not in the task, and prev of the first is none", "[modules]") {
