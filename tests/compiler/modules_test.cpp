@@ -414,6 +414,25 @@ TEST_CASE("stages, lists and intervals in lj are bound too", "[modules]") {
   CHECK(train.at("stages").as_list()[1].at("temperature").at("interval").as_list()[0].as_double() == Approx(0.3 * kelvin).epsilon(1e-12));
 }
 
+TEST_CASE("a state of results in lj is bound to the potential they are of", "[modules]") {
+  const std::string training = "ensemble band { kind = nvt; temperature = 0.3 lj .. 0.6 lj }\nbase phonons { kind = scha; system = crystal; ensemble = band }\n"
+                               "flow f { type = mode_split; condition_on = [temperature] }\n"
+                               "train bg { system = crystal; ensemble = band; base = phonons; flow = f; seed = 1; stage main { loss = reverse_kl; steps = 10 } }\n"
+                               "estimate F { method = lfep; model = bg; temperature = linspace(0.3 lj, 0.6 lj, 4); count = 100 }\n"
+                               "sample draws { model = at(bg, temperature = 0.4 lj); count = 10; seed = 1 }\n";
+  const std::string at = "table t { column f { value = F.at(temperature = 0.4 lj).per_particle } }\n";
+  const auto state = [](const lowering::Program& program) {
+    return task_named(program, "t").arguments.at("rows").as_list()[0].at("cells").as_list()[0].at("at").at("temperature").as_double();
+  };
+  const auto program = compile_right(kArgon + training + at);
+  CHECK(state(program) == Approx(0.4 * 0.0104 / kBoltzmann).epsilon(1e-12));
+  CHECK(task_named(program, "draws").arguments.at("model").at("temperature").as_double() == Approx(0.4 * 0.0104 / kBoltzmann).epsilon(1e-12));
+  const std::string pure = "bgw 1\npotential pair { style = lennard_jones; cutoff = 2.1 lj }\nlattice fcc { kind = fcc; atoms = 108; density = 1.1 lj }\n"
+                           "system crystal { potential = pair; lattice = fcc }\n";
+  CHECK(state(compile_right(pure + training + at)) == Approx(0.4 / kBoltzmann).epsilon(1e-12));
+  CHECK(id_of(pure + training + "table t { column f { value = F.at(temperature = 40 K).per_particle } }\n") == "E0304");
+}
+
 TEST_CASE("a potential without scales counts in lj alone", "[modules]") {
   const std::string reduced = "bgw 1\npotential pair { style = lennard_jones; cutoff = 2.1 lj }\nlattice fcc { kind = fcc; atoms = 108; density = 1.28 lj }\n"
                               "system crystal { potential = pair; lattice = fcc }\nensemble warm { kind = nvt; temperature = 2 lj }\n"
