@@ -433,6 +433,11 @@ TEST_CASE("a state of results in lj is bound to the potential they are of", "[mo
   CHECK(id_of(pure + training + "table t { column f { value = F.at(temperature = 40 K).per_particle } }\n") == "E0304");
 }
 
+TEST_CASE("a result in physical units is not counted in lj", "[modules]") {
+  CHECK(id_of(kArgon + "base phonons { kind = scha; system = crystal; ensemble = warm }\ntable t { column w { value = phonons.rms_displacement / 1 lj } }\n") == "E0304");
+  CHECK(id_of(kArgon + "base phonons { kind = scha; system = crystal; ensemble = warm }\ntable t { column w { value = phonons.rms_displacement / 3.4 angstrom } }\n").empty());
+}
+
 TEST_CASE("a potential without scales counts in lj alone", "[modules]") {
   const std::string reduced = "bgw 1\npotential pair { style = lennard_jones; cutoff = 2.1 lj }\nlattice fcc { kind = fcc; atoms = 108; density = 1.28 lj }\n"
                               "system crystal { potential = pair; lattice = fcc }\nensemble warm { kind = nvt; temperature = 2 lj }\n"
