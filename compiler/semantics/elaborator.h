@@ -296,6 +296,9 @@ class Elaborator {
 
   // reduced.cpp
   void bind_reduced(Instance& instance, schema::Map& arguments);
+  bool bind_to_scale(const Instance& of, const Traits& given, Value& arguments, SourceRange range);
+  std::optional<Value> construct_on(const Instance& of, const std::vector<syntax::CallArgument>& arguments, SourceRange range,
+                                    const schema::ConstructorSchema& constructor, const Scope& scope);
   void note_scale(Instance& instance, const schema::Map& arguments);
 
   // errors

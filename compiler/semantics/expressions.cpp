@@ -256,6 +256,13 @@ Evaluated Elaborator::run_time_operation(const syntax::Binary& part, const Evalu
   if (!a || !b) {
     return error("E0303", a ? part.right->range : part.left->range, fmt::format("arithmetic needs numbers, got {}", describe(a ? right : left)));
   }
+  // Which dimension a number in lj has is not known here, and the results of a physical potential are not in lj.
+  const auto other_units = [](const Evaluated& result, const Evaluated& number) {
+    const auto* of = result.as<RunTime>() ? result.as<RunTime>()->of : nullptr;
+    const auto* quantity = number.as<units::Quantity>();
+    return of && quantity && quantity->reduced && (of->traits.scale.kind == Scale::Kind::physical || of->traits.scale.kind == Scale::Kind::foreign);
+  };
+  if (other_units(left, right) || other_units(right, left)) return mixed_units(range, left, right, part);
   units::Dimension dimension;
   if (part.op == BinaryOperator::multiply) dimension = product(a->dimension, b->dimension);
   else if (part.op == BinaryOperator::divide) dimension = quotient(a->dimension, b->dimension);

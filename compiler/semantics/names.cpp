@@ -127,6 +127,8 @@ bool Elaborator::claim_name(Module& module, const syntax::Name& name, const char
   // `lj` never stands without its number, so a potential may have this name.
   if (unit_named(name.text) && !(name.text == "lj" && !noun.empty())) {
     error("E0213", name.range, fmt::format("`{}` is a unit, no {} can have its name", name.text, what), {"take another name"});
+    told_.insert("unit " + module.source->prefix + name.text);  // where it is used, too, the author does not mean the unit
+    told_.insert("axis " + module.source->prefix + name.text);
     return false;
   }
   const auto declared = module.declarations.find(name.text);
@@ -187,7 +189,10 @@ void Elaborator::collect_block(Module& module, const syntax::Block& block) {
     }
   }
   if (!names.empty()) family.index_names = std::make_shared<const std::vector<IndexName>>(std::move(names));
-  module.families[block.name.text].push_back(&family);
+  // Of two blocks of one kind and name the first is meant: that there are two was told.
+  auto& named = module.families[block.name.text];
+  const bool again = std::any_of(named.begin(), named.end(), [&](const Family* other) { return other->block->kind.text == block.kind.text; });
+  if (!again) named.push_back(&family);
 }
 
 /// A name that is nowhere defined is one mistake, however often it stands.

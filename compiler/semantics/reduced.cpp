@@ -101,4 +101,24 @@ void Elaborator::bind_reduced(Instance& instance, schema::Map& arguments) {
   traits.unbound.clear();
 }
 
+/// The same for what is said of the results of a block, `F.at(temperature = 0.5 lj)`.
+bool Elaborator::bind_to_scale(const Instance& of, const Traits& given, Value& arguments, SourceRange range) {
+  const Scale& scale = of.traits.scale;
+  const bool mixed = (scale.kind == Scale::Kind::reduced && given.physical) || (scale.kind == Scale::Kind::foreign && given.reduced);
+  if (mixed) {
+    error("E0304", range, fmt::format("reduced (lj) and physical units are mixed: {} `{}` is computed in {}", of.kind->noun, of.name, given.physical ? "lj" : "physical units"),
+          {fmt::format("write the state in {}", given.physical ? "lj" : "physical units")});
+    return false;
+  }
+  if (scale.kind != Scale::Kind::physical) return true;
+  for (const UnboundNumber& number : given.unbound) {
+    if (number.dimension.time != 0 && !scale.mass) {
+      error("E0407", range, fmt::format("a time in lj needs the mass of an atom, {} `{}` has none", of.kind->noun, of.name), {"write `mass = …` in the system"});
+      return false;
+    }
+    arguments = scaled(arguments, number.path, factor_of(scale, number.dimension));
+  }
+  return true;
+}
+
 }  // namespace bgw::semantics

@@ -59,6 +59,7 @@ Evaluated Elaborator::named_value(const syntax::Reference& reference, const Scop
     scope.module->used_imports.insert(name.text);
     return imported_value(*import->second, reference, scope, next, range);
   }
+  if (told_.count("unit " + scope.module->source->prefix + name.text)) return poison();
   if (const auto unit = unit_named(name.text)) return {*unit, name.range};
   undefined(name, scope);
   return poison();

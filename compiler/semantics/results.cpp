@@ -103,6 +103,20 @@ bool Elaborator::lacks_mass(const Instance& estimate) {
   return at && at->arguments.at("system").is_map() && !at->arguments.at("system").has("mass");
 }
 
+/// What a call on the results of a block is given, in the units of that block.
+std::optional<Value> Elaborator::construct_on(const Instance& of, const std::vector<syntax::CallArgument>& arguments, SourceRange range,
+                                              const schema::ConstructorSchema& constructor, const Scope& scope) {
+  Traits given;
+  Traits* outer = std::exchange(traits_, &given);
+  const std::string outer_place = std::exchange(place_, std::string());
+  auto made = construct(constructor.name, arguments, range, constructor, {constructor.name, range}, scope);
+  traits_ = outer;
+  place_ = outer_place;
+  for (UnboundNumber& number : given.unbound) number.path.erase(0, 1);  // ".temperature": a place within nothing
+  if (!made || !bind_to_scale(of, given, *made, range)) return std::nullopt;
+  return made;
+}
+
 /// `pt.gibbs(p, temperature = 600 K)`.
 Evaluated Elaborator::called_result(const InstanceValue& of, const syntax::Name& name, const syntax::CallTrailer& called, const Scope& scope, SourceRange range) {
   const schema::KindSchema& kind = *of.instance->kind;
@@ -116,7 +130,7 @@ Evaluated Elaborator::called_result(const InstanceValue& of, const syntax::Name&
     return error("E0217", name.range, fmt::format("`{}` of {} `{}` takes no arguments", full, kind.noun, of.instance->block), {"leave the brackets out"});
   }
   const schema::ConstructorSchema arguments{full, result->arguments, result->doc};
-  const auto made = construct(full, called.arguments, range, arguments, {full, range}, scope);
+  const auto made = construct_on(*of.instance, called.arguments, range, arguments, scope);
   if (!made) return poison();
   schema::Map map = made->as_map();
   map.erase("call");
@@ -130,7 +144,7 @@ Evaluated Elaborator::state_of_results(const InstanceValue& of, const syntax::Ca
     return error("E0217", range, fmt::format("{} `{}` has one state, `.at(…)` has nothing to choose from", kind.noun, of.instance->block), {"leave it out"});
   }
   const schema::ConstructorSchema coordinates{"at", kind.coordinates, "a state of the grid"};
-  const auto made = construct("at", called.arguments, range, coordinates, {"at", range}, scope);
+  const auto made = construct_on(*of.instance, called.arguments, range, coordinates, scope);
   if (!made) return poison();
   schema::Map state;
   for (const auto& [coordinate, value] : made->as_map()) {

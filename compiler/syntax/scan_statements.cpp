@@ -22,7 +22,7 @@ Diagnostic error(const char* id, source::SourceRange range, std::string message,
 class Scanner {
  public:
   Scanner(const std::vector<Token>& tokens, const SourceFile& file, source::DiagnosticSink& sink)
-      : tokens_(tokens), file_(file), sink_(sink) {}
+      : tokens_(tokens), file_(file), sink_(sink), balanced_(is_balanced()) {}
 
   std::vector<Statement> run() {
     for (std::size_t i = 0; i < tokens_.size() && !too_deep_; ++i) visit(i);
@@ -35,7 +35,7 @@ class Scanner {
  private:
   void visit(std::size_t i) {
     const Token& token = tokens_[i];
-    if (!open_.empty() && begins_statement(i)) {
+    if (!balanced_ && !open_.empty() && begins_statement(i)) {
       unclosed(&token);
       finish(i);
     }
@@ -62,6 +62,20 @@ class Scanner {
   void tell(Diagnostic diagnostic) {
     sink_.add(std::move(diagnostic));
     told_ = true;
+  }
+
+  /// True when every bracket is closed by its own: then none is missing, however the program is indented.
+  bool is_balanced() const {
+    std::string open;
+    for (const Token& token : tokens_) {
+      if (token.kind == TokenKind::open) open += file_.text(token.range);
+      if (token.kind != TokenKind::close) continue;
+      const char opened = open.empty() ? ' ' : open.back();
+      const char sign = file_.text(token.range).front();
+      if (sign != (opened == '(' ? ')' : opened == '[' ? ']' : opened == '{' ? '}' : '\0')) return false;
+      open.pop_back();
+    }
+    return open.empty();
   }
 
   /// A word at the start of a line that can only begin a statement: inside brackets it shows that one is not closed.
@@ -147,6 +161,7 @@ class Scanner {
   source::DiagnosticSink& sink_;
   std::vector<Statement> statements_;
   std::vector<std::size_t> open_;  // indices of the brackets that are open
+  bool balanced_;
   std::size_t begin_ = 0;
   std::size_t prefixes_ = 0;
   std::size_t chained_ = 0;

@@ -244,3 +244,13 @@ TEST_CASE("the lexer by hand gives the tokens of the grammar, for strings of wha
   CHECK_FALSE(syntax::raw_tokens_by_hand(source::SourceFile("p", "let a\u00e9 = 1")));
   CHECK(difference_of_lexers("let a = \"\u00e9\"  # \u00e9").empty());
 }
+
+TEST_CASE("a program needs no indentation", "[syntax]") {
+  const std::string text = "bgw 1\ntrain bg {\nsystem = water\nstage main {\nsteps = 10\n}\nlet a = 1\ncheckpoint {\nkeep = a\n}\n}\nlet b = 2\n";
+  const Parsed parsed = parse(text);
+  CHECK(told(parsed) == "");
+  REQUIRE(parsed.tree);
+  CHECK(parsed.tree->items.size() == 2);
+  // Where a brace is missing, the line that begins a statement still tells which.
+  CHECK(told(parse("bgw 1\ntrain bg {\n  steps = 10\nlet b = 2\n")).find("`train bg {` is never closed") != std::string::npos);
+}
