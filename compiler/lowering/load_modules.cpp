@@ -59,7 +59,8 @@ class Loader {
     for (const syntax::Item& item : file.items) {
       if (const auto* import = std::get_if<syntax::Import>(&item.what)) add_import(module, *import, item.range, text.path());
     }
-    if (!module.imports.count(kStd) && text.text().find("std.") != std::string_view::npos && !defines(file, kStd) && text.path() != kStd) {
+    if (!module.imports.count(kStd) && text.path() != kStd && text.text().find("std.") != std::string_view::npos && semantics::names_in(file).count(kStd) != 0 &&
+        !defines(file, kStd)) {
       module.imports[kStd] = {std_module(), {}};
     }
     return index;

@@ -200,6 +200,7 @@ class Elaborator {
   Evaluated comprehension(const syntax::Comprehension& comprehension, const Scope& scope, SourceRange range);
   Evaluated conditional(const syntax::Conditional& conditional, const Scope& scope, const std::vector<std::string>* words);
   std::optional<bool> truth(const syntax::Expression& expression, const Scope& scope);
+  std::optional<Value> reduced_beside(const units::Quantity& number, const RunTime& result);
   Evaluated mixed_units(SourceRange range, const Evaluated& left, const Evaluated& right, const syntax::Binary& part);
 
   // references.cpp
@@ -265,7 +266,7 @@ class Elaborator {
   void resolve_instance(Family& family, Instance& instance, std::vector<Scope>& scopes);
   void settle(Family& family, Instance& instance);
   void note_written_units(Family& family, Instance& instance, const Scope& scope);
-  void check_expectation(Family& family, Instance& instance, const Scope& scope);
+  void check_expectation(Family& family, Instance& instance, const Scope& scope, schema::Map& arguments);
   bool run_domain_check(Instance& instance, schema::Map& arguments, Family* family);
   void resolve_all();
   bool find_axes(Family& family, std::size_t& total);
@@ -332,6 +333,8 @@ class Elaborator {
   std::size_t errors_ = 0;
 };
 
+/// From epsilon = 1 eV, sigma = 1 angstrom and mass 1 to the scales of a potential.
+double scale_factor(const Scale& scale, const units::Dimension& dimension);
 /// True when one of the names stands in the expression.
 bool mentions(const syntax::Expression& expression, const std::set<std::string_view>& names);
 /// Every name that stands alone or in front in the expression.

@@ -47,6 +47,7 @@ struct RunTime {
   units::Dimension dimension;
   schema::ResultType type = schema::ResultType::number;
   const Instance* of = nullptr;  // the one block it is a result of
+  Scale scale = {};              // what lj means beside it
 };
 /// What `fit(…)` found: each of its parameters is a result.
 struct FitValue { std::shared_ptr<const std::map<std::string, RunTime>> parameters; };

@@ -128,7 +128,7 @@ Evaluated Elaborator::unary(const syntax::Unary& part, const Scope& scope, Sourc
   if (operand.is_poison()) return operand;
   const bool negate = part.op == syntax::UnaryOperator::negate;
   if (const auto* run_time = operand.as<RunTime>()) {
-    return {RunTime{schema::Map{{"op", negate ? "negate" : "not"}, {"args", schema::List{run_time->expression}}}, run_time->dimension, schema::ResultType::number}, range};
+    return {RunTime{schema::Map{{"op", negate ? "negate" : "not"}, {"args", schema::List{run_time->expression}}}, run_time->dimension, schema::ResultType::number, nullptr, run_time->scale}, range};
   }
   if (!negate) {
     if (const bool* value = operand.as<bool>()) return {!*value, range};
@@ -252,17 +252,23 @@ Evaluated Elaborator::run_time_operation(const syntax::Binary& part, const Evalu
     if (value.as<bool>()) return Side{schema::Map{{"op", "const"}, {"value", to_value(value)}}, {}};
     return std::nullopt;
   };
-  const auto a = side_of(left), b = side_of(right);
+  auto a = side_of(left), b = side_of(right);
   if (!a || !b) {
     return error("E0303", a ? part.right->range : part.left->range, fmt::format("arithmetic needs numbers, got {}", describe(a ? right : left)));
   }
-  // Which dimension a number in lj has is not known here, and the results of a physical potential are not in lj.
-  const auto other_units = [](const Evaluated& result, const Evaluated& number) {
-    const auto* of = result.as<RunTime>() ? result.as<RunTime>()->of : nullptr;
-    const auto* quantity = number.as<units::Quantity>();
-    return of && quantity && quantity->reduced && (of->traits.scale.kind == Scale::Kind::physical || of->traits.scale.kind == Scale::Kind::foreign);
-  };
-  if (other_units(left, right) || other_units(right, left)) return mixed_units(range, left, right, part);
+  // A number in lj is of the kind of the result that it is compared with or added to; elsewhere its kind is not known.
+  const bool alike = is_comparison(part.op) || part.op == BinaryOperator::add || part.op == BinaryOperator::subtract;
+  Scale scale;
+  for (const Evaluated* side : {&left, &right}) {
+    const auto* result = side->as<RunTime>();
+    if (result && scale.kind == Scale::Kind::unknown) scale = result->scale;
+    const auto* number = side->as<units::Quantity>();
+    if (!number || !number->reduced) continue;
+    const auto* other = (side == &left ? right : left).as<RunTime>();
+    const auto bound = alike && other ? reduced_beside(*number, *other) : std::nullopt;
+    if (bound) *(side == &left ? a : b) = {schema::Map{{"op", "const"}, {"value", *bound}}, other->dimension};
+    else if (alike || !other || other->scale.kind != Scale::Kind::reduced) return mixed_units(range, left, right, part);
+  }
   units::Dimension dimension;
   if (part.op == BinaryOperator::multiply) dimension = product(a->dimension, b->dimension);
   else if (part.op == BinaryOperator::divide) dimension = quotient(a->dimension, b->dimension);
@@ -278,7 +284,7 @@ Evaluated Elaborator::run_time_operation(const syntax::Binary& part, const Evalu
     }
     if (!is_comparison(part.op)) dimension = a->dimension;
   }
-  return {RunTime{schema::Map{{"op", operation_name(part.op)}, {"args", schema::List{a->expression, b->expression}}}, dimension, schema::ResultType::number}, range};
+  return {RunTime{schema::Map{{"op", operation_name(part.op)}, {"args", schema::List{a->expression, b->expression}}}, dimension, schema::ResultType::number, nullptr, scale}, range};
 }
 
 Evaluated Elaborator::range_of(const syntax::RangeExpression& part, const Scope& scope, SourceRange place) {

@@ -142,6 +142,7 @@ Evaluated Elaborator::spaced(const std::string& name, const std::vector<Evaluate
 Evaluated Elaborator::run_time_call(const std::string& name, const std::vector<Evaluated>& arguments, bool one_list, SourceRange range) {
   schema::List inputs;
   units::Dimension dimension;
+  Scale scale;
   bool first = true;
   for (const Evaluated& argument : arguments) {
     const auto* run_time = argument.as<RunTime>();
@@ -152,6 +153,7 @@ Evaluated Elaborator::run_time_call(const std::string& name, const std::vector<E
     const units::Dimension here = run_time ? run_time->dimension : quantity->dimension;
     if (!first && here != dimension) return error("E0308", range, fmt::format("`{}` needs numbers of one kind", name));
     dimension = here;
+    if (run_time && scale.kind == Scale::Kind::unknown) scale = run_time->scale;
     first = false;
     inputs.push_back(run_time ? run_time->expression : Value(schema::Map{{"op", "const"}, {"value", to_value(argument)}}));
   }
@@ -165,7 +167,7 @@ Evaluated Elaborator::run_time_call(const std::string& name, const std::vector<E
     dimension = {};
   }
   if (one_list) inputs = schema::List{schema::Map{{"op", "list"}, {"items", inputs}}};
-  return {RunTime{schema::Map{{"op", "call"}, {"name", name}, {"args", inputs}}, dimension, schema::ResultType::number}, range};
+  return {RunTime{schema::Map{{"op", "call"}, {"name", name}, {"args", inputs}}, dimension, schema::ResultType::number, nullptr, scale}, range};
 }
 
 Evaluated Elaborator::folded(const std::string& name, std::vector<Evaluated> arguments, SourceRange range) {
@@ -189,7 +191,7 @@ Evaluated Elaborator::folded(const std::string& name, std::vector<Evaluated> arg
     if (mean.is_poison()) return mean;
     const auto& run_time = *mean.as<RunTime>();
     const Value count = schema::Map{{"op", "const"}, {"value", static_cast<double>(arguments.size())}};
-    return {RunTime{schema::Map{{"op", "multiply"}, {"args", schema::List{run_time.expression, count}}}, run_time.dimension, run_time.type}, range};
+    return {RunTime{schema::Map{{"op", "multiply"}, {"args", schema::List{run_time.expression, count}}}, run_time.dimension, run_time.type, nullptr, run_time.scale}, range};
   }
   std::vector<units::Quantity> numbers;
   bool ints = true;

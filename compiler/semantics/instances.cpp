@@ -125,7 +125,7 @@ void Elaborator::resolve_instance(Family& family, Instance& instance, std::vecto
   if (block.kind.text == "potential") note_written_units(family, instance, scopes[0]);
   if (instance.good) note_scale(instance, arguments);
   bind_reduced(instance, arguments);
-  if (block.kind.text == "expect") check_expectation(family, instance, scopes[0]);
+  if (block.kind.text == "expect") check_expectation(family, instance, scopes[0], arguments);
   if (instance.good && errors_ == errors_before) run_domain_check(instance, arguments, &family);
   if (family.kind->later) note_later(fmt::format("`{}`", family.kind->noun));
   std::sort(instance.traits.later.begin(), instance.traits.later.end());
@@ -158,23 +158,40 @@ void Elaborator::note_written_units(Family& family, Instance& instance, const Sc
   if (instance.traits.length_unit.empty()) instance.traits.length_unit = "lj";
 }
 
-/// `value`, `reference` and `tolerance` are of one kind.
-void Elaborator::check_expectation(Family& family, Instance& instance, const Scope& scope) {
-  const auto find = [&](const char* name) -> std::optional<units::Dimension> {
+/// `value`, `reference` and `tolerance` are of one kind; numbers in lj are of that of the result.
+void Elaborator::check_expectation(Family& family, Instance& instance, const Scope& scope, schema::Map& arguments) {
+  const auto find = [&](const char* name) -> std::optional<Evaluated> {
     const auto written = family.members.written.find(name);
     if (written == family.members.written.end() || written->second.layer != 0) return std::nullopt;
-    const Evaluated value = evaluate(*written->second.attribute->value, scope);
-    if (const auto* run_time = value.as<RunTime>()) return run_time->dimension;
-    if (const auto quantity = as_quantity(value)) return quantity->dimension;
+    return evaluate(*written->second.attribute->value, scope);
+  };
+  const auto dimension_of = [](const std::optional<Evaluated>& value) -> std::optional<units::Dimension> {
+    if (!value) return std::nullopt;
+    if (const auto* run_time = value->as<RunTime>()) return run_time->dimension;
+    if (const auto quantity = as_quantity(*value)) return quantity->dimension;
     return std::nullopt;
   };
   const auto value = find("value");
+  const auto wanted = dimension_of(value);
+  if (!wanted) return;
   for (const char* name : {"reference", "tolerance"}) {
     const auto other = find(name);
-    if (!value || !other || *value == *other) continue;
+    const auto dimension = dimension_of(other);
+    if (!dimension) continue;
+    const auto* number = other->as<units::Quantity>();
+    const auto* result = value->as<RunTime>();
+    if (number && number->reduced && result) {
+      const auto bound = reduced_beside(*number, *result);
+      if (bound) {
+        arguments[name] = name == std::string_view("tolerance") ? *bound : Value(schema::Map{{"op", "const"}, {"value", *bound}});
+        continue;
+      }
+    }
+    if (*wanted == *dimension && !(number && number->reduced)) continue;
     error("E0301", family.members.written.find(name)->second.attribute->value->range,
-          fmt::format("{} given where {} is expected", units::dimension_name(*other), units::dimension_phrase(*value)), {},
-          {fmt::format("`value` is {}", units::dimension_phrase(*value))});
+          fmt::format("{} given where {} is expected", number && number->reduced ? "a number in lj units" : units::dimension_name(*dimension), units::dimension_phrase(*wanted)),
+          {units::usual_unit(*wanted).empty() ? "write it without a unit" : fmt::format("write it in {}", units::usual_unit(*wanted))},
+          {fmt::format("`value` is {}", units::dimension_phrase(*wanted))});
     instance.good = false;
   }
 }

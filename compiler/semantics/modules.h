@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 
 #include "compiler/syntax/ast.h"
@@ -24,5 +25,8 @@ struct Modules {
   std::deque<syntax::File> files;
   std::deque<SourceModule> modules;
 };
+
+/// Names that some expression of the file mentions, also where it is not evaluated: in the branch not taken.
+std::set<std::string> names_in(const syntax::File& file);
 
 }  // namespace bgw::semantics

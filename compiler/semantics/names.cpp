@@ -53,7 +53,8 @@ void add_names(const syntax::Body& body, const std::function<void(const syntax::
   }
 }
 
-/// Names that some expression of the file mentions, also where it is not evaluated: in the branch not taken.
+}  // namespace
+
 std::set<std::string> names_in(const syntax::File& file) {
   std::set<std::string> names;
   const std::function<void(const syntax::ExpressionPtr&)> add = [&](const syntax::ExpressionPtr& expression) {
@@ -77,8 +78,6 @@ std::set<std::string> names_in(const syntax::File& file) {
   }
   return names;
 }
-
-}  // namespace
 
 void each_reference(const syntax::Expression& expression, const std::function<void(const syntax::Reference&, SourceRange)>& visit) {
   const Visitor inside{visit};

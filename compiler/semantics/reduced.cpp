@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "compiler/semantics/elaborator.h"
+#include "compiler/semantics/quantities.h"
 #include "compiler/units/unit_table.h"
 
 namespace bgw::semantics {
@@ -26,13 +27,12 @@ Value scaled(const Value& value, std::string_view path, double factor) {
   return map;
 }
 
-/// From epsilon = 1 eV, sigma = 1 angstrom and mass 1 to the scales of the potential.
-double factor_of(const Scale& scale, const units::Dimension& dimension) {
+}  // namespace
+
+double scale_factor(const Scale& scale, const units::Dimension& dimension) {
   const double time = scale.sigma * std::sqrt(scale.mass.value_or(1.0) / scale.epsilon);
   return std::pow(scale.epsilon, dimension.energy + dimension.temperature) * std::pow(scale.sigma, dimension.length) * std::pow(time, dimension.time);
 }
-
-}  // namespace
 
 /// What `lj` means in blocks that use this one.
 void Elaborator::note_scale(Instance& instance, const schema::Map& arguments) {
@@ -94,7 +94,7 @@ void Elaborator::bind_reduced(Instance& instance, schema::Map& arguments) {
         instance.good = false;
         return;
       }
-      bound = scaled(bound, number.path, factor_of(scale, number.dimension));
+      bound = scaled(bound, number.path, scale_factor(scale, number.dimension));
     }
     arguments = bound.as_map();
   }
@@ -116,9 +116,17 @@ bool Elaborator::bind_to_scale(const Instance& of, const Traits& given, Value& a
       error("E0407", range, fmt::format("a time in lj needs the mass of an atom, {} `{}` has none", of.kind->noun, of.name), {"write `mass = …` in the system"});
       return false;
     }
-    arguments = scaled(arguments, number.path, factor_of(scale, number.dimension));
+    arguments = scaled(arguments, number.path, scale_factor(scale, number.dimension));
   }
   return true;
+}
+
+/// A number in lj beside a result takes the result's dimension and the scales of its potential; nullopt when it has none.
+std::optional<Value> Elaborator::reduced_beside(const units::Quantity& number, const RunTime& result) {
+  const double value = from_reduced(number.value, result.dimension);
+  if (result.scale.kind == Scale::Kind::reduced) return Value(value);
+  if (result.scale.kind != Scale::Kind::physical || (result.dimension.time != 0 && !result.scale.mass)) return std::nullopt;
+  return Value(value * scale_factor(result.scale, result.dimension));
 }
 
 }  // namespace bgw::semantics

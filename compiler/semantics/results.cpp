@@ -82,14 +82,14 @@ Evaluated Elaborator::result_of(const InstanceValue& of, const syntax::Name& nam
 Evaluated Elaborator::make_result(const InstanceValue& of, const schema::Result& result, schema::Map arguments, SourceRange range) {
   const units::Dimension dimension = result.dimension.empty() ? units::Dimension{} : dimension_named(result.dimension).value_or(units::Dimension{});
   const std::int64_t task = of.instance->number;
-  if (result.type == ResultType::samples) return {RunTime{schema::Map{{"task", task}, {"attribute", result.name}}, dimension, result.type, of.instance}, range};
+  if (result.type == ResultType::samples) return {RunTime{schema::Map{{"task", task}, {"attribute", result.name}}, dimension, result.type, of.instance, of.instance->traits.scale}, range};
   if (result.type == ResultType::curve && result.name == "curve") {
-    return {RunTime{schema::Map{{"op", "curve"}, {"task", task}}, dimension, result.type, of.instance}, range};
+    return {RunTime{schema::Map{{"op", "curve"}, {"task", task}}, dimension, result.type, of.instance, of.instance->traits.scale}, range};
   }
   schema::Map expression{{"op", "attribute"}, {"task", task}, {"name", result.name}};
   if (!of.state.is_none()) expression["at"] = of.state;
   if (!arguments.empty()) expression["arguments"] = std::move(arguments);
-  return {RunTime{std::move(expression), dimension, result.type, of.instance}, range};
+  return {RunTime{std::move(expression), dimension, result.type, of.instance, of.instance->traits.scale}, range};
 }
 
 /// True when the system that a free energy is of has no mass.

@@ -462,3 +462,29 @@ TEST_CASE("lj without scales of its own is refused", "[modules]") {
   CHECK(id_of(massless + "md run { system = crystal; ensemble = warm; integrator = langevin(friction = 1 /ps); timestep = 0.001 lj\n"
                          "  equilibrate = 1 ps; produce = 2 ps; every = 1 ps; seed = 1 }\n") == "E0407");
 }
+
+TEST_CASE("a number in lj beside a result is of its kind, in the scales of its potential", "[modules]") {
+  const std::string pure = "bgw 1\npotential pair { style = lennard_jones; cutoff = 2.1 lj }\nlattice fcc { kind = fcc; atoms = 108; density = 1.1 lj }\n"
+                           "system crystal { potential = pair; lattice = fcc }\nensemble warm { kind = nvt; temperature = 0.5 lj }\n";
+  const std::string asked = "base phonons { kind = scha; system = crystal; ensemble = warm }\n"
+                            "expect small { value = mean([phonons.rms_displacement, phonons.rms_displacement]); reference = 0.1 lj; tolerance = 0.05 lj }\n"
+                            "require phonons.rms_displacement < 1 lj\n";
+  const auto length = [&](const std::string& crystal, double unit) {
+    const auto program = compile_right(crystal + asked);
+    for (const plan::CheckSpec& check : program.plan.checks) {
+      if (check.kind == "require") {
+        CHECK(check.arguments.at("condition").at("args").as_list()[1].at("value").as_double() == Approx(unit).epsilon(1e-14));
+      } else {
+        CHECK(check.arguments.at("reference").at("value").as_double() == Approx(0.1 * unit).epsilon(1e-14));
+        CHECK(check.arguments.at("tolerance").as_double() == Approx(0.05 * unit).epsilon(1e-14));
+      }
+    }
+    CHECK(program.plan.checks.size() == 2);
+  };
+  length(pure, 1.0);
+  length(kArgon, 3.4);
+  const std::string base = "base phonons { kind = scha; system = crystal; ensemble = warm }\n";
+  CHECK(id_of(kArgon + base + "table t { column w { value = mean([phonons.rms_displacement, phonons.rms_displacement]) / 1 lj } }\n") == "E0304");
+  CHECK(id_of(kWhole + "require phonons.rms_displacement < 1 lj\n") == "E0304");
+  CHECK(id_of(kWhole + "expect small { value = phonons.rms_displacement; reference = 0.1 lj; sigmas = 3 }\n") == "E0301");
+}
