@@ -306,7 +306,9 @@ bool Elaborator::resolve_slot(const MembersPlan::Slot& slot, const std::string& 
     if (!written.varies) written.kept = fresh;
   }
   const Resolved& resolved = written.varies ? fresh : *written.kept;
-  if (origins_) (*origins_)[&written] = resolved.origin;
+  const SourceRange stands = written.attribute->value->range;
+  const bool elsewhere = resolved.origin.begin < stands.begin || resolved.origin.end > stands.end;
+  if (origins_ && elsewhere && resolved.origin.end > 0) (*origins_)[&written] = resolved.origin;
   if (!resolved.value) return false;
   add(*traits_, resolved.traits);
   // An attribute written `none` is one left out.
