@@ -340,6 +340,11 @@ void Elaborator::mismatch(const Evaluated& value, const Type& type, const Site& 
           {"leave the unit out"}, {fmt::format("`{}` has no unit", site.path())}, {}, used_at(site, origin));
     return;
   }
+  // Of an index it is one mistake, not one for each value of its axis.
+  if (!used_at(site, origin).empty() && !told_.insert(fmt::format("type at {}", site.range.begin)).second) {
+    ++errors_;
+    return;
+  }
   std::vector<std::string> helps = for_instance(site.attribute);
   if (value.as<Interval>()) {
     helps = {"an interval stands where a flow is conditional: temperature, density, c_over_a, b_over_a, pressure or lambda"};

@@ -99,6 +99,8 @@ void Elaborator::add_wanted(const syntax::Expression& expression, TargetDeclarat
   }
   const std::vector<Family*> matching = families_named(*module, noun, name->text);
   if (matching.empty()) {
+    ++errors_;
+    if (!told_.insert(module->source->prefix + name->text).second) return;
     std::vector<std::string> known;
     for (const auto& [family, all] : module->families) known.push_back(family);
     error("E0207", name->range, fmt::format("`{}` is not defined", name->text), did_you_mean(name->text, known, fmt::format("a target lists blocks, as {}", fmt::join(known, ", "))));
