@@ -17,7 +17,8 @@ Elaborator::Elaborator(const Modules& modules, const source::SourceMap& text, co
 }
 
 std::string Site::path() const {
-  return fmt::format("{}.{}", owner, attribute != nullptr && name.empty() ? std::string_view(attribute->name) : name);
+  const std::string_view last = attribute != nullptr && name.empty() ? std::string_view(attribute->name) : name;
+  return owner.empty() ? std::string(last) : fmt::format("{}.{}", owner, last);
 }
 
 Evaluated Elaborator::error(const std::string& id, SourceRange range, std::string message, std::vector<std::string> helps,
@@ -31,9 +32,27 @@ void Elaborator::warn(const std::string& id, SourceRange range, std::string mess
   sink_.add({id, source::Severity::warning, range, std::move(message), {}, {}, {}, std::move(helps)});
 }
 
-std::vector<std::string> Elaborator::did_you_mean(const std::string& name, const std::vector<std::string>& candidates) const {
-  const std::string nearest = source::nearest(name, candidates);
-  return nearest.empty() ? std::vector<std::string>{} : std::vector<std::string>{fmt::format("did you mean `{}`?", nearest)};
+std::string meant_by(const std::string& name, const std::vector<std::string>& candidates) {
+  const auto only_one_with = [&](std::string_view beginning) -> std::string {
+    std::string found;
+    for (const std::string& candidate : candidates) {
+      if (!candidate.starts_with(beginning) || candidate == found) continue;
+      if (!found.empty()) return {};
+      found = candidate;
+    }
+    return found;
+  };
+  constexpr std::size_t kTelling = 4;  // fewer letters are those of too many words
+  std::string meant = name.size() >= kTelling ? only_one_with(name) : std::string();
+  if (meant.empty()) meant = source::nearest(name, candidates);
+  if (meant.empty() && name.size() > kTelling) meant = only_one_with(std::string_view(name).substr(0, kTelling));
+  return meant;
+}
+
+std::vector<std::string> Elaborator::did_you_mean(const std::string& name, const std::vector<std::string>& candidates, const std::string& otherwise) const {
+  const std::string meant = meant_by(name, candidates);
+  if (!meant.empty()) return {fmt::format("did you mean `{}`?", meant)};
+  return otherwise.empty() ? std::vector<std::string>{} : std::vector<std::string>{otherwise};
 }
 
 std::unique_ptr<Model> Elaborator::run() {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -32,6 +33,34 @@ bool contains(const std::vector<std::string>& list, const std::string& word) {
   return std::find(list.begin(), list.end(), word) != list.end();
 }
 
+bool is_number(std::string text) {
+  std::erase(text, '_');
+  double number = 0.0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return problem == std::errc() && end == text.data() + text.size();
+}
+
+/// What was written, with a unit: `200 K`, `(2 * a) /angstrom^3`, `(a + b) * 1 K`.
+std::string with_unit(const std::string& written, const std::string& unit) {
+  if (is_number(written)) return fmt::format("{} {}", written, unit);
+  return unit.starts_with('/') ? fmt::format("({}) {}", written, unit) : fmt::format("({}) * 1 {}", written, unit);
+}
+
+/// "write for instance `steps = 60`", from the example of the attribute or its default.
+std::vector<std::string> for_instance(const schema::Attribute* attribute) {
+  if (!attribute) return {};
+  std::string example = attribute->example;
+  const Value& otherwise = attribute->otherwise;
+  if (example.empty() && (otherwise.is_number() || otherwise.is_bool())) example = schema::to_json(otherwise);
+  return example.empty() ? std::vector<std::string>{} : std::vector<std::string>{fmt::format("write for instance `{} = {}`", attribute->name, example)};
+}
+
+/// "used here", where a value stands that comes from elsewhere.
+std::vector<source::Label> used_at(const Site& site, SourceRange origin) {
+  const bool within = origin.begin >= site.range.begin && origin.end <= site.range.end;
+  return within ? std::vector<source::Label>{} : std::vector<source::Label>{{site.range, "used here"}};
+}
+
 /// The part of a value that a diagnostic about it should underline: where it comes from, or where it stands.
 SourceRange origin_of(const Evaluated& value, const Site& site) { return value.origin.end > value.origin.begin ? value.origin : site.range; }
 
@@ -57,7 +86,9 @@ std::optional<Value> Elaborator::resolve(const syntax::Expression& expression, c
       if (constructor && (call || (!scope.find(name) && !declarations.count(name) && !scope.module->families.count(name)))) {
         if (constructor->later || contains(later, name)) note_later(fmt::format("`{} = {}`", site.path(), name));
         const auto& arguments = call ? std::get<syntax::CallTrailer>(reference->trailers[0].what).arguments : std::vector<syntax::CallArgument>{};
-        return construct(name, arguments, expression.range, *constructor, site, scope);
+        auto made = construct(name, arguments, expression.range, *constructor, site, scope);
+        last_origin_ = {};  // its arguments have theirs
+        return made;
       }
       const bool builtin = name == "at" || name == "prev" || name == "next" || name == "min" || name == "max";
       if (call && !declarations.count(name) && !builtin) {
@@ -66,7 +97,7 @@ std::optional<Value> Elaborator::resolve(const syntax::Expression& expression, c
         return std::nullopt;
       }
       if (!call && type.kind == TypeKind::constructor && !declarations.count(name) && !scope.find(name)) {
-        error("E0306", reference->name.range, fmt::format("`{}` takes {}, got `{}`", site.path(), type.describe(), name), did_you_mean(name, constructors));
+        error("E0306", reference->name.range, fmt::format("`{}` takes {}, got `{}`", site.path(), type.describe(), name), did_you_mean(name, constructors, fmt::format("write for instance `{}`", constructors.front())));
         return std::nullopt;
       }
     }
@@ -77,11 +108,14 @@ std::optional<Value> Elaborator::resolve(const syntax::Expression& expression, c
   if (const auto* reference = std::get_if<syntax::Reference>(&expression.what);
       reference && reference->trailers.empty() && type.kind == TypeKind::word && !contains(words, reference->name.text) &&
       !scope.find(reference->name.text) && !scope.module->declarations.count(reference->name.text)) {
-    error("E0306", expression.range, fmt::format("`{}` is {}, got `{}`", site.path(), type.describe(), reference->name.text), did_you_mean(reference->name.text, words));
+    error("E0306", expression.range, fmt::format("`{}` is {}, got `{}`", site.path(), type.describe(), reference->name.text), did_you_mean(reference->name.text, words, fmt::format("write for instance `{}`", words.front())));
     return std::nullopt;
   }
+  const Type* outer_type = std::exchange(asked_, &type);
   const Evaluated value = evaluate(expression, scope, words.empty() ? nullptr : &words);
+  asked_ = outer_type;
   if (value.is_poison()) return std::nullopt;
+  last_origin_ = value.origin;
   return convert(value, type, site, false);
 }
 
@@ -138,7 +172,8 @@ std::optional<Value> Elaborator::convert_word(const Evaluated& value, const Type
   if (!quiet) {
     std::vector<std::string> words = type.words;
     words.insert(words.end(), type.later.begin(), type.later.end());
-    error("E0306", origin_of(value, site), fmt::format("`{}` is {}, got `{}`", site.path(), type.describe(), *text), did_you_mean(*text, words));
+    error("E0306", origin_of(value, site), fmt::format("`{}` is {}, got `{}`", site.path(), type.describe(), *text),
+          did_you_mean(*text, words, fmt::format("write for instance `{}`", words.front())));
   }
   return std::nullopt;
 }
@@ -151,16 +186,16 @@ std::optional<Value> Elaborator::convert_list(const Evaluated& value, const Type
   }
   if (!affords(list->items().size(), site.range)) return std::nullopt;
   schema::List items;
-  bool good = true;
+  std::string failed;  // one mistake in all items is told once
   const std::size_t outer = place_.size();
   for (const Evaluated& item : list->items()) {
     place_ += fmt::format(".{}", items.size());
-    const auto converted = convert(item, type.items[0], site, quiet);
+    const auto converted = convert(item, type.items[0], site, quiet || (!failed.empty() && describe(item) == failed));
     place_.resize(outer);
-    good = good && converted;
+    if (!converted && failed.empty()) failed = describe(item);
     items.push_back(converted.value_or(Value()));
   }
-  return good ? std::optional<Value>(std::move(items)) : std::nullopt;
+  return failed.empty() ? std::optional<Value>(std::move(items)) : std::nullopt;
 }
 
 /// {"interval": [low, high]}; `18 .. 25` of ints is one here, though a list elsewhere.
@@ -222,7 +257,7 @@ std::optional<Value> Elaborator::convert_number(const Evaluated& value, const Ty
     const auto* number = value.as<std::int64_t>();
     if (!number) return fail();
     if (type.kind == TypeKind::seed && *number < 0) {
-      if (!quiet) error("E0307", origin, fmt::format("`{}` is a seed, at least 0, got {}", site.path(), *number));
+      if (!quiet) error("E0307", origin, fmt::format("`{}` is a seed, at least 0, got {}", site.path(), *number), {"take a number from 0 up"});
       return std::nullopt;
     }
     result = Value(*number);
@@ -235,12 +270,16 @@ std::optional<Value> Elaborator::convert_number(const Evaluated& value, const Ty
     if (quantity->reduced && quantity->dimension.is_dimensionless()) {
       if (type.kind == TypeKind::number || of_the_machine) return fail();
       if (traits_) {
+        if (!traits_->reduced) traits_->reduced_at = origin;
         traits_->reduced = true;
         if (!quiet) traits_->unbound.push_back({place_, wanted});
       }
       result = Value(from_reduced(quantity->value, wanted));
     } else if (any || quantity->dimension == wanted) {
-      if (traits_ && !wanted.is_dimensionless() && !of_the_machine) traits_->physical = true;
+      if (traits_ && !wanted.is_dimensionless() && !of_the_machine) {
+        if (!traits_->physical) traits_->physical_at = origin;
+        traits_->physical = true;
+      }
       result = Value(quantity->value + 0.0);  // -0.0 is 0.0: one number, one key
     } else {
       return fail();
@@ -252,48 +291,70 @@ std::optional<Value> Elaborator::convert_number(const Evaluated& value, const Ty
 
 bool Elaborator::within_bounds(const Value& value, const Site& site, SourceRange origin) {
   if (!site.attribute || site.attribute->bounds.holds(value.as_double())) return true;
-  error("E0307", origin, fmt::format("`{}` is {}, got {}", site.path(), site.attribute->bounds.describe(), shown(origin)), {}, {},
-        {}, origin.begin == site.range.begin ? std::vector<source::Label>{} : std::vector<source::Label>{{site.range, "used here"}});
+  std::vector<std::string> helps = for_instance(site.attribute);
+  if (helps.empty()) helps.emplace_back("take a value in that range");
+  error("E0307", origin, fmt::format("`{}` is {}, got {}", site.path(), site.attribute->bounds.describe(), shown(origin)), helps, {}, {}, used_at(site, origin));
   return false;
+}
+
+/// A number without a unit, or with one of another dimension.
+void Elaborator::wrong_unit(const Evaluated& value, const units::Quantity& quantity, const Type& type, const Site& site) {
+  const SourceRange origin = origin_of(value, site);
+  const std::string written = shown(origin);
+  const units::Dimension wanted = dimension_named(type.dimension).value_or(units::Dimension{});
+  const std::string unit = units::usual_unit(wanted);
+  // A let or axis is mended where it stands, however often it is used.
+  if (!used_at(site, origin).empty() && !told_.insert(fmt::format("unit of {}", origin.begin)).second) {
+    ++errors_;
+    return;
+  }
+  if (is_plain(quantity)) {
+    error("E0302", origin, fmt::format("`{}` is {}, got a number without a unit", site.path(), units::dimension_phrase(wanted)),
+          {fmt::format("did you mean `{}`?", with_unit(written, unit))}, {}, {}, used_at(site, origin));
+    return;
+  }
+  std::vector<std::string> helps = for_instance(site.attribute);
+  if (type.dimension == "temperature" && units::dimension_name(quantity.dimension) == "energy") {
+    const std::string said = units::energy_as_temperature(quantity.value, written);
+    const auto times = said.rfind("× ");
+    const std::string kelvin = times == std::string::npos ? std::string() : said.substr(times + std::string_view("× ").size());
+    // What stands in a let or param is written there, not where it is used.
+    const bool here = site.attribute && used_at(site, origin).empty() && origin.begin == site.range.begin;
+    helps = {kelvin.empty() ? said : fmt::format("{}; write `{}{}`", said, here ? site.attribute->name + " = " : "", kelvin)};
+  }
+  if (helps.empty()) helps.push_back(fmt::format("write it in {}", unit.starts_with('/') ? "1" + unit : unit));
+  const std::string given = quantity.reduced ? "a number in lj units" : units::dimension_name(quantity.dimension);
+  const bool of_the_machine = type.dimension == "duration" || type.dimension == "memory";
+  error("E0301", origin, fmt::format("{} given where {} is expected", given, units::dimension_phrase(wanted)), helps,
+        {fmt::format("`{}` is {} ({}{})", site.path(), units::dimension_phrase(wanted), unit, unit.empty() || of_the_machine ? "" : ", or lj in a reduced system")},
+        given, used_at(site, origin));
 }
 
 void Elaborator::mismatch(const Evaluated& value, const Type& type, const Site& site) {
   const SourceRange origin = origin_of(value, site);
   const std::string written = shown(origin);
-  const std::vector<source::Label> used = origin.begin == site.range.begin ? std::vector<source::Label>{} : std::vector<source::Label>{{site.range, "used here"}};
   const auto quantity = as_quantity(value);
-  if (type.kind == TypeKind::quantity && quantity) {
-    const units::Dimension wanted = dimension_named(type.dimension).value_or(units::Dimension{});
-    const std::string unit = units::usual_unit(wanted);
-    if (is_plain(*quantity)) {
-      const std::string example = fmt::format("{} {}", written, unit);
-      error("E0302", origin, fmt::format("`{}` is {}, got a number without a unit", site.path(), units::dimension_phrase(wanted)), {fmt::format("did you mean `{}`?", example)}, {}, {}, used);
-      return;
-    }
-    std::vector<std::string> helps;
-    if (type.dimension == "temperature" && units::dimension_name(quantity->dimension) == "energy") {
-      const std::string said = units::energy_as_temperature(quantity->value, written);
-      const auto times = said.rfind("× ");
-      helps.push_back(times == std::string::npos ? said : fmt::format("{}; write `{} = {}`", said, site.attribute ? site.attribute->name : "temperature", said.substr(times + 3)));
-    } else if (site.attribute && !site.attribute->example.empty()) {
-      helps.push_back(fmt::format("write for instance `{} = {}`", site.attribute->name, site.attribute->example));
-    }
-    const std::string given = quantity->reduced ? "a number in lj units" : units::dimension_name(quantity->dimension);
-    const bool of_the_machine = type.dimension == "duration" || type.dimension == "memory";
-    error("E0301", origin, fmt::format("{} given where {} is expected", given, units::dimension_phrase(wanted)), helps,
-          {fmt::format("`{}` is {} ({}{})", site.path(), units::dimension_phrase(wanted), unit, unit.empty() || of_the_machine ? "" : ", or lj in a reduced system")},
-          given, used);
-    return;
-  }
+  if (type.kind == TypeKind::quantity && quantity) return wrong_unit(value, *quantity, type, site);
   if (type.kind == TypeKind::number && quantity && !is_plain(*quantity)) {
-    error("E0301", origin, fmt::format("{} given where a plain number is expected", quantity->reduced ? "a number in lj units" : units::dimension_name(quantity->dimension)), {},
-          {fmt::format("`{}` has no unit", site.path())}, {}, used);
+    error("E0301", origin, fmt::format("{} given where a plain number is expected", quantity->reduced ? "a number in lj units" : units::dimension_name(quantity->dimension)),
+          {"leave the unit out"}, {fmt::format("`{}` has no unit", site.path())}, {}, used_at(site, origin));
     return;
   }
-  std::vector<std::string> helps;
-  if (value.as<Interval>()) helps.push_back("an interval stands where a flow is conditional: temperature, density, c_over_a, b_over_a, pressure or lambda");
-  else if (site.attribute && !site.attribute->example.empty()) helps.push_back(fmt::format("write for instance `{} = {}`", site.attribute->name, site.attribute->example));
-  error("E0303", origin, fmt::format("`{}` is {}, got {}", site.path(), type.describe(), describe(value)), helps, {}, {}, used);
+  // Of an index it is one mistake, not one for each value of its axis.
+  if (!used_at(site, origin).empty() && !told_.insert(fmt::format("type at {}", site.range.begin)).second) {
+    ++errors_;
+    return;
+  }
+  std::vector<std::string> helps = for_instance(site.attribute);
+  if (value.as<Interval>()) {
+    helps = {"an interval stands where a flow is conditional: temperature, density, c_over_a, b_over_a, pressure or lambda"};
+  } else if (type.kind == TypeKind::list && convert(value, type.items[0], site, true)) {
+    helps = {fmt::format("write `[{}]`", written)};
+  } else if (type.kind == TypeKind::integer && quantity && is_plain(*quantity) && quantity->value == std::floor(quantity->value) && std::abs(quantity->value) < 1e15) {
+    helps = {fmt::format("write `{:.0f}`", quantity->value)};
+  }
+  if (helps.empty()) helps.push_back(fmt::format("write {} here", type.describe()));
+  error("E0303", origin, fmt::format("`{}` is {}, got {}", site.path(), type.describe(), describe(value)), helps, {}, {}, used_at(site, origin));
 }
 
 /// An instance or its samples: value blocks are copied in place, tasks are named.
@@ -320,7 +381,12 @@ std::optional<Value> Elaborator::convert_reference(const Evaluated& value, const
   }
   if (!quiet) {
     std::vector<std::string> helps;
-    if (instance && type.kind == TypeKind::samples) helps.push_back(fmt::format("a {} has no samples", instance->instance->kind->noun));
+    if (instance && type.kind == TypeKind::samples) helps.push_back(fmt::format("a {} has no samples, these have: {}", instance->instance->kind->noun, fmt::join(type.nouns, ", ")));
+    for (const Family& family : families_) {
+      if (!helps.empty() || family.module != &main() || !contains(type.nouns, family.block->kind.text)) continue;
+      helps.push_back(fmt::format("write for instance `{}`", family.variables.empty() ? family.name : fmt::format("{}[{}]", family.name, fmt::join(family.variables, ", "))));
+    }
+    if (helps.empty()) helps.push_back(fmt::format("write a block `{} NAME {{ … }}` and its name here", type.nouns.front()));
     error("E0303", origin_of(value, site), fmt::format("`{}` is {}, got {}", site.path(), type.describe(), describe(value)), helps);
   }
   return std::nullopt;
@@ -352,6 +418,7 @@ std::optional<Value> Elaborator::convert_expression(const Evaluated& value, cons
   if (const auto* instance = value.as<InstanceValue>(); instance && !instance->instance->kind->results.empty()) {
     helps.push_back(fmt::format("name one of its results, as `{}.{}`", shown(origin_of(value, site)), instance->instance->kind->results[0].name));
   }
+  if (helps.empty() && !value.as<RunTime>()) helps.push_back("write a number, or a result such as `F.per_particle`");
   if (value.as<RunTime>()) helps.push_back("samples are configurations: `rdf(…)` makes a curve of them");
   error("E0303", origin_of(value, site), fmt::format("`{}` is a number or a result, got {}", site.path(), describe(value)), helps);
   return std::nullopt;
@@ -365,20 +432,23 @@ std::optional<Value> Elaborator::construct(const std::string& name, const std::v
   for (const auto& a : constructor.arguments) names.push_back(a.name);
   std::size_t position = 0;
   bool good = true;
+  std::set<std::string> meant;  // by an argument that is misspelt: it is not missing, too
   for (const syntax::CallArgument& argument : arguments) {
     const schema::Attribute* attribute = nullptr;
     if (argument.name) {
       const auto found = std::find(names.begin(), names.end(), argument.name->text);
       if (found != names.end()) attribute = &constructor.arguments[static_cast<std::size_t>(found - names.begin())];
       if (!attribute) {
+        meant.insert(meant_by(argument.name->text, names));
         error("E0202", argument.name->range, fmt::format("`{}` has no argument `{}`", name, argument.name->text), did_you_mean(argument.name->text, names),
-              {names.empty() ? "it has none" : fmt::format("it takes {}", fmt::join(names, ", "))});
+              {names.empty() ? fmt::format("`{}` has no arguments", name) : fmt::format("it takes {}", fmt::join(names, ", "))});
       }
     } else if (position < constructor.arguments.size()) {
       attribute = &constructor.arguments[position++];
     } else {
       error("E0217", argument.range, fmt::format("`{}` takes {} {}, this is one more", name, names.size(), names.size() == 1 ? "argument" : "arguments"),
-            {"leave it out"});
+            {names.empty() ? fmt::format("write `{}`", name) : "leave it out"},
+            names.empty() ? std::vector<std::string>{} : std::vector<std::string>{fmt::format("it takes {}", fmt::join(names, ", "))});
     }
     if (attribute && map.count(attribute->name)) {
       error("E0205", argument.range, fmt::format("`{}` is given twice", attribute->name), {"leave one of the two out"});
@@ -399,8 +469,11 @@ std::optional<Value> Elaborator::construct(const std::string& name, const std::v
   for (const auto& attribute : constructor.arguments) {
     if (map.count(attribute.name)) continue;
     if (attribute.required) {
-      error("E0204", range, fmt::format("`{}` lacks its argument `{}`", name, attribute.name),
-            {fmt::format("write `{} = {}`", attribute.name, attribute.example.empty() ? "…" : attribute.example)}, {attribute.doc});
+      if (!meant.count(attribute.name)) {
+        error("E0204", range, fmt::format("`{}` lacks its argument `{}`", name, attribute.name),
+              {fmt::format("write `{} = {}`", attribute.name, attribute.example.empty() ? "…" : attribute.example)},
+              {fmt::format("`{}` is {}: {}", attribute.name, attribute.type.describe(), attribute.doc)});
+      }
       good = false;
     }
     if (!attribute.later) map[attribute.name] = attribute.otherwise;
@@ -420,6 +493,8 @@ void Elaborator::note_use(const Instance& used) {
   if (!to.scale.mass) to.scale.mass = from.scale.mass;
   const bool value = used.kind->makes == schema::Makes::value || used.kind->makes == schema::Makes::policy;
   if (!value) return;  // a task brings its result, not its numbers
+  if (from.reduced && !to.reduced) to.reduced_at = from.reduced_at;
+  if (from.physical && !to.physical) to.physical_at = from.physical_at;
   to.reduced = to.reduced || from.reduced;
   to.physical = to.physical || from.physical;
   for (const UnboundNumber& number : from.unbound) to.unbound.push_back({place_.empty() ? number.path : place_ + "." + number.path, number.dimension});

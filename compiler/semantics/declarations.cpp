@@ -31,7 +31,7 @@ Evaluated Elaborator::value_of(Declaration& declaration) {
     const auto begin = std::find(chain_.begin(), chain_.end(), name.text);
     std::string path;
     for (auto at = begin; at != chain_.end(); ++at) path += *at + " needs ";
-    return error("E0210", name.range, fmt::format("`{}` is defined by itself", name.text), {}, {path + name.text});
+    return error("E0210", name.range, fmt::format("`{}` is defined by itself", name.text), {"give one of them a value that needs none of the others"}, {path + name.text});
   }
   if (std::holds_alternative<syntax::Function>(declaration.item->what)) {
     return error("E0217", name.range, fmt::format("`{}` is a function", name.text), {fmt::format("call it: `{}(…)`", name.text)});
@@ -79,20 +79,22 @@ std::optional<Type> Elaborator::type_named(const syntax::TypeName& type) {
   if (dimension_named(name)) return Type::quantity(name);
   std::vector<std::string> known = units::dimension_names();
   for (const char* other : {"int", "float", "bool", "string", "enum", "seed", "path", "lattice_kind"}) known.emplace_back(other);
-  error("E0310", type.range, fmt::format("there is no type `{}`", name), did_you_mean(name, known));
+  static const std::map<std::string, std::string> kElsewhere{{"str", "string"}, {"text", "string"}, {"number", "float"}, {"double", "float"}, {"real", "float"}, {"integer", "int"}, {"boolean", "bool"}};
+  const auto meant = kElsewhere.find(name);
+  const std::vector<std::string> helps = meant == kElsewhere.end() ? did_you_mean(name, known, fmt::format("the types are {}", fmt::join(known, ", ")))
+                                                                   : std::vector<std::string>{fmt::format("did you mean `{}`?", meant->second)};
+  error("E0310", type.range, fmt::format("there is no type `{}`", name), helps);
   return std::nullopt;
 }
 
 Evaluated Elaborator::typed(const syntax::TypeName& type, const syntax::Expression& expression, std::string_view name, const Scope& scope) {
   const auto wanted = type_named(type);
-  std::vector<std::string> words;
-  if (wanted) {
-    const Type& item = wanted->kind == TypeKind::list ? wanted->items[0] : *wanted;
-    words = item.words;
-    words.insert(words.end(), item.later.begin(), item.later.end());
-  }
+  if (!wanted) return poison();
+  const Type& item = wanted->kind == TypeKind::list ? wanted->items[0] : *wanted;
+  std::vector<std::string> words = item.words;
+  words.insert(words.end(), item.later.begin(), item.later.end());
   Evaluated value = evaluate(expression, scope, words.empty() ? nullptr : &words);
-  if (!wanted || value.is_poison()) return poison();
+  if (value.is_poison()) return value;
   // What the value brings along counts where it is used, not here.
   Traits unseen;
   Traits* outer = std::exchange(traits_, &unseen);
@@ -120,7 +122,7 @@ Evaluated Elaborator::evaluate_axis(const syntax::Axis& axis, Module& module) {
     return error("E0303", axis.values->range, fmt::format("axis `{}` needs a list of values, got {}", axis.name.text, list ? "an empty one" : describe(value)), {"write `[64, 216]`, or `1 .. 3`"});
   }
   if (list->items().size() > kLongestAxis) {
-    return error("E0410", axis.values->range, fmt::format("axis `{}` has {} values, limit {}", axis.name.text, list->items().size(), kLongestAxis), {"take a shorter list"});
+    return error("E0410", axis.values->range, fmt::format("axis `{}` has {} values, limit {}", axis.name.text, source::grouped(list->items().size()), source::grouped(kLongestAxis)), {"take a shorter list"});
   }
   std::map<std::string, SourceRange> seen;
   for (const Evaluated& item : list->items()) {
@@ -128,7 +130,7 @@ Evaluated Elaborator::evaluate_axis(const syntax::Axis& axis, Module& module) {
     const std::string text = index_text(item);
     if (text == "?") return error("E0303", item.origin, fmt::format("axis `{}` holds numbers or words, got {}", axis.name.text, describe(item)), {"write `[64, 216]`, or `1 .. 3`"});
     const auto [first, fresh] = seen.emplace(text, item.origin);
-    if (!fresh) return error("E0408", item.origin, fmt::format("{} stands twice in axis `{}`", text, axis.name.text), {"leave one of the two out"}, {}, {}, {{first->second, "first here"}});
+    if (!fresh) return error("E0408", item.origin, fmt::format("{} stands twice in axis `{}`", item.as<units::Quantity>() ? shown(item.origin) : text, axis.name.text), {"leave one of the two out"}, {}, {}, {{first->second, "first here"}});
   }
   return value;
 }

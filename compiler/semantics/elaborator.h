@@ -64,6 +64,7 @@ inline constexpr std::size_t kMostInstances = 200'000;
 struct Resolved {
   std::optional<Value> value;
   Traits traits;
+  SourceRange origin;  // where it comes from: an entry of an axis, the default of a param
 };
 
 /// A body that takes part in a block: its own, and those it extends.
@@ -138,6 +139,12 @@ struct Module {
   std::set<std::string> used_imports;
 };
 
+/// The candidate that is near, by a slip of the keys (`temprature`) or by its beginning (`diamond` of `diamond_cubic`); "" when none is.
+std::string meant_by(const std::string& name, const std::vector<std::string>& candidates);
+
+/// The unit that is meant by `Kelvin` or `Angstrom`; "" when none is.
+std::string unit_meant(const std::string& name);
+
 /// Where a value stands, for messages: "`ensemble.temperature`".
 struct Site {
   std::string_view owner;
@@ -158,7 +165,7 @@ class Elaborator {
   void collect(Module& module);
   bool claim_name(Module& module, const syntax::Name& name, const char* what, const std::string& noun);
   void collect_block(Module& module, const syntax::Block& block);
-  void undefined(const syntax::Name& name, const Scope& scope);
+  void undefined(const syntax::Name& name, const Scope& scope, const std::vector<std::string>* words = nullptr);
   void missing_axis(Module& module, const syntax::Name& axis);
   void warn_hidden(const syntax::Name& name, Module& module, const char* what);
   void check_functions(Module& module);
@@ -190,7 +197,7 @@ class Elaborator {
   Evaluated evaluate(const syntax::Expression& expression, const Scope& scope, const std::vector<std::string>* words = nullptr);
   bool affords(std::size_t work, SourceRange range);
   Evaluated evaluate_any(const syntax::Expression& expression, const Scope& scope, const std::vector<std::string>* words);
-  Evaluated number(const syntax::NumberLiteral& literal, SourceRange range);
+  Evaluated number(const syntax::NumberLiteral& literal, SourceRange range, const Scope& scope);
   Evaluated unary(const syntax::Unary& unary, const Scope& scope, SourceRange range);
   Evaluated binary(const syntax::Binary& binary, const Scope& scope, SourceRange range);
   Evaluated arithmetic(const syntax::Binary& binary, const Evaluated& left, const Evaluated& right, SourceRange range);
@@ -201,11 +208,12 @@ class Elaborator {
   Evaluated conditional(const syntax::Conditional& conditional, const Scope& scope, const std::vector<std::string>* words);
   std::optional<bool> truth(const syntax::Expression& expression, const Scope& scope);
   std::optional<Value> reduced_beside(const units::Quantity& number, const RunTime& result);
+  std::vector<std::string> help_together(const syntax::Binary& part, const Evaluated& left, const Evaluated& right) const;
   Evaluated mixed_units(SourceRange range, const Evaluated& left, const Evaluated& right, const syntax::Binary& part);
 
   // references.cpp
   Evaluated reference(const syntax::Reference& reference, const Scope& scope, SourceRange range, const std::vector<std::string>* words);
-  Evaluated named_value(const syntax::Reference& reference, const Scope& scope, std::size_t& next, SourceRange range);
+  Evaluated named_value(const syntax::Reference& reference, const Scope& scope, std::size_t& next, SourceRange range, const std::vector<std::string>* words);
   Evaluated imported_value(Module& module, const syntax::Reference& reference, const Scope& scope, std::size_t& next, SourceRange range);
   Evaluated global_value(Module& module, const syntax::Name& name, const syntax::Reference& reference, const Scope& scope,
                          std::size_t& next, SourceRange range, bool& found);
@@ -214,6 +222,7 @@ class Elaborator {
   Evaluated element(const Evaluated& of, const syntax::IndexTrailer& index, const Scope& scope, SourceRange range);
   Evaluated trailing_call(const Evaluated& of, const syntax::CallTrailer& call, const Scope& scope, SourceRange range);
   std::vector<Family*> families_named(Module& module, const std::string& kind, const std::string& name);
+  std::string member_of(const Family& family, const Scope& scope) const;
 
   // selection.cpp
   std::vector<const Instance*> select(Family& family, const syntax::IndexTrailer* index, const Scope& scope, SourceRange range,
@@ -257,12 +266,13 @@ class Elaborator {
   std::optional<Value> construct(const std::string& name, const std::vector<syntax::CallArgument>& arguments, SourceRange range,
                                  const schema::ConstructorSchema& schema, const Site& site, const Scope& scope);
   void mismatch(const Evaluated& value, const schema::Type& type, const Site& site);
+  void wrong_unit(const Evaluated& value, const units::Quantity& quantity, const schema::Type& type, const Site& site);
   bool within_bounds(const Value& value, const Site& site, SourceRange origin);
   void note_use(const Instance& used);
   void note_later(std::string what);
 
   // instances.cpp
-  Instance* instance_at(Family& family, std::size_t position);
+  Instance* instance_at(Family& family, std::size_t position, std::optional<SourceRange> asked_at = {});
   void resolve_instance(Family& family, Instance& instance, std::vector<Scope>& scopes);
   void settle(Family& family, Instance& instance);
   void note_written_units(Family& family, Instance& instance, const Scope& scope);
@@ -307,7 +317,8 @@ class Elaborator {
                   std::vector<std::string> notes = {}, std::string label = {}, std::vector<source::Label> others = {});
   void warn(const std::string& id, SourceRange range, std::string message, std::vector<std::string> helps);
   std::string shown(SourceRange range) const { return std::string(text_.text(range)); }
-  std::vector<std::string> did_you_mean(const std::string& name, const std::vector<std::string>& candidates) const;
+  /// The candidate that is near; without one what else may help.
+  std::vector<std::string> did_you_mean(const std::string& name, const std::vector<std::string>& candidates, const std::string& otherwise = {}) const;
   Evaluated poison() const { return {Poison{}, {}}; }
   Instance* find_task(const Value& task);
   Module& main() { return modules_.front(); }
@@ -322,7 +333,9 @@ class Elaborator {
   std::map<std::string, Instance*> made_;  // by expressions: `rdf(draws)`, `at(phonons, …)`
   std::map<const syntax::Axis*, AxisTable> axis_tables_;
   Traits* traits_ = nullptr;           // of what is being resolved
-  std::vector<Scope>* scopes_ = nullptr;  // of the instance being resolved
+  std::map<const Written*, SourceRange>* origins_ = nullptr;  // of the instance being resolved: where its attributes come from
+  SourceRange last_origin_;            // of the value resolved last
+  const schema::Type* asked_ = nullptr;  // of the attribute being resolved
   std::string place_;                  // within the arguments being made: "ensemble.temperature"
   std::vector<std::string> chain_;     // what is being resolved, for cycles
   std::set<std::string> told_;         // names that are nowhere defined, each told once

@@ -100,7 +100,7 @@ std::string describe(const Evaluated& value) {
     std::string operator()(const ListValue&) const { return "a list"; }
     std::string operator()(const MapValue&) const { return "a map"; }
     std::string operator()(const Interval& i) const { return i.low.reduced || i.low.dimension.is_dimensionless() ? "an interval" : std::string("an interval of ") + units::dimension_name(i.low.dimension); }
-    std::string operator()(const InstanceValue& i) const { return fmt::format("the {} `{}`", i.instance->kind->noun, i.instance->name); }
+    std::string operator()(const InstanceValue& i) const { return fmt::format("the {} `{}`", i.instance->kind->noun, i.instance->block); }
     std::string operator()(const RunTime& r) const {
       if (r.type == schema::ResultType::samples) return "samples";
       if (r.type == schema::ResultType::curve) return "a curve";

@@ -78,7 +78,7 @@ Evaluated Elaborator::evaluate(const syntax::Expression& expression, const Scope
 Evaluated Elaborator::evaluate_any(const syntax::Expression& expression, const Scope& scope, const std::vector<std::string>* words) {
   const SourceRange range = expression.range;
   const auto& what = expression.what;
-  if (const auto* literal = std::get_if<syntax::NumberLiteral>(&what)) return number(*literal, range);
+  if (const auto* literal = std::get_if<syntax::NumberLiteral>(&what)) return number(*literal, range, scope);
   if (const auto* literal = std::get_if<syntax::StringLiteral>(&what)) return {literal->value, range};
   if (const auto* literal = std::get_if<syntax::BoolLiteral>(&what)) return {literal->value, range};
   if (std::holds_alternative<syntax::NoneLiteral>(what)) return {None{}, range};
@@ -91,7 +91,8 @@ Evaluated Elaborator::evaluate_any(const syntax::Expression& expression, const S
     std::map<std::string, Evaluated> entries;
     for (const auto& entry : map->entries) {
       if (!entries.emplace(entry.key.text, evaluate(*entry.value, scope)).second) {
-        return error("E0205", entry.key.range, fmt::format("`{}` stands twice in this map", entry.key.text), {"leave one of the two out"});
+        const auto first = std::find_if(map->entries.begin(), map->entries.end(), [&](const auto& other) { return other.key.text == entry.key.text; });
+        return error("E0205", entry.key.range, fmt::format("`{}` stands twice in this map", entry.key.text), {"leave one of the two out"}, {}, {}, {{first->key.range, "first here"}});
       }
     }
     return {make_map(std::move(entries)), range};
@@ -104,22 +105,28 @@ Evaluated Elaborator::evaluate_any(const syntax::Expression& expression, const S
   return reference(std::get<syntax::Reference>(what), scope, range, words);
 }
 
-Evaluated Elaborator::number(const syntax::NumberLiteral& literal, SourceRange range) {
-  if (!std::isfinite(literal.value)) return error("E0309", range, fmt::format("{} is too large for a number", literal.digits));
+Evaluated Elaborator::number(const syntax::NumberLiteral& literal, SourceRange range, const Scope& scope) {
+  if (!std::isfinite(literal.value)) return error("E0309", range, fmt::format("{} is too large for a number", literal.digits), {"the largest is about 1.8e308"});
   if (!literal.unit) {
     if (literal.integer) return {*literal.integer, range};
     if (literal.digits.find_first_of(".eE") == std::string::npos) {
-      return error("E0309", range, fmt::format("{} is too large for an int", literal.digits), {"write it with a point"});
+      return error("E0309", range, fmt::format("{} is too large for an int", literal.digits), {"where a number may have a fraction, write it with a point"}, {"the largest int is 9_223_372_036_854_775_807"});
     }
     return {plain(literal.value), range};
   }
   const auto unit = unit_named(literal.unit->text);
   if (!unit) {
-    return error("E0207", literal.unit->range, fmt::format("there is no unit `{}`", literal.unit->text), did_you_mean(literal.unit->text, unit_names()));
+    const std::string& name = literal.unit->text;
+    std::string help = unit_meant(name);
+    if (help.empty()) help = source::nearest(name, unit_names());
+    if (scope.find(name) || scope.module->declarations.count(name)) help = fmt::format("write `{} * {}`", literal.digits, name);
+    else if (!help.empty()) help = fmt::format("did you mean `{}`?", help);
+    else help = fmt::format("the units are {}", fmt::join(unit_names(), ", "));
+    return error("E0207", literal.unit->range, fmt::format("there is no unit `{}`", name), {help});
   }
   units::Quantity quantity = *unit;
   quantity.value *= literal.value;
-  if (!std::isfinite(quantity.value)) return error("E0309", range, fmt::format("{} {} is too large for a number", literal.digits, literal.unit->text));
+  if (!std::isfinite(quantity.value)) return error("E0309", range, fmt::format("{} {} is too large for a number", literal.digits, literal.unit->text), {"take a smaller number"});
   return {quantity, range};
 }
 
@@ -132,7 +139,7 @@ Evaluated Elaborator::unary(const syntax::Unary& part, const Scope& scope, Sourc
   }
   if (!negate) {
     if (const bool* value = operand.as<bool>()) return {!*value, range};
-    return error("E0303", part.operand->range, fmt::format("`not` needs true or false, got {}", describe(operand)));
+    return error("E0303", part.operand->range, fmt::format("`not` needs true or false, got {}", describe(operand)), {"write a comparison, as `not (n == 64)`"});
   }
   if (const auto* value = operand.as<std::int64_t>()) {
     if (const auto result = exact(BinaryOperator::subtract, 0, *value)) return {*result, range};
@@ -143,7 +150,7 @@ Evaluated Elaborator::unary(const syntax::Unary& part, const Scope& scope, Sourc
     quantity.value = -quantity.value;
     return {quantity, range};
   }
-  return error("E0303", part.operand->range, fmt::format("`-` needs a number, got {}", describe(operand)));
+  return error("E0303", part.operand->range, fmt::format("`-` needs a number, got {}", describe(operand)), {"leave it out"});
 }
 
 Evaluated Elaborator::binary(const syntax::Binary& part, const Scope& scope, SourceRange range) {
@@ -153,7 +160,7 @@ Evaluated Elaborator::binary(const syntax::Binary& part, const Scope& scope, Sou
     if (left.as<RunTime>() || right.as<RunTime>()) return run_time_operation(part, left, right, range);
     const bool *a = left.as<bool>(), *b = right.as<bool>();
     if (!a || !b) {
-      return error("E0303", a ? part.right->range : part.left->range, fmt::format("`and` and `or` need true or false, got {}", describe(a ? right : left)));
+      return error("E0303", a ? part.right->range : part.left->range, fmt::format("`and` and `or` need true or false, got {}", describe(a ? right : left)), {"write comparisons, as `n > 64 and n < 512`"});
     }
     return {part.op == BinaryOperator::logical_and ? *a && *b : *a || *b, range};
   }
@@ -167,6 +174,26 @@ Evaluated Elaborator::binary(const syntax::Binary& part, const Scope& scope, Sou
   if (left.is_poison() || right.is_poison()) return poison();
   if (left.as<RunTime>() || right.as<RunTime>()) return run_time_operation(part, left, right, range);
   return is_comparison(part.op) ? compared(part, left, right, range) : arithmetic(part, left, right, range);
+}
+
+/// How two numbers that do not go together might.
+std::vector<std::string> Elaborator::help_together(const syntax::Binary& part, const Evaluated& left, const Evaluated& right) const {
+  const auto dimension_of = [](const Evaluated& value) -> std::optional<units::Dimension> {
+    if (const auto quantity = as_quantity(value)) return quantity->reduced ? std::nullopt : std::optional(quantity->dimension);
+    const auto* run_time = value.as<RunTime>();
+    return run_time ? std::optional(run_time->dimension) : std::nullopt;
+  };
+  const auto a = dimension_of(left), b = dimension_of(right);
+  if (!a || !b) return {"both sides must be of one kind"};
+  const bool first = a->is_dimensionless();
+  const std::string unit = units::usual_unit(first ? *b : *a), plain = shown((first ? part.left : part.right)->range);
+  const bool literal = std::holds_alternative<syntax::NumberLiteral>((first ? part.left : part.right)->what);
+  if ((first || b->is_dimensionless()) && literal) return {fmt::format("write `{} {}` in place of `{}`", plain, unit, plain)};
+  const auto is = [](const units::Dimension& d, const char* name) { return units::dimension_name(d) == name; };
+  if ((is(*a, "temperature") && is(*b, "energy")) || (is(*a, "energy") && is(*b, "temperature"))) {
+    return {fmt::format("a temperature times kB is an energy: write `kB * {}`", shown((is(*a, "temperature") ? part.left : part.right)->range))};
+  }
+  return {"both sides must have one dimension"};
 }
 
 /// Reduced and physical numbers meet only where a potential gives the scales: in the arguments of a block.
@@ -184,7 +211,8 @@ Evaluated Elaborator::arithmetic(const syntax::Binary& part, const Evaluated& le
   const auto a = as_quantity(left), b = as_quantity(right);
   if (!a || !b) {
     const bool first = !a;
-    return error("E0303", first ? part.left->range : part.right->range, fmt::format("arithmetic needs numbers, got {}", describe(first ? left : right)));
+    return error("E0303", first ? part.left->range : part.right->range, fmt::format("arithmetic needs numbers, got {}", describe(first ? left : right)),
+                 {fmt::format("write a number in place of `{}`", shown((first ? part.left : part.right)->range))});
   }
   const bool power_of = part.op == BinaryOperator::power;
   if (!power_of && a->reduced != b->reduced && !is_plain(a->reduced ? *b : *a)) return mixed_units(range, left, right, part);
@@ -196,14 +224,14 @@ Evaluated Elaborator::arithmetic(const syntax::Binary& part, const Evaluated& le
       result.dimension = product(a->dimension, b->dimension);
       break;
     case BinaryOperator::divide:
-      if (b->value == 0.0) return error("E0309", part.right->range, "division by zero");
+      if (b->value == 0.0) return error("E0309", part.right->range, "division by zero", {"divide by a number other than 0"});
       result.value = a->value / b->value;
       result.dimension = quotient(a->dimension, b->dimension);
       break;
     case BinaryOperator::power: {
-      if (!is_plain(*b)) return error("E0308", part.right->range, fmt::format("an exponent is a plain number, got {}", describe(right)));
+      if (!is_plain(*b)) return error("E0308", part.right->range, fmt::format("an exponent is a plain number, got {}", describe(right)), {"write it without a unit"});
       const auto dimension = power(a->dimension, b->value);
-      if (!dimension) return error("E0308", range, fmt::format("the power {} of {} has no dimension", b->value, describe(left)));
+      if (!dimension) return error("E0308", range, fmt::format("the power {} of {} has no dimension", b->value, describe(left)), {"take a whole exponent, or divide by a unit first"});
       result.value = std::pow(a->value, b->value);
       result.dimension = *dimension;
       break;
@@ -211,12 +239,12 @@ Evaluated Elaborator::arithmetic(const syntax::Binary& part, const Evaluated& le
     default:
       if (a->dimension != b->dimension || a->reduced != b->reduced) {
         const char* verb = part.op == BinaryOperator::add ? "added" : "subtracted";
-        return error("E0308", range, fmt::format("{} and {} cannot be {}", describe(left), describe(right), verb), {}, {}, {},
+        return error("E0308", range, fmt::format("{} and {} cannot be {}", describe(left), describe(right), verb), help_together(part, left, right), {}, {},
                      {{part.left->range, describe(left)}, {part.right->range, describe(right)}});
       }
       result.value = part.op == BinaryOperator::add ? a->value + b->value : a->value - b->value;
   }
-  if (!std::isfinite(result.value)) return error("E0309", range, "the result is not a finite number");
+  if (!std::isfinite(result.value)) return error("E0309", range, "the result is not a finite number", {"take smaller numbers"});
   return {result, range};
 }
 
@@ -228,14 +256,16 @@ Evaluated Elaborator::compared(const syntax::Binary& part, const Evaluated& left
   if (a && b) {
     if (a->reduced != b->reduced && !is_plain(a->reduced ? *b : *a)) return mixed_units(range, left, right, part);
     if (a->dimension != b->dimension || a->reduced != b->reduced) {
-      return error("E0308", range, fmt::format("{} and {} cannot be compared", describe(left), describe(right)));
+      return error("E0308", range, fmt::format("{} and {} cannot be compared", describe(left), describe(right)), help_together(part, left, right), {}, {},
+                   {{part.left->range, describe(left)}, {part.right->range, describe(right)}});
     }
     return {holds(part.op, a->value, b->value), range};
   }
   const bool either_none = left.as<None>() || right.as<None>();
   const bool texts = (left.as<Word>() || left.as<std::string>()) && (right.as<Word>() || right.as<std::string>());
   if (!equality || (!either_none && !texts && left.what.index() != right.what.index())) {
-    return error("E0308", range, fmt::format("{} and {} cannot be compared", describe(left), describe(right)));
+    return error("E0308", range, fmt::format("{} and {} cannot be compared", describe(left), describe(right)), help_together(part, left, right), {}, {},
+                 {{part.left->range, describe(left)}, {part.right->range, describe(right)}});
   }
   if (!affords(size_of(left, most_work_), range)) return poison();
   return {equal(left, right) == (part.op == BinaryOperator::equal), range};
@@ -254,7 +284,8 @@ Evaluated Elaborator::run_time_operation(const syntax::Binary& part, const Evalu
   };
   auto a = side_of(left), b = side_of(right);
   if (!a || !b) {
-    return error("E0303", a ? part.right->range : part.left->range, fmt::format("arithmetic needs numbers, got {}", describe(a ? right : left)));
+    return error("E0303", a ? part.right->range : part.left->range, fmt::format("arithmetic needs numbers, got {}", describe(a ? right : left)),
+                 {fmt::format("name one of the numbers of `{}`", shown((a ? part.right : part.left)->range))});
   }
   // A number in lj is of the kind of the result that it is compared with or added to; elsewhere its kind is not known.
   const bool alike = is_comparison(part.op) || part.op == BinaryOperator::add || part.op == BinaryOperator::subtract;
@@ -275,12 +306,13 @@ Evaluated Elaborator::run_time_operation(const syntax::Binary& part, const Evalu
   else if (part.op == BinaryOperator::power) {
     const auto exponent = as_quantity(right);
     const auto powered = exponent ? power(a->dimension, exponent->value) : std::nullopt;
-    if (!powered && a->dimension != units::Dimension{}) return error("E0308", range, "a power of a number with a unit needs a plain exponent");
+    if (!powered && a->dimension != units::Dimension{}) return error("E0308", range, "a power of a number with a unit needs a plain exponent", {"write the exponent as a whole number"});
     dimension = powered.value_or(units::Dimension{});
   } else if (!is_logical(part.op)) {
     if (a->dimension != b->dimension) {
       const char* verb = is_comparison(part.op) ? "compared" : part.op == BinaryOperator::add ? "added" : "subtracted";
-      return error("E0308", range, fmt::format("{} and {} cannot be {}", describe(left), describe(right), verb));
+      return error("E0308", range, fmt::format("{} and {} cannot be {}", describe(left), describe(right), verb), help_together(part, left, right), {}, {},
+                   {{part.left->range, describe(left)}, {part.right->range, describe(right)}});
     }
     if (!is_comparison(part.op)) dimension = a->dimension;
   }
@@ -292,21 +324,21 @@ Evaluated Elaborator::range_of(const syntax::RangeExpression& part, const Scope&
   if (first.is_poison() || last.is_poison()) return poison();
   const auto *i = first.as<std::int64_t>(), *j = last.as<std::int64_t>();
   const auto a = as_quantity(first), b = as_quantity(last);
-  if (!a || !b) return error("E0303", place, fmt::format("a range goes from number to number, got {}", describe(a ? last : first)));
+  if (!a || !b) return error("E0303", place, fmt::format("a range goes from number to number, got {}", describe(a ? last : first)), {"write for instance `1 .. 3`, or `300 K .. 900 K`"});
   if (a->dimension != b->dimension || a->reduced != b->reduced) {
-    return error("E0308", place, fmt::format("a range needs ends of one kind, got {} and {}", describe(first), describe(last)));
+    return error("E0308", place, fmt::format("a range needs ends of one kind, got {} and {}", describe(first), describe(last)), {"write both ends with a unit, as `300 K .. 900 K`"});
   }
-  if (a->value > b->value) return error("E0307", place, "this range is empty: its first end is above its last", {"swap the two"});
+  if (a->value > b->value) return error("E0307", place, "this range is empty: its first end is above its last", {fmt::format("write `{} .. {}`", shown(part.last->range), shown(part.first->range))});
   if (!part.step && !(i && j)) return {Interval{*a, *b}, place};
   Evaluated step{std::int64_t{1}, place};
   if (part.step) step = evaluate(*part.step, scope);
   if (step.is_poison()) return poison();
   const auto width = as_quantity(step);
   if (!width || width->dimension != a->dimension || !(width->value > 0.0)) {
-    return error("E0308", part.step->range, fmt::format("the step of this range must be positive and {}", describe(first)));
+    return error("E0308", part.step->range, fmt::format("the step of this range must be positive and {}", describe(first)), {"write for instance `300 K .. 900 K step 50 K`"});
   }
   if ((b->value - a->value) / width->value >= static_cast<double>(kLongestList)) {
-    return error("E0410", place, fmt::format("this range has more than {} values", kLongestList), {"take a larger step"});
+    return error("E0410", place, fmt::format("this range has more than {} values", source::grouped(kLongestList)), {"take a larger `step`, or ends that are nearer"});
   }
   std::vector<Evaluated> list;
   if (i && j && step.as<std::int64_t>()) {
@@ -329,7 +361,7 @@ Evaluated Elaborator::comprehension(const syntax::Comprehension& part, const Sco
   const Evaluated domain = evaluate(*part.domain, scope);
   if (domain.is_poison()) return domain;
   const auto* list = domain.as<ListValue>();
-  if (!list) return error("E0303", part.domain->range, fmt::format("`for` needs a list or an axis, got {}", describe(domain)));
+  if (!list) return error("E0303", part.domain->range, fmt::format("`for` needs a list or an axis, got {}", describe(domain)), {"write for instance `[2 * n for n in size]`"});
   std::vector<Evaluated> result;
   for (const Evaluated& item : list->items()) {
     Scope inner = Scope::inside(scope);
@@ -359,7 +391,7 @@ std::optional<bool> Elaborator::truth(const syntax::Expression& expression, cons
     error("E0305", expression.range, "this condition is known only when the program runs, but decides what is run",
           {"use params, lets and axes here; results belong in figure, table, expect and require"});
   } else {
-    error("E0303", expression.range, fmt::format("a condition is true or false, got {}", describe(value)));
+    error("E0303", expression.range, fmt::format("a condition is true or false, got {}", describe(value)), {fmt::format("compare it, as `{} {}`", shown(expression.range), as_quantity(value) ? "> 0" : "== …")});
   }
   return std::nullopt;
 }

@@ -141,8 +141,8 @@ RunTime combination(const std::vector<Point>& points, const Row& weights, double
 /// `fit(F[*].per_particle, model = "a + b/n")`: least squares of results against the indices of their blocks. A linear
 /// model makes each parameter a fixed combination of the results, so that their errors propagate as everywhere.
 Evaluated Elaborator::fit(const syntax::CallTrailer& called, const Scope& scope, SourceRange range) {
-  const auto usage = [&](SourceRange place, const std::string& problem) {
-    return error("E0220", place, problem, {"write for instance `fit(F[*].per_particle, model = \"a + b/n\")`"});
+  const auto usage = [&](SourceRange place, const std::string& problem, const std::string& help = "write for instance `fit(F[*].per_particle, model = \"a + b/n\")`") {
+    return error("E0220", place, problem, {help});
   };
   const syntax::Expression *of = nullptr, *text = nullptr;
   for (const syntax::CallArgument& argument : called.arguments) {
@@ -163,7 +163,7 @@ Evaluated Elaborator::fit(const syntax::CallTrailer& called, const Scope& scope,
 
   const std::set<std::string> names = free_names(*let->value);
   std::vector<Point> points;
-  std::set<std::string> variables;
+  std::set<std::string> variables, indices;  // of the results: in the model, and all
   for (const Evaluated& item : results.as<ListValue>()->items()) {
     const auto* result = item.as<RunTime>();
     if (!result || result->type != schema::ResultType::number || !result->of) {
@@ -172,6 +172,7 @@ Evaluated Elaborator::fit(const syntax::CallTrailer& called, const Scope& scope,
     Point point{*result, {}};
     for (std::size_t i = 0; i < result->of->indices.size(); ++i) {
       const std::string& variable = (*result->of->axes)[i].variable;
+      if (result->of->indices[i].value.is_number()) indices.insert(variable);
       if (!names.count(variable) || !result->of->indices[i].value.is_number()) continue;
       point.indices[variable] = result->of->indices[i].value.as_double();
       variables.insert(variable);
@@ -180,15 +181,18 @@ Evaluated Elaborator::fit(const syntax::CallTrailer& called, const Scope& scope,
   }
   std::vector<std::string> parameters;
   std::set_difference(names.begin(), names.end(), variables.begin(), variables.end(), std::back_inserter(parameters));
-  if (variables.empty()) return usage(text->range, "the model names no index of the results: nothing is fitted against");
+  if (variables.empty()) return usage(text->range, "the model names no index of the results: nothing is fitted against",
+                                        indices.empty() ? "fit results of a block with an index set, as `F[n in size]`" : fmt::format("the results have the index {}: write for instance `\"a + b/{}\"`", fmt::join(indices, ", "), *indices.begin()));
   if (parameters.empty() || points.size() < parameters.size()) {
-    return usage(text->range, fmt::format("{} results cannot determine {} parameters", points.size(), parameters.size()));
+    return usage(text->range, fmt::format("{} results cannot determine {} parameters", points.size(), parameters.size()),
+                 parameters.empty() ? "name at least one parameter in the model, as `\"a + b/n\"`" : "leave parameters out of the model, or fit more members");
   }
   std::vector<Row> design;
   Row offsets;
   for (const Point& point : points) {
     const auto parts = linear_parts(*let->value, parameters, point.indices);
-    if (!parts) return usage(text->range, "the model of a fit is linear in its parameters and finite at each index");
+    if (!parts) return usage(text->range, "the model of a fit is linear in its parameters and finite at each index",
+                             fmt::format("write sums of {} times what the indices make, as `\"a + b/n\"`", fmt::join(parameters, ", ")));
     design.push_back(parts->first);
     offsets.push_back(parts->second);
   }

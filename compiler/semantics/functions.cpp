@@ -20,6 +20,8 @@ std::int64_t first_bits(const plan::Key& hash) {
   return static_cast<std::int64_t>(bits >> 1);
 }
 
+std::string usage_of(const std::string& name) { return name == "min" || name == "max" || name == "sum" || name == "mean" ? name + "([1, 2, 3])" : name + "(2)"; }
+
 std::vector<std::string> builtin_names() {
   std::vector<std::string> names(kFolds.begin(), kFolds.end());
   for (const char* name : {"derive", "linspace", "logspace", "first", "last", "prev", "next", "at", "fit"}) names.emplace_back(name);
@@ -42,18 +44,21 @@ Evaluated Elaborator::call(Module& module, const syntax::Name& name, const synta
   const bool builtin = std::find(builtins.begin(), builtins.end(), name.text) != builtins.end();
   if (!function && !builtin) {
     if (catalog_.find_constructor(name.text)) {
-      return error("E0217", name.range, fmt::format("`{}(…)` has no meaning here", name.text), {"it is the value of an attribute"});
+      return error("E0217", name.range, fmt::format("`{}(…)` has no meaning here", name.text), {"it stands alone, as the value of an attribute that takes it"},
+                   {fmt::format("`{}`: {}", name.text, catalog_.find_constructor(name.text)->doc)});
     }
     std::vector<std::string> known = builtins;
     for (const auto& [other, declaration] : module.declarations) {
       if (std::holds_alternative<syntax::Function>(declaration.item->what)) known.push_back(other);
     }
     for (const std::string& constructor : catalog_.constructor_names()) known.push_back(constructor);
-    return error("E0217", name.range, fmt::format("there is no function `{}`", name.text), did_you_mean(name.text, known));
+    ++errors_;
+    if (!told_.insert(module.source->prefix + name.text + "()").second) return poison();  // one mistake, however often it is called
+    return error("E0217", name.range, fmt::format("there is no function `{}`", name.text), did_you_mean(name.text, known, fmt::format("write it, as `fn {}(x: float) -> float = …`", name.text)));
   }
   std::vector<Evaluated> arguments;
   for (const syntax::CallArgument& argument : called.arguments) {
-    if (argument.name) return error("E0217", argument.name->range, fmt::format("`{}` takes its arguments without names", name.text));
+    if (argument.name) return error("E0217", argument.name->range, fmt::format("`{}` takes its arguments without names", name.text), {fmt::format("leave `{} =` out", argument.name->text)});
     arguments.push_back(evaluate(*argument.value, scope));
     if (arguments.back().is_poison()) return poison();
   }
@@ -66,7 +71,10 @@ Evaluated Elaborator::call(Module& module, const syntax::Name& name, const synta
 Evaluated Elaborator::user_function(Declaration& declaration, const syntax::Function& function, const std::vector<Evaluated>& arguments, SourceRange range) {
   declaration.used = true;
   if (arguments.size() != function.arguments.size()) {
-    return error("E0217", range, fmt::format("`{}` takes {} arguments, got {}", function.name.text, function.arguments.size(), arguments.size()));
+    std::string names;
+    for (const auto& argument : function.arguments) names += (names.empty() ? "" : ", ") + argument.name.text;
+    return error("E0217", range, fmt::format("`{}` takes {} {}, got {}", function.name.text, function.arguments.size(), function.arguments.size() == 1 ? "argument" : "arguments", arguments.size()),
+                 {fmt::format("write `{}({})`", function.name.text, names)});
   }
   if (declaration.state == Declaration::State::running) {
     return error("E0210", range, fmt::format("`{}` calls itself", function.name.text), {"a program always ends: functions are not recursive"});
@@ -97,7 +105,7 @@ Evaluated Elaborator::derive(const std::vector<Evaluated>& arguments, SourceRang
   }
   schema::List list;
   for (const Evaluated& argument : arguments) {
-    if (argument.as<InstanceValue>() || argument.as<RunTime>()) return error("E0303", argument.origin, fmt::format("`derive` takes values, got {}", describe(argument)));
+    if (argument.as<InstanceValue>() || argument.as<RunTime>()) return error("E0303", argument.origin, fmt::format("`derive` takes values, got {}", describe(argument)), {"give it indices, params or words, as `derive(seed, n)`"});
     if (!affords(size_of(argument, most_work_), range)) return poison();
     list.push_back(to_value(argument));
   }
@@ -128,7 +136,7 @@ Evaluated Elaborator::spaced(const std::string& name, const std::vector<Evaluate
     return error("E0217", range, fmt::format("`{}` takes two numbers of one kind and a count from 2 to 10 000", name), {fmt::format("write for instance `{}(300 K, 900 K, 13)`", name)});
   }
   const bool logarithmic = name == "logspace";
-  if (logarithmic && !(a->value > 0.0 && b->value > 0.0)) return error("E0307", range, "`logspace` needs positive ends");
+  if (logarithmic && !(a->value > 0.0 && b->value > 0.0)) return error("E0307", range, "`logspace` needs positive ends", {"take ends above 0, or `linspace`"});
   std::vector<Evaluated> list;
   for (std::int64_t i = 0; i < *count; ++i) {
     const double t = static_cast<double>(i) / static_cast<double>(*count - 1);
@@ -148,20 +156,20 @@ Evaluated Elaborator::run_time_call(const std::string& name, const std::vector<E
     const auto* run_time = argument.as<RunTime>();
     const auto quantity = as_quantity(argument);
     if ((run_time && run_time->type != schema::ResultType::number) || (!run_time && !quantity)) {
-      return error("E0303", range, fmt::format("`{}` needs numbers, got {}", name, describe(argument)));
+      return error("E0303", range, fmt::format("`{}` needs numbers, got {}", name, describe(argument)), {fmt::format("write for instance `{}`", usage_of(name))});
     }
     const units::Dimension here = run_time ? run_time->dimension : quantity->dimension;
-    if (!first && here != dimension) return error("E0308", range, fmt::format("`{}` needs numbers of one kind", name));
+    if (!first && here != dimension) return error("E0308", range, fmt::format("`{}` needs numbers of one kind", name), {"all of them must have one dimension"});
     dimension = here;
     if (run_time && scale.kind == Scale::Kind::unknown) scale = run_time->scale;
     first = false;
     inputs.push_back(run_time ? run_time->expression : Value(schema::Map{{"op", "const"}, {"value", to_value(argument)}}));
   }
   if (name == "exp" || name == "log") {
-    if (dimension != units::Dimension{}) return error("E0308", range, fmt::format("`{}` needs a plain number", name));
+    if (dimension != units::Dimension{}) return error("E0308", range, fmt::format("`{}` needs a plain number", name), {"divide by a unit first"});
   } else if (name == "sqrt") {
     const auto root = power(dimension, 0.5);
-    if (!root) return error("E0308", range, "`sqrt` of this quantity has no dimension");
+    if (!root) return error("E0308", range, "`sqrt` of this quantity has no dimension", {"divide by a unit first"});
     dimension = *root;
   } else if (name == "len") {
     dimension = {};
@@ -180,10 +188,10 @@ Evaluated Elaborator::folded(const std::string& name, std::vector<Evaluated> arg
   if (name == "len" && arguments.size() == 1 && !one_list && arguments[0].as<RunTime>() && arguments[0].as<RunTime>()->type == schema::ResultType::numbers) {
     return {RunTime{schema::Map{{"op", "call"}, {"name", "len"}, {"args", schema::List{arguments[0].as<RunTime>()->expression}}}, {}, schema::ResultType::number}, range};
   }
-  if (name == "len") return one_list ? Evaluated{static_cast<std::int64_t>(arguments.size()), range} : error("E0217", range, "`len` takes a list");
+  if (name == "len") return one_list ? Evaluated{static_cast<std::int64_t>(arguments.size()), range} : error("E0217", range, "`len` takes a list", {"write for instance `len([64, 216])`"});
   const bool single = name == "abs" || name == "sqrt" || name == "exp" || name == "log";
   if (arguments.empty() || (single && (one_list || arguments.size() != 1))) {
-    return error("E0217", range, fmt::format("`{}` takes {}", name, single ? "one number" : "a list, or numbers"));
+    return error("E0217", range, fmt::format("`{}` takes {}", name, single ? "one number" : "a list, or numbers"), {fmt::format("write for instance `{}`", usage_of(name))});
   }
   if (std::any_of(arguments.begin(), arguments.end(), [](const Evaluated& v) { return v.as<RunTime>() != nullptr; })) {
     if (name != "sum") return run_time_call(name, arguments, one_list, range);
@@ -197,9 +205,9 @@ Evaluated Elaborator::folded(const std::string& name, std::vector<Evaluated> arg
   bool ints = true;
   for (const Evaluated& argument : arguments) {
     const auto quantity = as_quantity(argument);
-    if (!quantity) return error("E0303", range, fmt::format("`{}` needs numbers, got {}", name, describe(argument)));
+    if (!quantity) return error("E0303", range, fmt::format("`{}` needs numbers, got {}", name, describe(argument)), {fmt::format("write for instance `{}`", usage_of(name))});
     if (!numbers.empty() && (quantity->dimension != numbers[0].dimension || quantity->reduced != numbers[0].reduced)) {
-      return error("E0308", range, fmt::format("`{}` needs numbers of one kind, got {} and {}", name, describe(arguments[0]), describe(argument)));
+      return error("E0308", range, fmt::format("`{}` needs numbers of one kind, got {} and {}", name, describe(arguments[0]), describe(argument)), {"all of them must have one dimension"});
     }
     ints = ints && argument.as<std::int64_t>();
     numbers.push_back(*quantity);
@@ -220,14 +228,15 @@ Evaluated Elaborator::folded(const std::string& name, std::vector<Evaluated> arg
     result.value = std::abs(result.value);
   } else if (name == "sqrt") {
     const auto root = power(result.dimension, 0.5);
-    if (!root) return error("E0308", range, fmt::format("`sqrt` of {} has no dimension", describe(arguments[0])));
+    if (!root) return error("E0308", range, fmt::format("`sqrt` of {} has no dimension", describe(arguments[0])), {"divide by a unit first"});
     result.value = std::sqrt(result.value);
     result.dimension = *root;
   } else {
-    if (!is_plain(result)) return error("E0308", range, fmt::format("`{}` needs a plain number, got {}", name, describe(arguments[0])));
+    if (!is_plain(result)) return error("E0308", range, fmt::format("`{}` needs a plain number, got {}", name, describe(arguments[0])),
+                                      {units::dimension_name(result.dimension) == "energy/temperature" ? "divide by kB" : "divide by a unit first"});
     result.value = name == "exp" ? std::exp(result.value) : std::log(result.value);
   }
-  if (!std::isfinite(result.value)) return error("E0309", range, fmt::format("`{}` has no finite value here", name));
+  if (!std::isfinite(result.value)) return error("E0309", range, fmt::format("`{}` has no finite value here", name), {name == "exp" ? "take a smaller number" : "take a number above 0"});
   if (ints && (name == "sum" || name == "abs") && std::abs(result.value) < 9e15) return {static_cast<std::int64_t>(result.value), range};
   return {result, range};
 }

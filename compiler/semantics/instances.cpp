@@ -7,6 +7,7 @@
 #include "compiler/semantics/elaborator.h"
 #include "compiler/semantics/quantities.h"
 #include "compiler/units/unit_expression.h"
+#include "compiler/units/unit_expression.h"
 
 namespace bgw::semantics {
 namespace {
@@ -45,13 +46,18 @@ Instance* Elaborator::find_task(const Value& task) {
 }
 
 /// The member of a family at a position, resolved; nullptr when it needs itself.
-Instance* Elaborator::instance_at(Family& family, std::size_t position) {
+Instance* Elaborator::instance_at(Family& family, std::size_t position, std::optional<SourceRange> asked_at) {
   if (Instance* known = family.instances[position]) {
     if (!family.running.count(known)) return known;
+    ++errors_;
+    if (!told_.insert("itself " + family.name).second) return nullptr;  // of each member it is one mistake
     const auto begin = std::find(chain_.begin(), chain_.end(), known->name);
     std::string path;
     for (auto at = begin; at != chain_.end(); ++at) path += *at + " needs ";
-    error("E0210", family.block->name.range, fmt::format("`{}` needs itself", known->name), {"let each take what was made before it, as `prev(n)`"}, {path + known->name});
+    const std::string variable = family.variables.empty() ? "" : family.variables.back();
+    error("E0210", asked_at.value_or(family.block->name.range), fmt::format("`{}` needs itself", known->name),
+          {variable.empty() ? "leave out one of the two uses" : fmt::format("let each take what was made before it, as `{}[prev({})]`", family.block->name.text, variable)},
+          {path + known->name});
     return nullptr;
   }
   if (instance_depth_ >= kLongestChain) {
@@ -80,7 +86,8 @@ Instance* Elaborator::instance_at(Family& family, std::size_t position) {
   }
   Traits* outer_traits = std::exchange(traits_, &instance.traits);
   const std::string outer_place = std::exchange(place_, std::string());
-  auto* outer_scopes = std::exchange(scopes_, &scopes);
+  std::map<const Written*, SourceRange> origins;
+  auto* outer_origins = std::exchange(origins_, &origins);
   const std::size_t errors_before = errors_;
   family.running.insert(&instance);
   chain_.push_back(instance.name);
@@ -91,7 +98,7 @@ Instance* Elaborator::instance_at(Family& family, std::size_t position) {
   family.running.erase(&instance);
   traits_ = outer_traits;
   place_ = outer_place;
-  scopes_ = outer_scopes;
+  origins_ = outer_origins;
   if (errors_ != errors_before) instance.good = false;
   return &instance;
 }
@@ -179,19 +186,24 @@ void Elaborator::check_expectation(Family& family, Instance& instance, const Sco
     const auto dimension = dimension_of(other);
     if (!dimension) continue;
     const auto* number = other->as<units::Quantity>();
+    const bool in_lj = number && number->reduced;
     const auto* result = value->as<RunTime>();
-    if (number && number->reduced && result) {
+    if (in_lj && result) {
       const auto bound = reduced_beside(*number, *result);
       if (bound) {
         arguments[name] = name == std::string_view("tolerance") ? *bound : Value(schema::Map{{"op", "const"}, {"value", *bound}});
         continue;
       }
     }
-    if (*wanted == *dimension && !(number && number->reduced)) continue;
-    error("E0301", family.members.written.find(name)->second.attribute->value->range,
-          fmt::format("{} given where {} is expected", number && number->reduced ? "a number in lj units" : units::dimension_name(*dimension), units::dimension_phrase(*wanted)),
-          {units::usual_unit(*wanted).empty() ? "write it without a unit" : fmt::format("write it in {}", units::usual_unit(*wanted))},
-          {fmt::format("`value` is {}", units::dimension_phrase(*wanted))});
+    if (*wanted == *dimension && !in_lj) continue;
+    const SourceRange place = family.members.written.find(name)->second.attribute->value->range;
+    const std::string phrase = wanted->is_dimensionless() ? "a plain number" : units::dimension_phrase(*wanted);
+    error("E0301", place,
+          fmt::format("{} given where {} is expected", in_lj ? "a number in lj units" : dimension->is_dimensionless() ? "a plain number" : units::dimension_name(*dimension), phrase),
+          {wanted->is_dimensionless()                  ? "leave the unit out"
+           : !in_lj && dimension->is_dimensionless() ? fmt::format("did you mean `{} {}`?", shown(place), units::usual_unit(*wanted))
+                                                       : fmt::format("write it in {}", units::usual_unit(*wanted))},
+          {fmt::format("`value` is {}", phrase)});
     instance.good = false;
   }
 }
@@ -209,6 +221,14 @@ const Written* written_at(const Family& family, const std::string& path) {
     if (inner != nested.members.written.end()) return &inner->second;
   }
   return nullptr;
+}
+
+/// The nested block that a complaint is about: "series.line".
+std::optional<SourceRange> nested_at(const Family& family, const std::string& path) {
+  for (const NestedPlan& nested : family.nested) {
+    if (path == fmt::format("{}.{}", nested.schema->kind, nested.name)) return nested.where;
+  }
+  return std::nullopt;
 }
 
 std::string shown_in_units(const Instance& instance, double value, const char* dimension) {
@@ -229,16 +249,11 @@ bool Elaborator::run_domain_check(Instance& instance, schema::Map& arguments, Fa
   context.shown = [&](double value, const char* dimension) { return shown_in_units(instance, value, dimension); };
   context.complain = [&](schema::Complaint complaint) {
     const Written* written = family ? written_at(*family, complaint.attribute) : nullptr;
-    const SourceRange attribute = written ? written->attribute->value->range : instance.range;
+    const SourceRange attribute = written ? written->attribute->value->range : family ? nested_at(*family, complaint.attribute).value_or(instance.range) : instance.range;
     SourceRange range = attribute;
     std::string label;
-    // A bare name or a member of a list or map has its value elsewhere; words and constructors are no values by themselves.
-    const auto* name = written ? std::get_if<syntax::Reference>(&written->attribute->value->what) : nullptr;
-    const bool calls = name && std::any_of(name->trailers.begin(), name->trailers.end(), [](const auto& t) { return std::holds_alternative<syntax::CallTrailer>(t.what); });
-    const bool known = name && scopes_ && !calls && ((*scopes_)[written->layer].find(name->name.text) || family->module->declarations.contains(name->name.text));
-    if (known && family->members.written.count(complaint.attribute)) {
-      const Evaluated value = evaluate(*written->attribute->value, (*scopes_)[written->layer]);
-      const SourceRange origin = value.origin;
+    if (written && origins_ && family->members.written.count(complaint.attribute)) {
+      const SourceRange origin = (*origins_)[written];
       if (origin.end > origin.begin && (origin.begin < attribute.begin || origin.end > attribute.end)) {
         range = origin;
         label = fmt::format("used as `{}` in {} (line {})", complaint.attribute, context.block, text_.position(attribute.begin).line);
@@ -280,7 +295,7 @@ bool Elaborator::find_axes(Family& family, std::size_t& total) {
     if (__builtin_mul_overflow(size, table->values.size(), &size)) size = ~std::size_t{0} / 2;
   }
   if (size > kMostInstances) {
-    error("E0410", family.block->name.range, fmt::format("`{}` has {} members ({}), limit {}", family.block->name.text, size, shape, kMostInstances), {"take shorter axes"});
+    error("E0410", family.block->name.range, fmt::format("`{}` has {} members ({}), limit {}", family.block->name.text, source::grouped(size), shape, source::grouped(kMostInstances)), {"take shorter axes"});
     return false;
   }
   total += family.kind->indexed_as_rows ? 1 : size;
@@ -294,11 +309,11 @@ void Elaborator::resolve_all() {
   for (Family& family : families_) {
     if (family.module != &main()) continue;
     if (family.good && family.tables.empty()) family.good = find_axes(family, total);
-    if (family.good && family.instances.size() > 1) largest += fmt::format("{}`{}` {}", largest.empty() ? "" : ", ", family.name, family.instances.size());
+    if (family.good && family.instances.size() > 1) largest += fmt::format("{}`{}` {}", largest.empty() ? "" : ", ", family.name, source::grouped(family.instances.size()));
   }
   if (total > kMostInstances) {
     if (largest.size() > 300) largest = largest.substr(0, largest.rfind(',', 300)) + ", …";
-    error("E0410", {0, 0}, fmt::format("this program has {} blocks, limit {}", total, kMostInstances), {"take shorter axes"}, {largest});
+    error("E0410", {0, 0}, fmt::format("this program has {} blocks, limit {}", source::grouped(total), source::grouped(kMostInstances)), {"take shorter axes"}, {largest});
     return;
   }
   most_work_ += 300 * total;

@@ -28,6 +28,8 @@ const Attribute* find(const std::vector<Attribute>& attributes, const std::strin
 void add(Traits& to, const Traits& from) {
   if (to.energy_unit.empty()) to.energy_unit = from.energy_unit;
   if (to.length_unit.empty()) to.length_unit = from.length_unit;
+  if (from.reduced && !to.reduced) to.reduced_at = from.reduced_at;
+  if (from.physical && !to.physical) to.physical_at = from.physical_at;
   to.reduced = to.reduced || from.reduced;
   to.physical = to.physical || from.physical;
   to.unbound.insert(to.unbound.end(), from.unbound.begin(), from.unbound.end());
@@ -112,8 +114,9 @@ void Elaborator::plan_bases(Family& family) {
     const bool other_kind = module->families.count(name->text) != 0;
     std::vector<std::string> helps = did_you_mean(name->text, known);
     if (helps.empty() && !known.empty()) helps.push_back(fmt::format("there is {}", fmt::join(known, ", ")));
+    if (helps.empty()) helps.push_back("leave `extends` out");
     fail(other_kind ? "E0221" : "E0207", name->range,
-         other_kind ? fmt::format("`{}` is no {}, and a {} extends one", name->text, family.block->kind.text, family.block->kind.text)
+         other_kind ? fmt::format("`{}` is no {}, a block extends one of its own kind", name->text, family.block->kind.text)
                     : fmt::format("there is no {} `{}` to extend", family.block->kind.text, name->text), helps);
     return;
   }
@@ -204,6 +207,11 @@ void Elaborator::resolve_members(MembersPlan& plan, const std::vector<Attribute>
     const auto written = plan.written.find(discriminator);
     const MembersPlan::Slot slot{&chooser, written == plan.written.end() ? nullptr : &written->second};
     if (!slot.written && chooser.required) {
+      for (const auto& [name, other] : plan.written) {
+        if (find(attributes, name) || meant_by(name, {discriminator}).empty()) continue;
+        error("E0202", other.attribute->name.range, fmt::format("unknown attribute `{}` in {}", name, title), {fmt::format("did you mean `{}`?", discriminator)});
+        return;
+      }
       error("E0204", where, fmt::format("{} lacks `{}`", title, discriminator), {fmt::format("write `{} = {}`", discriminator, chooser.type.words.front())},
             {fmt::format("`{}` is {}: {}", discriminator, chooser.type.describe(), chooser.doc)});
       return;
@@ -233,17 +241,24 @@ MembersPlan::Layout& Elaborator::layout_of(MembersPlan& plan, const std::string&
   for (const Attribute& attribute : attributes) {
     if (belongs_to(attribute, variant)) legal.push_back(attribute.name);
   }
+  std::set<std::string> meant;  // by an attribute that is misspelt: it is not missing, too
   for (const auto& [name, written] : plan.written) {
     if (std::find(legal.begin(), legal.end(), name) != legal.end()) continue;
     // What a block extends may serve several variants.
     if (written.layer > 0 && find(attributes, name)) continue;
     layout.good = false;
     const syntax::Name& at = written.attribute->name;
-    if (find(attributes, name)) {
-      error("E0202", at.range, fmt::format("{} with `{} = {}` has no `{}`", title, discriminator, variant, name), {"leave it out"});
+    if (const Attribute* other = find(attributes, name)) {
+      error("E0202", at.range, fmt::format("{} with `{} = {}` has no `{}`", title, discriminator, variant, name),
+            {fmt::format("leave it out, or write `{} = {}`", discriminator, other->variants.front())});
       continue;
     }
+    meant.insert(meant_by(name, legal));
     std::vector<std::string> helps = did_you_mean(name, legal);
+    for (const Attribute& other : attributes) {
+      if (!helps.empty() || other.variants.empty() || meant_by(name, {other.name}).empty()) continue;
+      helps.push_back(fmt::format("did you mean `{}`, which goes with `{} = {}`?", other.name, discriminator, other.variants.front()));
+    }
     if (helps.empty()) helps.push_back(fmt::format("it takes {}", fmt::join(legal, ", ")));
     if (kind && kind->find_nested(name)) helps = {fmt::format("`{}` is a block: write `{} {{ … }}`", name, name)};
     error("E0202", at.range, fmt::format("unknown attribute `{}` in {}", name, title), helps);
@@ -253,6 +268,7 @@ MembersPlan::Layout& Elaborator::layout_of(MembersPlan& plan, const std::string&
     const auto written = plan.written.find(attribute.name);
     if (written == plan.written.end() && attribute.required) {
       layout.good = false;
+      if (meant.count(attribute.name)) continue;
       error("E0204", where, fmt::format("{} lacks `{}`", title, attribute.name),
             {fmt::format("write `{} = {}`", attribute.name, attribute.example.empty() ? "…" : attribute.example)},
             {fmt::format("`{}` is {}: {}", attribute.name, attribute.type.describe(), attribute.doc)});
@@ -275,6 +291,7 @@ bool Elaborator::resolve_slot(const MembersPlan::Slot& slot, const std::string& 
     Traits* outer = std::exchange(traits_, &fresh.traits);
     const std::string outer_place = std::exchange(place_, attribute.name);
     const syntax::Expression& expression = *written.attribute->value;
+    last_origin_ = {};
     fresh.value = resolve(expression, attribute.type, {owner, expression.range, &attribute}, scopes[written.layer]);
     if (fresh.value && !fresh.value->is_none()) {
       if (!attribute.only.is_none()) {
@@ -283,11 +300,15 @@ bool Elaborator::resolve_slot(const MembersPlan::Slot& slot, const std::string& 
       }
       if (attribute.later && *fresh.value != attribute.otherwise) note_later(fmt::format("`{}.{}`", owner, attribute.name));
     }
+    fresh.origin = last_origin_;
     traits_ = outer;
     place_ = outer_place;
     if (!written.varies) written.kept = fresh;
   }
   const Resolved& resolved = written.varies ? fresh : *written.kept;
+  const SourceRange stands = written.attribute->value->range;
+  const bool elsewhere = resolved.origin.begin < stands.begin || resolved.origin.end > stands.end;
+  if (origins_ && elsewhere && resolved.origin.end > 0) (*origins_)[&written] = resolved.origin;
   if (!resolved.value) return false;
   add(*traits_, resolved.traits);
   // An attribute written `none` is one left out.

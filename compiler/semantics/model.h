@@ -50,6 +50,7 @@ struct Traits {
   std::string energy_unit, length_unit;  // in which epsilon and sigma of its potential are written
   bool reduced = false;                  // some value is written in lj units
   bool physical = false;                 // some value is written in physical units
+  source::SourceRange reduced_at, physical_at;  // where the first of each is written
   std::vector<UnboundNumber> unbound;
   std::vector<std::string> later;        // what of it this version cannot run yet, "`flow.type = global_attention`"
   Scale scale;

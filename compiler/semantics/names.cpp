@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cctype>
 
 #include <fmt/format.h>
 
@@ -164,7 +165,8 @@ void Elaborator::collect_block(Module& module, const syntax::Block& block) {
   bool good = true;
   if (!kind) {
     good = false;
-    error("E0201", block.kind.range, fmt::format("no block kind `{}`", block.kind.text), did_you_mean(block.kind.text, catalog_.nouns()));
+    error("E0201", block.kind.range, fmt::format("no block kind `{}`", block.kind.text),
+          did_you_mean(block.kind.text, catalog_.nouns(), fmt::format("the kinds are {}", fmt::join(catalog_.nouns(), ", "))));
   }
   good = claim_name(module, block.name, "block", block.kind.text) && good;
   Family& family = families_.emplace_back();
@@ -194,8 +196,28 @@ void Elaborator::collect_block(Module& module, const syntax::Block& block) {
   if (!again) named.push_back(&family);
 }
 
+std::string unit_meant(const std::string& name) {
+  static const std::map<std::string, std::string> kSpelled{
+      {"kelvin", "K"},        {"kelvins", "K"},      {"a", "angstrom"},     {"å", "angstrom"},    {"Å", "angstrom"},
+      {"angstroms", "angstrom"}, {"ångström", "angstrom"}, {"femtosecond", "fs"}, {"femtoseconds", "fs"}, {"picosecond", "ps"},
+      {"picoseconds", "ps"},  {"nanosecond", "ns"},  {"nanoseconds", "ns"}, {"second", "s"},      {"seconds", "s"},
+      {"sec", "s"},           {"minute", "min"},     {"minutes", "min"},    {"hour", "h"},        {"hours", "h"},
+      {"hr", "h"},            {"hartree", "Ha"},     {"rydberg", "Ry"},     {"joule", "J"},       {"dalton", "u"},
+      {"da", "u"},            {"amu", "u"},          {"gigapascal", "GPa"}, {"degree", "deg"},    {"degrees", "deg"}};
+  const auto lowered = [](std::string text) {
+    for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return text;
+  };
+  if (const auto spelled = kSpelled.find(lowered(name)); spelled != kSpelled.end()) return spelled->second;
+  for (const std::string& unit : unit_names()) {
+    if (lowered(unit) == lowered(name)) return unit;
+  }
+  return name.size() < 6 ? std::string() : source::nearest(name, unit_names());
+}
+
 /// A name that is nowhere defined is one mistake, however often it stands.
-void Elaborator::undefined(const syntax::Name& name, const Scope& scope) {
+/// @param words  that may stand at its place
+void Elaborator::undefined(const syntax::Name& name, const Scope& scope, const std::vector<std::string>* words) {
   ++errors_;
   if (!told_.insert(scope.module->source->prefix + name.text).second) return;
   std::vector<std::string> known;
@@ -205,12 +227,31 @@ void Elaborator::undefined(const syntax::Name& name, const Scope& scope) {
   for (const auto& [declared, declaration] : scope.module->declarations) known.push_back(declared);
   for (const auto& [family, all] : scope.module->families) known.push_back(family);
   for (const auto& [import, module] : scope.module->imports) known.push_back(import);
-  error("E0207", name.range, fmt::format("`{}` is not defined", name.text), did_you_mean(name.text, known));
+  if (words) known.insert(known.end(), words->begin(), words->end());
+  std::vector<std::string> legal;  // blocks of the kinds that belong there
+  if (asked_ && !asked_->nouns.empty() && asked_->kind != schema::TypeKind::constructor) {
+    for (const auto& [family, all] : scope.module->families) {
+      const auto& nouns = asked_->nouns;
+      if (std::any_of(all.begin(), all.end(), [&](const Family* f) { return std::find(nouns.begin(), nouns.end(), f->block->kind.text) != nouns.end(); })) legal.push_back(family);
+    }
+    if (!meant_by(name.text, legal).empty()) known = legal;
+  }
+  std::string otherwise = words ? fmt::format("write one of {}", fmt::join(*words, ", ")) : fmt::format("give it a value, as `let {} = …`", name.text);
+  for (const Family& family : families_) {
+    const auto index = std::find(family.variables.begin(), family.variables.end(), name.text);
+    if (family.module != scope.module || index == family.variables.end()) continue;
+    otherwise = fmt::format("an index belongs to the block that binds it: write `[{} in {}]` behind the name of this one", name.text,
+                            family.axes[static_cast<std::size_t>(index - family.variables.begin())]);
+  }
+  if (const std::string unit = name.text.size() > 1 ? unit_meant(name.text) : ""; !unit.empty()) otherwise = fmt::format("did you mean `{}`?", unit);
+  if (!legal.empty()) otherwise = fmt::format("there is {}", fmt::join(legal, ", "));
+  else if (asked_ && asked_->kind == schema::TypeKind::reference) otherwise = fmt::format("write a block `{} {} {{ … }}`", asked_->nouns.front(), name.text);
+  error("E0207", name.range, fmt::format("`{}` is not defined", name.text), did_you_mean(name.text, known, otherwise));
 }
 
 void Elaborator::missing_axis(Module& module, const syntax::Name& axis) {
   ++errors_;
-  if (!told_.insert("axis " + module.source->prefix + axis.text).second) return;
+  if (!told_.insert(module.source->prefix + axis.text).second) return;
   std::vector<std::string> axes;
   for (const auto& [name, declaration] : module.declarations) {
     if (std::holds_alternative<syntax::Axis>(declaration.item->what)) axes.push_back(name);
@@ -251,6 +292,7 @@ void Elaborator::check_functions(Module& module) {
 void Elaborator::warn_hidden(const syntax::Name& name, Module& module, const char* what) {
   const auto declared = module.declarations.find(name.text);
   if (declared == module.declarations.end()) return;
+  if (!told_.insert(fmt::format("{} {} hides", what, name.text)).second) return;
   warn("W0504", name.range, fmt::format("{} `{}` hides the {} of this name", what, name.text, noun_of(*declared->second.item)), {"give one of the two another name"});
 }
 

@@ -9,6 +9,8 @@ namespace {
 
 /// What a nested block brings to its block: its numbers stand further in.
 void add_below(Traits& to, const Traits& from, const std::string& place) {
+  if (from.reduced && !to.reduced) to.reduced_at = from.reduced_at;
+  if (from.physical && !to.physical) to.physical_at = from.physical_at;
   to.reduced = to.reduced || from.reduced;
   to.physical = to.physical || from.physical;
   for (const UnboundNumber& number : from.unbound) to.unbound.push_back({place + "." + number.path, number.dimension});
@@ -22,14 +24,15 @@ void add_below(Traits& to, const Traits& from, const std::string& place) {
 /// Of a kind that may stand several times the nearest body that has any counts; of others all bodies, attribute by attribute.
 void Elaborator::plan_nested(Family& family) {
   const schema::KindSchema& kind = *family.kind;
+  std::set<std::string> meant;  // by a kind that there is not: the required one is not missing, too
   for (const Layer& layer : family.members.layers) {
     for (const syntax::Member& member : layer.body->members) {
       const auto* block = std::get_if<syntax::NestedBlock>(&member.what);
       if (!block || kind.find_nested(block->kind.text)) continue;
       std::vector<std::string> known;
       for (const auto& n : kind.nested) known.push_back(n.kind);
-      std::vector<std::string> helps = did_you_mean(block->kind.text, known);
-      if (helps.empty()) helps.push_back(known.empty() ? "leave it out" : fmt::format("it takes {}", fmt::join(known, ", ")));
+      meant.insert(meant_by(block->kind.text, known));
+      const std::vector<std::string> helps = did_you_mean(block->kind.text, known, known.empty() ? "leave it out" : fmt::format("it takes {}", fmt::join(known, ", ")));
       error("E0201", block->kind.range, fmt::format("no block kind `{}` inside a {}", block->kind.text, kind.noun), helps);
       family.good = false;
     }
@@ -43,9 +46,9 @@ void Elaborator::plan_nested(Family& family) {
       }
     }
     if (!plan_nested_block(family, nested, found)) family.good = false;
-    if (nested.required && found.empty()) {
+    if (nested.required && found.empty() && meant.empty()) {
       error("E0204", family.block->name.range, fmt::format("{} `{}` has no `{}`", kind.noun, family.block->name.text, nested.kind),
-            {fmt::format("write `{} NAME {{ … }}` in it", nested.kind)}, {nested.doc});
+            {fmt::format("write `{} NAME {{ … }}` in it", nested.kind)}, {fmt::format("`{}`: {}", nested.kind, nested.doc)});
       family.good = false;
     }
   }

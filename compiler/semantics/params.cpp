@@ -6,6 +6,7 @@
 
 #include "compiler/semantics/elaborator.h"
 #include "compiler/semantics/quantities.h"
+#include "compiler/units/unit_expression.h"
 #include "compiler/source/read_source.h"
 
 namespace bgw::semantics {
@@ -53,10 +54,11 @@ Evaluated Elaborator::evaluate_param(const syntax::Param& param, Module& module)
 Evaluated Elaborator::overridden(const syntax::Param& param, const Type& type, const Override& given, const std::string& origin) {
   const std::string& text = given.text;
   const SourceRange range = param.name.range;
-  const auto complain = [&](const std::string& problem) {
-    std::vector<std::string> helps;
-    if (param.value) helps.push_back(fmt::format("write it as the program does: {}", shown(param.value->range)));
-    return error("E0311", range, fmt::format("{}: {}", origin, problem), helps);
+  const auto complain = [&](const std::string& problem, std::vector<std::string> helps = {}) {
+    if (helps.empty() && param.value) helps.push_back(fmt::format("write it as the program does: `{}`", shown(param.value->range)));
+    std::vector<std::string> notes;
+    if (helps.empty()) notes.push_back(fmt::format("param `{}` is {}", param.name.text, type.describe()));
+    return error("E0311", range, fmt::format("{}: {}", origin, problem), helps, notes);
   };
   const std::string digits = without_underscores(text);
   if (source::first_invalid_utf8(text)) return complain("this is no UTF-8 text");
@@ -74,7 +76,7 @@ Evaluated Elaborator::overridden(const syntax::Param& param, const Type& type, c
       return complain("true or false is needed");
     case TypeKind::string: return {text, range};
     case TypeKind::word:
-      if (std::find(type.words.begin(), type.words.end(), text) == type.words.end()) return complain(fmt::format("{} is needed", type.describe()));
+      if (std::find(type.words.begin(), type.words.end(), text) == type.words.end() && std::find(type.later.begin(), type.later.end(), text) == type.later.end()) return complain(fmt::format("{} is needed", type.describe()));
       return {Word{text}, range};
     case TypeKind::number:
     case TypeKind::quantity: {
@@ -88,7 +90,9 @@ Evaluated Elaborator::overridden(const syntax::Param& param, const Type& type, c
       if (quantity->reduced && type.kind == TypeKind::quantity) return {*quantity, range};
       if (quantity->dimension == wanted) return {*quantity, range};
       if (is_plain(*quantity)) return complain(fmt::format("the unit is missing, did you mean {} {}", text, units::usual_unit(wanted)));
-      return complain(fmt::format("{} given where {} is expected", units::dimension_phrase(quantity->dimension), units::dimension_phrase(wanted)));
+      std::vector<std::string> helps;
+      if (type.dimension == "temperature" && units::dimension_name(quantity->dimension) == "energy") helps.push_back(units::energy_as_temperature(quantity->value, text));
+      return complain(fmt::format("{} given where {} is expected", units::dimension_phrase(quantity->dimension), units::dimension_phrase(wanted)), helps);
     }
     default: return complain("a param of this type cannot be given from outside");
   }
@@ -118,13 +122,14 @@ bool Elaborator::inside_domain(const syntax::Param& param, Module& module, const
     if (domain.is_poison()) return false;
     const auto* list = domain.as<ListValue>();
     if (!list) {
-      error("E0303", param.domain->range, fmt::format("after `in` stands a range or a list, got {}", describe(domain)));
+      error("E0303", param.domain->range, fmt::format("after `in` stands a range or a list, got {}", describe(domain)), {"write for instance `in 50 K .. 260 K`, or `in [64, 216]`"});
       return false;
     }
     inside = std::any_of(list->items().begin(), list->items().end(), [&](const Evaluated& item) { return equal(item, value); });
   }
   if (!inside) {
-    error("E0307", place, fmt::format("{} is outside {} for param `{}`", written, shown(param.domain->range), param.name.text));
+    error("E0307", place, fmt::format("{} is outside {} for param `{}`", written, shown(param.domain->range), param.name.text),
+          {fmt::format("take a value within {}, or change what stands after `in`", shown(param.domain->range))});
   }
   return inside;
 }
@@ -157,11 +162,17 @@ void Elaborator::check_overrides() {
   for (const auto& [name, item] : params) names.push_back(name);
   for (const auto& [name, given] : overrides_) {
     if (params.count(name)) continue;
-    std::vector<std::string> helps = did_you_mean(param_of_type(name).value_or(name), names);
+    std::vector<std::string> helps = did_you_mean(param_of_type(name).value_or(name), names, names.empty() ? "leave it out" : "");
+    std::vector<std::string> notes;
     for (const std::string& param : names) {
-      if (helps.empty() || helps[0].find("`" + param + "`") != std::string::npos) helps.push_back(shown(params.at(param)->range));
+      if (helps.empty() || helps[0].find("`" + param + "`") != std::string::npos) notes.push_back(shown(params.at(param)->range));
     }
-    error("E0216", {0, 0}, fmt::format("{}: there is no param `{}`", origin_of(name, given), name), helps);
+    if (names.empty()) notes.emplace_back("this program has no params");
+    if (const auto declared = main().declarations.find(name); declared != main().declarations.end()) {
+      helps = {fmt::format("write `param {} : … = …` in place of `{}`", name, shown(declared->second.item->range))};
+      notes.clear();
+    }
+    error("E0216", {0, 0}, fmt::format("{}: there is no param `{}`", origin_of(name, given), name), helps, notes);
   }
 }
 

@@ -61,7 +61,7 @@ void Elaborator::note_scale(Instance& instance, const schema::Map& arguments) {
   } else if (both_reduced) {
     scale.kind = Scale::Kind::reduced;
   } else {
-    error("E0304", instance.range, fmt::format("{} `{}` gives one of epsilon and sigma in physical units, the other in lj", instance.kind->noun, instance.name),
+    error("E0304", instance.range, fmt::format("{} `{}` gives one of epsilon and sigma in physical units, the other in lj", instance.kind->noun, instance.block),
           {"give both in physical units, or neither"});
     instance.good = false;
   }
@@ -72,17 +72,20 @@ void Elaborator::bind_reduced(Instance& instance, schema::Map& arguments) {
   Traits& traits = instance.traits;
   const Scale& scale = traits.scale;
   if (scale.kind == Scale::Kind::unknown || !instance.good) return;
-  const std::string who = fmt::format("{} `{}`", instance.kind->noun, instance.name);
+  const std::string who = fmt::format("{} `{}`", instance.kind->noun, instance.block);
+  std::vector<source::Label> written;
+  if (traits.reduced_at.end > 0) written.push_back({traits.reduced_at, "in lj"});
+  if (traits.physical_at.end > 0) written.push_back({traits.physical_at, "in physical units"});
   if (scale.kind == Scale::Kind::reduced && traits.physical) {
     error("E0304", instance.range, fmt::format("{} mixes reduced (lj) and physical units", who), {"write all quantities of a system in lj, or none"},
-          {"in reduced units epsilon, sigma and the mass are 1"});
+          {"in reduced units epsilon, sigma and the mass are 1"}, {}, written);
     instance.good = false;
     return;
   }
   if (traits.unbound.empty()) return;
   if (scale.kind == Scale::Kind::foreign) {
     error("E0304", instance.range, fmt::format("{} mixes reduced (lj) and physical units", who), {"write all quantities of a system in lj, or none"},
-          {"lj stands for the epsilon and sigma of a Lennard-Jones potential; this potential is none"});
+          {"lj stands for the epsilon and sigma of a Lennard-Jones potential; this potential is none"}, {}, written);
     instance.good = false;
     return;
   }
@@ -90,7 +93,7 @@ void Elaborator::bind_reduced(Instance& instance, schema::Map& arguments) {
     Value bound = arguments;
     for (const UnboundNumber& number : traits.unbound) {
       if (number.dimension.time != 0 && !scale.mass) {
-        error("E0407", instance.range, fmt::format("a time in lj needs the mass of an atom, {} has none", who), {"write `mass = …` in the system"});
+        error("E0407", instance.range, fmt::format("a time in lj needs the mass of an atom, {} has none", who), {"write `mass = …` in the system, for argon `mass = 39.948 g/mol`"}, {}, {}, written);
         instance.good = false;
         return;
       }

@@ -14,7 +14,7 @@ Evaluated Elaborator::reference(const syntax::Reference& reference, const Scope&
     return {Word{name}, range};
   }
   std::size_t next = 0;
-  Evaluated value = named_value(reference, scope, next, range);
+  Evaluated value = named_value(reference, scope, next, range, trailers.empty() ? words : nullptr);
   for (; next < trailers.size() && !value.is_poison(); ++next) {
     const SourceRange place{range.begin, trailers[next].range.end};
     if (const auto* index = std::get_if<syntax::IndexTrailer>(&trailers[next].what)) {
@@ -41,7 +41,8 @@ Evaluated Elaborator::reference(const syntax::Reference& reference, const Scope&
 }
 
 /// The value of the leading name; `next` is the first trailer that is not part of it.
-Evaluated Elaborator::named_value(const syntax::Reference& reference, const Scope& scope, std::size_t& next, SourceRange range) {
+Evaluated Elaborator::named_value(const syntax::Reference& reference, const Scope& scope, std::size_t& next, SourceRange range,
+                                  const std::vector<std::string>* words) {
   const syntax::Name& name = reference.name;
   const auto& trailers = reference.trailers;
   if (!trailers.empty()) {
@@ -60,8 +61,10 @@ Evaluated Elaborator::named_value(const syntax::Reference& reference, const Scop
     return imported_value(*import->second, reference, scope, next, range);
   }
   if (told_.count("unit " + scope.module->source->prefix + name.text)) return poison();
-  if (const auto unit = unit_named(name.text)) return {*unit, name.range};
-  undefined(name, scope);
+  // `potential = lj` means a block, not the unit.
+  const bool block_wanted = asked_ && asked_->kind == schema::TypeKind::reference && trailers.empty();
+  if (const auto unit = unit_named(name.text); unit && !block_wanted) return {*unit, name.range};
+  undefined(name, scope, words);
   return poison();
 }
 
@@ -71,6 +74,11 @@ Evaluated Elaborator::global_value(Module& module, const syntax::Name& name, con
   found = true;
   if (const auto declared = module.declarations.find(name.text); declared != module.declarations.end()) {
     declared->second.used = true;
+    if (const auto* function = std::get_if<syntax::Function>(&declared->second.item->what)) {
+      std::string arguments;
+      for (const auto& argument : function->arguments) arguments += (arguments.empty() ? "" : ", ") + argument.name.text;
+      return error("E0217", name.range, fmt::format("`{}` is a function", name.text), {fmt::format("call it: `{}({})`", name.text, arguments)});
+    }
     if (declared->second.state != Declaration::State::done) value_of(declared->second);
     if (declared->second.state == Declaration::State::running) return value_of(declared->second);  // says so
     return affords(declared->second.value.as<RunTime>() ? size_of(declared->second.value, most_work_) : 1, name.range) ? declared->second.value : poison();
@@ -86,7 +94,8 @@ Evaluated Elaborator::global_value(Module& module, const syntax::Name& name, con
       for (const Family& family : families_) {
         if (family.module == &module && family.block->kind.text == name.text) known.push_back(family.block->name.text);
       }
-      return error("E0207", dot->name.range, fmt::format("there is no {} `{}`", name.text, dot->name.text), did_you_mean(dot->name.text, known));
+      return error("E0207", dot->name.range, fmt::format("there is no {} `{}`", name.text, dot->name.text),
+                   did_you_mean(dot->name.text, known, known.empty() ? fmt::format("write a block `{} {} {{ … }}`", name.text, dot->name.text) : fmt::format("there is {}", fmt::join(known, ", "))));
     }
     ++next;
     return family_value(dot->name, of_kind, reference, next, scope);
@@ -100,8 +109,12 @@ Evaluated Elaborator::global_value(Module& module, const syntax::Name& name, con
 Evaluated Elaborator::imported_value(Module& module, const syntax::Reference& reference, const Scope& scope, std::size_t& next, SourceRange range) {
   const auto* dot = next < reference.trailers.size() ? std::get_if<syntax::MemberTrailer>(&reference.trailers[next].what) : nullptr;
   if (!dot) {
+    std::vector<std::string> known;
+    for (const auto& [name, declaration] : module.declarations) known.push_back(name);
+    for (const auto& [name, families] : module.families) known.push_back(name);
     return error("E0215", reference.name.range, fmt::format("`{}` is an import, not a value", reference.name.text),
-                 {fmt::format("name what you need of it: `{}.…`", reference.name.text)});
+                 {fmt::format("name what you need of it, as `{}.{}`", reference.name.text, known.empty() ? "…" : known.front())},
+                 {known.empty() ? "it is empty" : fmt::format("it has {}", fmt::join(known, ", "))});
   }
   ++next;
   if (next < reference.trailers.size()) {
@@ -116,7 +129,8 @@ Evaluated Elaborator::imported_value(Module& module, const syntax::Reference& re
   std::vector<std::string> known;
   for (const auto& [name, declaration] : module.declarations) known.push_back(name);
   for (const auto& [name, families] : module.families) known.push_back(name);
-  return error("E0207", dot->name.range, fmt::format("`{}` has no `{}`", reference.name.text, dot->name.text), did_you_mean(dot->name.text, known));
+  return error("E0207", dot->name.range, fmt::format("`{}` has no `{}`", reference.name.text, dot->name.text),
+               did_you_mean(dot->name.text, known, fmt::format("it has {}", fmt::join(known, ", "))));
 }
 
 /// Blocks of a file by name; with a kind only those of it.
@@ -132,6 +146,11 @@ Evaluated Elaborator::family_value(const syntax::Name& at, const std::vector<Fam
                                    std::size_t& next, const Scope& scope) {
   const std::string& name = at.text;
   if (families.size() > 1) {
+    const auto same_kind = [&](const Family* family) { return family->block->kind.text == families.front()->block->kind.text; };
+    if (std::all_of(families.begin(), families.end(), same_kind)) {
+      ++errors_;  // told where it is defined twice
+      return poison();
+    }
     std::vector<std::string> kinds;
     for (const Family* family : families) kinds.push_back(fmt::format("`{}.{}`", family->block->kind.text, name));
     return error("E0214", at.range, fmt::format("`{}` names several blocks", name), {fmt::format("write {}", fmt::join(kinds, " or "))});
@@ -150,7 +169,7 @@ Evaluated Elaborator::family_value(const syntax::Name& at, const std::vector<Fam
   }
   if (!index && !family.axes.empty() && !family.kind->indexed_as_rows) {
     return error("E0211", at.range, fmt::format("`{}` has one member for each of [{}], say which", name, fmt::join(family.axes, ", ")),
-                 {fmt::format("write `{}[{}]`, or `{}[*]` for all of them", name, fmt::join(family.variables, ", "), name)});
+                 {fmt::format("write `{}`; where a list may stand, `{}[{}]` is all of them", member_of(family, scope), name, fmt::join(std::vector<std::string>(family.axes.size(), "*"), ", "))});
   }
   bool sliced = false, wrong = false, none = false;
   const auto chosen = select(family, index, scope, range, sliced, wrong, &none);
@@ -167,7 +186,7 @@ Evaluated Elaborator::family_value(const syntax::Name& at, const std::vector<Fam
 
 Evaluated Elaborator::element(const Evaluated& of, const syntax::IndexTrailer& index, const Scope& scope, SourceRange range) {
   if (index.arguments.size() != 1 || index.arguments[0].all || index.arguments[0].axis) {
-    return error("E0211", range, fmt::format("{} takes one index", describe(of)));
+    return error("E0211", range, fmt::format("{} takes one index", describe(of)), {"write for instance `grid[1]`, or `rho[fcc]`"});
   }
   const syntax::Expression& at = *index.arguments[0].value;
   if (const auto* map = of.as<MapValue>()) {
@@ -177,18 +196,22 @@ Evaluated Elaborator::element(const Evaluated& of, const syntax::IndexTrailer& i
     if (wanted.is_poison()) return wanted;
     const auto found = map->entries().find(index_text(wanted));
     if (found != map->entries().end()) return found->second;
-    return error("E0209", at.range, fmt::format("`{}` is not in this map ({})", index_text(wanted), fmt::join(keys, ", ")));
+    ++errors_;
+    if (!told_.insert(fmt::format("{} of {}", index_text(wanted), static_cast<const void*>(map->shared.get()))).second) return poison();
+    return error("E0209", at.range, fmt::format("`{}` is not in this map ({})", index_text(wanted), fmt::join(keys, ", ")),
+                 did_you_mean(index_text(wanted), keys, fmt::format("add `{}: …` to the map", index_text(wanted))));
   }
   if (const auto* list = of.as<ListValue>()) {
     const Evaluated wanted = evaluate(at, scope);
     if (wanted.is_poison()) return wanted;
     const auto* number = wanted.as<std::int64_t>();
     if (!number || *number < 1 || *number > static_cast<std::int64_t>(list->items().size())) {
-      return error("E0209", at.range, fmt::format("a list of {} has members 1 to {}, got {}", list->items().size(), list->items().size(), index_text(wanted)));
+      return error("E0209", at.range, fmt::format("a list of {} has members 1 to {}, got {}", list->items().size(), list->items().size(), index_text(wanted)),
+                   {number && *number == 0 ? "the first has the index 1" : fmt::format("the last has the index {}", list->items().size())});
     }
     return list->items()[static_cast<std::size_t>(*number - 1)];
   }
-  return error("E0211", range, fmt::format("{} has no index", describe(of)));
+  return error("E0211", range, fmt::format("{} has no index", describe(of)), {fmt::format("write `{}`", shown(range).substr(0, shown(range).rfind('[')))});
 }
 
 }  // namespace bgw::semantics

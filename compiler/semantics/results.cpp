@@ -43,9 +43,12 @@ Evaluated Elaborator::member(const Evaluated& of, const syntax::Name& name, Sour
   if (const auto* map = of.as<MapValue>()) {
     const auto found = map->entries().find(name.text);
     if (found != map->entries().end()) return found->second;
+    ++errors_;
+    if (!told_.insert(fmt::format("{} of {}", name.text, static_cast<const void*>(map->shared.get()))).second) return poison();
     std::vector<std::string> keys;
     for (const auto& [key, value] : map->entries()) keys.push_back(key);
-    return error("E0215", name.range, fmt::format("this map has no `{}`", name.text), did_you_mean(name.text, keys));
+    return error("E0215", name.range, fmt::format("this map has no `{}`", name.text), did_you_mean(name.text, keys, fmt::format("add `{}: …` to the map", name.text)),
+                 {fmt::format("it has {}", fmt::join(keys, ", "))});
   }
   if (const auto* fitted = of.as<FitValue>()) {
     const auto found = fitted->parameters->find(name.text);
@@ -56,7 +59,7 @@ Evaluated Elaborator::member(const Evaluated& of, const syntax::Name& name, Sour
                  {fmt::format("its model has {}", fmt::join(parameters, ", "))});
   }
   if (const auto* instance = of.as<InstanceValue>()) return result_of(*instance, name, range);
-  return error("E0215", name.range, fmt::format("{} has no `{}`", describe(of), name.text));
+  return error("E0215", name.range, fmt::format("{} has no `{}`", describe(of), name.text), {fmt::format("leave `.{}` out", name.text)});
 }
 
 Evaluated Elaborator::result_of(const InstanceValue& of, const syntax::Name& name, SourceRange range) {
@@ -66,7 +69,7 @@ Evaluated Elaborator::result_of(const InstanceValue& of, const syntax::Name& nam
   if (!result) {
     if (is_part(kind, full)) return {InstanceValue{of.instance, full, of.state}, range};
     const std::vector<std::string> known = result_names(kind);
-    return error("E0215", name.range, fmt::format("{} `{}` has no result `{}`", kind.noun, of.instance->block, full), did_you_mean(full, known), list_of(known));
+    return error("E0215", name.range, fmt::format("{} `{}` has no result `{}`", kind.noun, of.instance->block, full), did_you_mean(full, known, known.empty() ? "no result can be read of it" : ""), list_of(known));
   }
   if (!result->arguments.empty()) {
     return error("E0217", name.range, fmt::format("`{}` of {} `{}` needs its arguments", full, kind.noun, of.instance->block),
@@ -124,7 +127,7 @@ Evaluated Elaborator::called_result(const InstanceValue& of, const syntax::Name&
   const schema::Result* result = kind.find_result(full);
   if (!result) {
     const std::vector<std::string> known = result_names(kind);
-    return error("E0215", name.range, fmt::format("{} `{}` has no result `{}`", kind.noun, of.instance->block, full), did_you_mean(full, known), list_of(known));
+    return error("E0215", name.range, fmt::format("{} `{}` has no result `{}`", kind.noun, of.instance->block, full), did_you_mean(full, known, known.empty() ? "no result can be read of it" : ""), list_of(known));
   }
   if (result->arguments.empty()) {
     return error("E0217", name.range, fmt::format("`{}` of {} `{}` takes no arguments", full, kind.noun, of.instance->block), {"leave the brackets out"});

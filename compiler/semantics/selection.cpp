@@ -15,6 +15,22 @@ std::string listed(const std::vector<std::string>& texts) {
 
 }  // namespace
 
+/// How a member of the family is written there: with the indices that are at hand, or the first of each axis.
+std::string Elaborator::member_of(const Family& family, const Scope& scope) const {
+  std::string name = family.block->name.text;
+  if (family.axes.empty() || family.kind->indexed_as_rows) return name;
+  for (std::size_t i = 0; i < family.axes.size(); ++i) {
+    std::string index = family.tables.size() > i ? family.tables[i]->texts.front() : family.variables[i];
+    for (const Scope* at = &scope; at != nullptr; at = at->parent) {
+      for (const Local& local : at->locals) {
+        if (local.axis == family.axes[i]) index = local.name;
+      }
+    }
+    name += (i == 0 ? "[" : ", ") + index;
+  }
+  return name + "]";
+}
+
 /// The positions along one axis that an index names; false when a mistake was told.
 bool Elaborator::positions_of(Family& family, const syntax::IndexArgument& argument, std::size_t at, const Scope& scope,
                               std::vector<std::size_t>& positions, bool* none) {
@@ -43,7 +59,7 @@ bool Elaborator::positions_of(Family& family, const syntax::IndexArgument& argum
   const auto found = axis.positions.find(text);
   if (found == axis.positions.end() || !equal(axis.values[found->second], wanted)) {
     error("E0209", argument.range, fmt::format("{} is not in axis `{}` ({})", text == "?" ? describe(wanted) : text, family.axes[at], listed(axis.texts)),
-          did_you_mean(text, axis.texts));
+          did_you_mean(text, axis.texts, fmt::format("take one of its values, or add this one to axis `{}`", family.axes[at])));
     return false;
   }
   positions.push_back(found->second);
@@ -61,7 +77,7 @@ std::vector<const Instance*> Elaborator::select(Family& family, const syntax::In
   if (!family.good) return {};
   if (index != nullptr && index->arguments.size() != rank) {
     error("E0211", range, fmt::format("`{}` has {} {}, got {}", name, rank, rank == 1 ? "index" : "indices", index->arguments.size()),
-          {fmt::format("write `{}[{}]`", name, fmt::join(family.variables, ", "))});
+          {fmt::format("write `{}`", member_of(family, scope))});
     return {};
   }
   std::vector<std::vector<std::size_t>> positions(rank);
@@ -79,7 +95,7 @@ std::vector<const Instance*> Elaborator::select(Family& family, const syntax::In
       at = static_cast<std::size_t>(found - family.axes.begin());
     }
     if (given[at]) {
-      error("E0211", index->arguments[i].range, fmt::format("axis `{}` of `{}` is given twice", family.axes[at], name));
+      error("E0211", index->arguments[i].range, fmt::format("axis `{}` of `{}` is given twice", family.axes[at], name), {fmt::format("write `{}`", member_of(family, scope))});
       return {};
     }
     given[at] = true;
@@ -95,7 +111,7 @@ std::vector<const Instance*> Elaborator::select(Family& family, const syntax::In
   if (!sliced) {
     std::size_t position = 0;
     for (std::size_t i = 0; i < rank; ++i) position = position * family.tables[i]->values.size() + positions[i][0];
-    const Instance* instance = instance_at(family, position);
+    const Instance* instance = instance_at(family, position, range);
     wrong = instance == nullptr;
     return {instance};
   }
@@ -104,7 +120,7 @@ std::vector<const Instance*> Elaborator::select(Family& family, const syntax::In
   while (true) {
     std::size_t position = 0;
     for (std::size_t i = 0; i < rank; ++i) position = position * family.tables[i]->values.size() + positions[i][counter[i]];
-    const Instance* instance = instance_at(family, position);
+    const Instance* instance = instance_at(family, position, range);
     if (instance == nullptr) {
       wrong = true;
       return {};

@@ -64,8 +64,8 @@ Evaluated Elaborator::at_state(const syntax::CallTrailer& called, const Scope& s
       std::vector<std::string> known;
       for (const Coordinate& each : kCoordinates) known.emplace_back(each.name);
       const std::string name = argument.name ? argument.name->text : shown(argument.range);
-      return error("E0202", argument.range, fmt::format("`at` cannot fix `{}` of {} `{}`", name, instance.kind->noun, instance.name),
-                   argument.name ? did_you_mean(name, known) : std::vector<std::string>{}, {fmt::format("a state is given by {}", fmt::join(known, ", "))});
+      return error("E0202", argument.range, fmt::format("`at` cannot fix `{}` of {} `{}`", name, instance.kind->noun, instance.block),
+                   argument.name ? did_you_mean(name, known) : std::vector<std::string>{"write for instance `temperature = 600 K`"}, {fmt::format("a state is given by {}", fmt::join(known, ", "))});
     }
     const std::string path = place->empty() ? coordinate->name : fmt::format("{}.{}", *place, coordinate->name);
     Traits* outer = std::exchange(traits_, &traits);

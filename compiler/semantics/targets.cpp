@@ -32,7 +32,7 @@ void Elaborator::resolve_requires() {
     if (condition.is_poison()) continue;
     const std::string message = require->message.value_or(shown(require->condition->range));
     if (const bool* known = condition.as<bool>()) {
-      if (!*known) error("E0411", require->condition->range, fmt::format("this does not hold: {}", message));
+      if (!*known) error("E0411", require->condition->range, fmt::format("this does not hold: {}", message), {"change what it depends on, or the requirement"});
       continue;
     }
     const auto* run_time = condition.as<RunTime>();
@@ -99,12 +99,16 @@ void Elaborator::add_wanted(const syntax::Expression& expression, TargetDeclarat
   }
   const std::vector<Family*> matching = families_named(*module, noun, name->text);
   if (matching.empty()) {
+    ++errors_;
+    if (!told_.insert(module->source->prefix + name->text).second) return;
     std::vector<std::string> known;
     for (const auto& [family, all] : module->families) known.push_back(family);
-    error("E0207", name->range, fmt::format("`{}` is not defined", name->text), did_you_mean(name->text, known));
+    error("E0207", name->range, fmt::format("`{}` is not defined", name->text), did_you_mean(name->text, known, fmt::format("a target lists blocks, as {}", fmt::join(known, ", "))));
     return;
   }
   if (matching.size() != 1) {
+    const auto same_kind = [&](const Family* other) { return other->block->kind.text == matching.front()->block->kind.text; };
+    if (std::all_of(matching.begin(), matching.end(), same_kind)) return;  // told where it is defined twice
     std::vector<std::string> kinds;
     for (const Family* family : matching) kinds.push_back(fmt::format("`{}.{}`", family->block->kind.text, name->text));
     error("E0214", name->range, fmt::format("`{}` names several blocks", name->text), {fmt::format("write {}", fmt::join(kinds, " or "))});

@@ -228,6 +228,12 @@ std::string render_json(const std::vector<Diagnostic>& diagnostics, const Source
   return out + "]";
 }
 
+std::string grouped(std::size_t number) {
+  std::string digits = std::to_string(number);
+  for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, " ");
+  return digits;
+}
+
 std::string nearest(const std::string& name, const std::vector<std::string>& candidates) {
   std::string best;
   std::size_t best_distance = std::min<std::size_t>(4, std::max<std::size_t>(name.size(), 1));

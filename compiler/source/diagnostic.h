@@ -61,4 +61,7 @@ std::string render_json(const std::vector<Diagnostic>& diagnostics, const Source
 /// The nearest of `candidates` to `name` within edit distance 3 (and less than the length of the name), or "".
 std::string nearest(const std::string& name, const std::vector<std::string>& candidates);
 
+/// "1 200 000": a large number as messages show it.
+std::string grouped(std::size_t number);
+
 }  // namespace bgw::source

@@ -405,7 +405,8 @@ void read_edition(BgwParser::EditionDeclContext* c, bool first, const SourceFile
   const std::string number(source.text(range_of(c->NUMBER()->getSymbol())));
   file.edition_range = range_of(c);
   if (!first) {
-    sink.add({"E0109", source::Severity::error, file.edition_range, "the edition line stands before everything else", "", {}, {}, {}});
+    sink.add({"E0109", source::Severity::error, file.edition_range, "the edition line stands before everything else", "", {}, {},
+              {"write it as the first statement of the file, once"}});
   } else if (number != "1") {
     sink.add({"E0109", source::Severity::error, file.edition_range, "this bgw reads edition 1 of the language, not " + number, "", {}, {},
               {"write `bgw 1`"}});
@@ -413,8 +414,16 @@ void read_edition(BgwParser::EditionDeclContext* c, bool first, const SourceFile
   file.edition = 1;
 }
 
-void parse_statement(Tokens& tokens, const Statement& statement, const SourceFile& source, bool first, File& file,
+/// @return false when it could not be read, which was told
+bool parse_statement(Tokens& tokens, const Statement& statement, const SourceFile& source, bool first, File& file,
                      DiagnosticSink& sink) {
+  if (statement.stray) {
+    const SourceRange range = tokens.ours[*statement.stray].range;
+    if (statement.complete) {
+      sink.add({"E0109", source::Severity::error, range, "`" + std::string(source.text(range)) + "` closes nothing", "", {}, {}, {"leave it out"}});
+    }
+    return false;
+  }
   std::vector<std::unique_ptr<antlr4::Token>> part;
   for (std::size_t i = statement.begin; i < statement.end; ++i) part.push_back(antlr_token(tokens, i));
   antlr4::ListTokenSource list(std::move(part));
@@ -428,19 +437,27 @@ void parse_statement(Tokens& tokens, const Statement& statement, const SourceFil
   if (stumble.index) {
     const std::size_t at = std::min(statement.begin + *stumble.index, tokens.ours.size() - 1);
     if (statement.complete) sink.add(explain_stumble(tokens.ours, statement, at, source));
-    return;
+    return false;
   }
-  if (!statement.complete) return;
+  if (!statement.complete) return false;
   if (tree->editionDecl()) {
     read_edition(tree->editionDecl(), first, source, file, sink);
-    return;
+    return true;
   }
   try {
     file.items.push_back(Builder(tokens.docs, source).item(tree->item()));
+    return true;
   } catch (const TooDeep& deep) {
     sink.add({"E0108", source::Severity::error, deep.range, "this expression chains too many operators", "", {}, {},
               {"give parts of the expression names with `let`"}});
+    return false;
   }
+}
+
+/// What stands deeper than a statement that could not be read, or is a bracket, belongs to that statement: where a `{`
+/// is missing, the lines of the block are no mistakes of their own.
+bool belongs_to(const Token& failed, const Token& next) {
+  return next.column > failed.column || next.kind == TokenKind::open || next.kind == TokenKind::close;
 }
 
 Channel channel_of(std::size_t type) {
@@ -473,8 +490,11 @@ std::optional<File> parse(const SourceFile& source, DiagnosticSink& sink) {
   }
   File file;
   bool first = true;
+  const Token* failed = nullptr;  // where the last statement that could not be read begins
   for (const Statement& statement : statements) {
-    parse_statement(tokens, statement, source, first, file, sink);
+    const Token& begin = tokens.ours[statement.begin];
+    if (failed && belongs_to(*failed, begin)) continue;
+    failed = parse_statement(tokens, statement, source, first, file, sink) ? nullptr : &begin;
     first = false;
   }
   return file;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "compiler/syntax/token.h"
@@ -17,6 +18,16 @@ constexpr std::size_t kDeepestNesting = 256;
 
 Diagnostic error(const char* id, source::SourceRange range, std::string message, std::vector<std::string> helps = {}) {
   return {id, Severity::error, range, std::move(message), "", {}, {}, std::move(helps)};
+}
+
+/// What to write for a character that the language does not know.
+std::string instead_of(const std::string& character) {
+  static const std::map<std::string, std::string> kMeant{
+      {"；", ";"}, {"，", ","}, {"：", ":"}, {"（", "("}, {"）", ")"}, {"“", "\""}, {"”", "\""}, {"„", "\""}, {"‘", "\""}, {"’", "\""}, {"'", "\""},
+      {"−", "-"},  {"–", "-"}, {"×", "*"}, {"·", "*"}, {"÷", "/"}, {"²", "^2"}, {"³", "^3"}, {"≤", "<="}, {"≥", ">="}, {"≠", "!="},
+      {"%", "percent"}, {"&", "and"}, {"|", "or"}, {"!", "not"}, {"…", ".."}, {"∈", "in"}};
+  const auto meant = kMeant.find(character);
+  return meant == kMeant.end() ? "leave it out" : fmt::format("write `{}`", meant->second);
 }
 
 class Scanner {
@@ -52,7 +63,7 @@ class Scanner {
         tell(error("E0101", token.range, "the string is not closed on this line", {"write `\"` at its end"}));
         break;
       case TokenKind::meaningless:
-        tell(error("E0107", token.range, fmt::format("`{}` has no meaning in .bgw", file_.text(token.range))));
+        tell(error("E0107", token.range, fmt::format("`{}` has no meaning in .bgw", file_.text(token.range)), {instead_of(std::string(file_.text(token.range)))}));
         break;
       case TokenKind::number: check_grouped_digits(i); break;
       default: break;
@@ -102,19 +113,35 @@ class Scanner {
   }
 
   void close(std::size_t i) {
-    static const std::string pairs[] = {"()", "[]", "{}"};
-    const std::string sign(file_.text(tokens_[i].range));
     if (open_.empty()) {
-      tell(error("E0109", tokens_[i].range, fmt::format("`{}` closes nothing", sign)));
+      if (!stray_) stray_ = i;
       return;
     }
-    const std::string opened(file_.text(tokens_[open_.back()].range));
-    if (std::find(std::begin(pairs), std::end(pairs), opened + sign) == std::end(pairs) && !told_) {
-      Diagnostic diagnostic = error("E0109", tokens_[i].range, fmt::format("`{}` stands where `{}` is still open", sign, opened));
-      diagnostic.others.push_back({tokens_[open_.back()].range, "opened here"});
-      tell(std::move(diagnostic));
+    const std::string sign(file_.text(tokens_[i].range)), opened(file_.text(tokens_[open_.back()].range));
+    const auto pairs = [&](std::size_t at) {
+      const std::string_view other = file_.text(tokens_[at].range);
+      return (other == "(" && sign == ")") || (other == "[" && sign == "]") || (other == "{" && sign == "}");
+    };
+    if (!pairs(open_.back())) {
+      const auto own = std::find_if(open_.rbegin(), open_.rend(), pairs);
+      const bool opening_missing = own == open_.rend() && opened == "{";
+      if (!told_) tell(mismatched(i, sign, opened, own != open_.rend(), opening_missing));
+      if (opening_missing) return;  // the block goes on
+      if (own != open_.rend()) open_.erase(own.base(), open_.end());
     }
     open_.pop_back();
+  }
+
+  /// A bracket that closes another than the innermost, or none of those that are open.
+  Diagnostic mismatched(std::size_t i, const std::string& sign, const std::string& opened, bool inner_open, bool opening_missing) const {
+    const char opening = sign == ")" ? '(' : sign == "]" ? '[' : '{', closing = opened == "{" ? '}' : opened == "[" ? ']' : ')';
+    if (opening_missing) {
+      return error("E0109", tokens_[i].range, fmt::format("`{}` closes nothing", sign), {fmt::format("write the `{}` that belongs to it, or leave it out", opening)});
+    }
+    Diagnostic diagnostic = error("E0109", tokens_[i].range, fmt::format("`{}` stands where `{}` is still open", sign, opened),
+                                  {fmt::format("write `{}` {}", closing, inner_open ? "before it" : "in its place")});
+    diagnostic.others.push_back({tokens_[open_.back()].range, "opened here"});
+    return diagnostic;
   }
 
   void unclosed(const Token* next_statement) {
@@ -126,6 +153,7 @@ class Scanner {
     Diagnostic diagnostic = error("E0105", opened.range, fmt::format("`{}` is never closed", head));
     if (next_statement) {
       diagnostic.others.push_back({next_statement->range, fmt::format("this begins the next statement: `{}` is probably missing before it", closing)});
+      diagnostic.helps.push_back(fmt::format("write `{}` before the next statement", closing));
     } else {
       diagnostic.helps.push_back(fmt::format("write `{}` at its end", closing));
     }
@@ -150,9 +178,10 @@ class Scanner {
     while (begin_ < end && (tokens_[begin_].kind == TokenKind::newline || tokens_[begin_].kind == TokenKind::semicolon)) ++begin_;
     std::size_t last = end;
     while (last > begin_ && (tokens_[last - 1].kind == TokenKind::end || tokens_[last - 1].kind == TokenKind::newline)) --last;
-    if (last > begin_) statements_.push_back({begin_, last, !told_});
+    if (last > begin_) statements_.push_back({begin_, last, !told_, stray_});
     begin_ = end;
     told_ = false;
+    stray_.reset();
     chained_ = 0;
   }
 
@@ -166,6 +195,7 @@ class Scanner {
   std::size_t prefixes_ = 0;
   std::size_t chained_ = 0;
   bool told_ = false;
+  std::optional<std::size_t> stray_;
   bool too_deep_ = false;
 };
 
@@ -223,21 +253,46 @@ bool is_reserved_as_name(const std::vector<Token>& tokens, const Statement& stat
   return after == TokenKind::assign || after == TokenKind::colon;
 }
 
-}  // namespace
-
-std::vector<Statement> scan_statements(const std::vector<Token>& tokens, const SourceFile& file,
-                                       source::DiagnosticSink& sink) {
-  return Scanner(tokens, file, sink).run();
+/// True when the word stands between the last separator and token `at`.
+bool stands_before(const std::vector<Token>& tokens, const Statement& statement, std::size_t at, std::string_view word, const SourceFile& file) {
+  for (std::size_t i = std::min(at, statement.end); i > statement.begin; --i) {
+    const Token& token = tokens[i - 1];
+    if (token.kind == TokenKind::newline || token.kind == TokenKind::semicolon) return false;
+    if (file.text(token.range) == word) return true;
+  }
+  return false;
 }
 
-Diagnostic explain_stumble(const std::vector<Token>& tokens, const Statement& statement, std::size_t stumble,
-                           const SourceFile& file) {
+/// What to write where the parser stumbled.
+std::string help_at(const std::vector<Token>& tokens, const Statement& statement, std::size_t stumble, const SourceFile& file) {
+  const Token& token = tokens[stumble];
+  const Token& first = tokens[statement.begin];
+  const Token* previous = stumble > statement.begin ? &tokens[stumble - 1] : nullptr;
+  const std::string text(file.text(token.range)), before(previous ? file.text(previous->range) : "");
+  const bool asks = stands_before(tokens, statement, stumble, "if", file);
+  if (asks && token.kind == TokenKind::assign) return "write `==` to compare";
+  if (asks && !stands_before(tokens, statement, stumble, "then", file)) return "write `if … then … else …`";
+  if (asks && !stands_before(tokens, statement, stumble, "else", file)) return "write `else` and a value: `if … then … else …`";
+  const auto bracket = innermost_open(tokens, statement, stumble);
+  const bool in_body = bracket && opens_body(tokens, *bracket, file);
+  if (in_body && token.kind == TokenKind::colon) return fmt::format("write `{} = …`", before);
+  if (previous && (previous->kind == TokenKind::assign || previous->kind == TokenKind::other_operator)) return fmt::format("write a value after `{}`", before);
+  const bool begins_item = token.kind == TokenKind::number || token.kind == TokenKind::string || token.kind == TokenKind::identifier;
+  if (bracket && !in_body && begins_item) return fmt::format("write `,` before `{}`", text);
+  if (file.text(first.range) == "for") return "a block with an index set stands for all its members: `axis size : int = [64, 216]`, then `lattice ice[n in size] { … }`";
+  const bool head = first.kind == TokenKind::identifier && statement.begin + 1 < statement.end && tokens[statement.begin + 1].kind == TokenKind::identifier;
+  if (head && !bracket) return "write `{` on this line, and `}` where the block ends";
+  if (in_body) return "an attribute is written `name = value`, a block `kind name { … }`";
+  return "a statement is a block `kind name { … }`, or begins with import, param, let, fn, axis, require or target";
+}
+
+Diagnostic stumbled(const std::vector<Token>& tokens, const Statement& statement, std::size_t stumble, const SourceFile& file) {
   const Token& token = tokens[stumble];
   const std::string text(file.text(token.range));
   const Token* previous = stumble > statement.begin ? &tokens[stumble - 1] : nullptr;
 
   if (is_reserved_as_name(tokens, statement, stumble, file)) {
-    return error("E0109", token.range, fmt::format("`{}` is a reserved word, take another name", text));
+    return error("E0109", token.range, fmt::format("`{}` is a reserved word, take another name", text), {fmt::format("write for instance `my_{}`", text)});
   }
   const bool is_param = file.text(tokens[statement.begin].range) == "param";
   if (is_param && stumble == statement.begin + 2 && token.kind != TokenKind::newline) {
@@ -271,6 +326,20 @@ Diagnostic explain_stumble(const std::vector<Token>& tokens, const Statement& st
   } else if (first.kind == TokenKind::identifier && !bracket) {
     diagnostic.helps.push_back("a block is written `kind name { ... }`");
   }
+  return diagnostic;
+}
+
+}  // namespace
+
+std::vector<Statement> scan_statements(const std::vector<Token>& tokens, const SourceFile& file,
+                                       source::DiagnosticSink& sink) {
+  return Scanner(tokens, file, sink).run();
+}
+
+Diagnostic explain_stumble(const std::vector<Token>& tokens, const Statement& statement, std::size_t stumble,
+                           const SourceFile& file) {
+  Diagnostic diagnostic = stumbled(tokens, statement, stumble, file);
+  if (diagnostic.helps.empty()) diagnostic.helps.push_back(help_at(tokens, statement, stumble, file));
   return diagnostic;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct Statement {
   std::size_t begin = 0;
   std::size_t end = 0;
   bool complete = true;  // false: a mistake in it was told already, what the parser says of it is not news
+  std::optional<std::size_t> stray = {};  // its first bracket that closes nothing
 };
 
 /// Finds what can be seen without a grammar - unclosed strings and blocks, meaningless characters, digits grouped by

@@ -94,7 +94,7 @@ void check_grid(const Map& estimate, CheckContext& context) {
     const bool open = range != nullptr && is_interval(*range);
     if (grid == nullptr && open) {
       context.complain({"E0415", "", fmt::format("{} lacks `{}`, which `{}` leaves open", context.block, variable.name, trained.name),
-                        {fmt::format("trained were {}", shown(context, range_of(*range), variable.dimension))}, {fmt::format("write `{} = …`, a value or a list", variable.name)}});
+                        {fmt::format("trained were {}", shown(context, range_of(*range), variable.dimension))}, {fmt::format("write for instance `{} = {}`, a value or a list", variable.name, shown(context, range_of(*range).middle(), variable.dimension))}});
     } else if (grid != nullptr && !open) {
       context.complain({"E0415", variable.name, fmt::format("`{}` was trained at one `{}`, {} has no choice of it", trained.name, variable.name, context.block), {}, {"leave it out"}});
     } else if (grid != nullptr && !(range_of(*range).holds(range_of(*grid).low) && range_of(*range).holds(range_of(*grid).high))) {
@@ -219,7 +219,7 @@ KindSchema estimate() {
 
 void check_rdf(Map& rdf, CheckContext& context) {
   if (!rdf.at("weighted").as_bool() || context.upstream(rdf.at("of")).noun == "sample") return;
-  context.complain({"E0405", "weighted", fmt::format("the samples of {} carry no weights", context.upstream(rdf.at("of")).name), {}, {"leave `weighted` out"}});
+  context.complain({"E0405", "weighted", fmt::format("the samples of `{}` carry no weights", context.upstream(rdf.at("of")).name), {}, {"leave `weighted` out"}});
 }
 
 KindSchema rdf() {

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "compiler/source/diagnostic.h"
 #include "runtime/catalog/values.h"
 #include "runtime/crystal/lattice.h"
 
@@ -126,7 +127,8 @@ void complete_from_repeats(Map& lattice, std::int64_t basis, CheckContext& conte
   if (!expect_three(repeats, context)) return;
   const std::int64_t atoms = repeats[0].as_int() * repeats[1].as_int() * repeats[2].as_int() * basis;
   if (static_cast<double>(atoms) > kMostAtoms) {
-    context.complain({"E0403", "repeats", fmt::format("these repeats hold {} atoms, limit {:.0f}", atoms, kMostAtoms), {}, {}});
+    context.complain({"E0403", "repeats", fmt::format("these repeats hold {} atoms, limit {}", source::grouped(static_cast<std::size_t>(atoms)), source::grouped(static_cast<std::size_t>(kMostAtoms))), {},
+                      {"take fewer cells"}});
     return;
   }
   if (lattice.at("atoms").is_none()) lattice["atoms"] = atoms;
@@ -193,14 +195,15 @@ void check_potential(Map& potential, CheckContext& context) {
   for (const char* power : {"p", "q"}) {
     const Value* value = given(potential, power);
     if (value == nullptr || value->as_double() == std::floor(value->as_double())) continue;
-    context.complain({"E0307", power, fmt::format("the power `{}` of {} is a whole number, got {}", power, context.block, value->as_double()), {}, {}});
+    context.complain({"E0307", power, fmt::format("the power `{}` of {} is a whole number, got {}", power, context.block, value->as_double()), {},
+                      {fmt::format("write `{} = {:.0f}`", power, value->as_double())}});
   }
   const Value* from = given(potential, "switch_from");
   if (from == nullptr) return;
   if (from->as_double() >= potential.at("cutoff").as_double()) {
     context.complain({"E0307", "switch_from", fmt::format("`switch_from` of {} lies below its cutoff {}, got {}", context.block,
                                                           shown(context, potential.at("cutoff").as_double(), "length"), shown(context, from->as_double(), "length")),
-                      {}, {}});
+                      {}, {fmt::format("write for instance `switch_from = {}`", shown(context, 0.9 * potential.at("cutoff").as_double(), "length"))}});
   }
   for (const char* other : {"shift", "tail"}) {
     if (!potential.at(other).as_bool()) continue;
@@ -215,7 +218,7 @@ void complete_lattice(Map& lattice, CheckContext& context) {
   const auto basis = static_cast<std::int64_t>(kind.basis.size());
   if (!lattice.at("repeats").is_none()) return complete_from_repeats(lattice, basis, context);
   if (lattice.at("atoms").is_none()) {
-    context.complain({"E0204", "", fmt::format("{} lacks `atoms`", context.block), {}, {"write `atoms = …`, or `repeats = [i, j, k]`"}});
+    context.complain({"E0204", "", fmt::format("{} lacks `atoms`", context.block), {}, {"write for instance `atoms = 64`, or `repeats = [2, 2, 2]`"}});
     return;
   }
   const std::int64_t atoms = lattice.at("atoms").as_int();
@@ -244,16 +247,20 @@ void expect_wide_box(const Value& system, std::int64_t atoms, const std::string&
   if (!own) repeats = crystal::repeats_for(middle_kind(lattice), atoms).value();
   const Range density = range_of(lattice.at("density"));
   double shortest = INFINITY;
+  std::array<int, 3> enough = repeats;
   for (const unsigned ends : corners(lattice)) {
     const crystal::Vector3 edges = crystal::box_edges(kind_at(lattice, ends), repeats, density.high);
     shortest = std::min(shortest, *std::min_element(edges.begin(), edges.end()));
+    for (std::size_t k = 0; k < 3; ++k) enough[k] = std::max(enough[k], static_cast<int>(std::ceil(2.0 * *cutoff * repeats[k] / edges[k] * (1.0 - 1e-12))));
   }
   if (shortest >= 2.0 * *cutoff * (1.0 - 1e-12)) return;
   const std::string where = density.low == density.high ? "" : fmt::format(" at density {}", shown(context, density.high, "density"));
   context.complain({"E0402", attribute, fmt::format("the box of {} is smaller than twice the cutoff", context.block),
                     {fmt::format("with {} atoms the shortest edge is {}{}, twice the cutoff {}", atoms, shown(context, shortest, "length"), where,
                                  shown(context, 2.0 * *cutoff, "length"))},
-                    {"take more atoms, or write `minimum_image = compatible` to use the nearest image all the same"}});
+                    {fmt::format("take at least {} atoms, {} x {} x {} cells, or write `minimum_image = compatible` to use the nearest image all the same",
+                                 source::grouped(static_cast<std::size_t>(enough[0]) * static_cast<std::size_t>(enough[1]) * static_cast<std::size_t>(enough[2]) * middle_kind(lattice).basis.size()),
+                                 enough[0], enough[1], enough[2])}});
 }
 
 void check_system(Map& system, CheckContext& context) {

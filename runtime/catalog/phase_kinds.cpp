@@ -80,7 +80,7 @@ void check_diagram(Map& diagram, CheckContext& context) {
   }
   const Value* boxes = given(diagram.at("transform"), "box");
   const std::size_t phases = diagram.at("phases").as_list().size();
-  if (boxes == nullptr || !boxes->is_list() || boxes->as_list().size() == phases) return;
+  if (boxes == nullptr || !boxes->is_list() || boxes->as_list().size() == phases || phases < 2) return;
   context.complain({"E0425", "transform", fmt::format("legendre of {} has {} boxes for {} phases", context.block, boxes->as_list().size(), phases), {}, {"write one for each phase, or one for all"}});
 }
 

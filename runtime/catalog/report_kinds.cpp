@@ -21,7 +21,7 @@ void check_series(const schema::Value& series, CheckContext& context) {
   // The name of a member of a family ends in its indices, the block does not.
   const std::string place = fmt::format("series.{}", name.substr(0, name.find('[')));
   if (line == plane) {
-    context.complain({"E0429", plane ? place + ".fill" : "", fmt::format("series `{}` of {} needs either `y` or `fill`, it has {}", name, context.block, plane ? "both" : "neither"), {},
+    context.complain({"E0429", plane ? place + ".fill" : place, fmt::format("series `{}` of {} needs either `y` or `fill`, it has {}", name, context.block, plane ? "both" : "neither"), {},
                       {"write `y = …` for a line or points, `fill = …` for a coloured plane"}});
     return;
   }

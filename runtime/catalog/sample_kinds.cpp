@@ -34,7 +34,7 @@ void check_state(const Value& call, CheckContext& context) {
     const bool open = range != nullptr && is_interval(*range);
     if (value == nullptr && open) {
       context.complain({"E0413", "model", fmt::format("{} draws at one state, `{}` is open in `{}`", context.block, variable.name, trained.name), {},
-                        {fmt::format("write `at(…, {} = …)`", variable.name)}});
+                        {fmt::format("write for instance `model = at({}, {} = {})`", trained.name, variable.name, shown(context, range_of(*range).middle(), variable.dimension))}});
     } else if (value != nullptr && !open) {
       context.complain({"E0415", "model", fmt::format("`{}` was trained at one `{}`, {} cannot draw at another", trained.name, variable.name, context.block), {}, {"leave it out of `at(…)`"}});
     } else if (value != nullptr && !range_of(*range).holds(value->as_double())) {

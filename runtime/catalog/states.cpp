@@ -131,7 +131,7 @@ void expect_one_state(const Map& arguments, CheckContext& context) {
     const std::string attribute = variable.holder == "ensemble" ? "ensemble" : "system";
     context.complain({"E0413", attribute, fmt::format("{} computes at one state, its {} leaves `{}` open", context.block, attribute, variable.name),
                       {fmt::format("`{}` is an interval in the {}", variable.name, variable.holder)},
-                      {fmt::format("write `{} = at(…, {} = …)`", attribute, variable.name)}});
+                      {fmt::format("write for instance `{} = at(…, {} = {})`", attribute, variable.name, shown(context, range_of(*state_of(arguments).find(variable)).middle(), variable.dimension))}});
   }
 }
 

@@ -306,7 +306,7 @@ TEST_CASE("what this version cannot run is checked and noted, what it always doe
   };
   CHECK(said_with("batch = 500", "keep = [positions, energy, log_prob]").empty());
   CHECK(said_with("figure rdf {", "figure rdf {\n size = [300]").find("two ints, width and height, got 1") != std::string::npos);
-  CHECK(said_with("rdf(ref[64].samples)", "rdf(ref[64].samples, weighted = true)").find("the samples of ref[64] carry no weights") != std::string::npos);
+  CHECK(said_with("rdf(ref[64].samples)", "rdf(ref[64].samples, weighted = true)").find("the samples of `ref[64]` carry no weights") != std::string::npos);
   CHECK(said_with("[free_energy, rdf", "[free_energy[99], rdf").find("error[E0211]") != std::string::npos);
 }
 
@@ -319,7 +319,7 @@ TEST_CASE("a potential or lattice that nothing can compute is refused", "[compil
   CHECK(said_with("lambda  = 23.15", "lambda = 23.15; a = -1").find("`potential.a` is above 0") != std::string::npos);
   CHECK(said_with("lambda  = 23.15", "lambda = 23.15; p = 2.5").find("the power `p` of potential `mw` is a whole number, got 2.5") != std::string::npos);
   CHECK(said_with("lambda  = 23.15", "lambda = 23.15; q = 65").find("error[E0307]") != std::string::npos);
-  CHECK(said_with("atoms   = n", "repeats = [10000, 10000, 10000]").find("limit 10000000") != std::string::npos);
+  CHECK(said_with("atoms   = n", "repeats = [10000, 10000, 10000]").find("limit 10 000 000") != std::string::npos);
   CHECK(said_with("atoms   = n", "repeats = [10000, 10000, 10000, 10000, 10000, 10000]").find("three positive ints") != std::string::npos);
 }
 
@@ -394,19 +394,109 @@ TEST_CASE("a program with a piece missing still compiles or is told why", "[comp
   }
 }
 
-TEST_CASE("wrong programs are told what is wrong, where, and what to write", "[compile]") {
+namespace {
+
+const std::filesystem::path kWrong = kSource / "tests/golden/diagnostics";
+
+std::optional<std::string> read_companion(const std::string& path, std::string& problem) {
+  if (std::filesystem::is_regular_file(kWrong / path)) return read(kWrong / path);
+  problem = "cannot read " + path + ": there is no such file";
+  return std::nullopt;
+}
+
+/// What `# -p T=300 K` in the first line of a program gives from outside.
+semantics::Overrides overrides_of(const std::string& text) {
+  const std::string line = text.substr(0, text.find('\n'));
+  const std::size_t equals = line.find('=');
+  if (!line.starts_with("# -p ") || equals == std::string::npos) return {};
+  return {{line.substr(5, equals - 5), {line.substr(equals + 1)}}};
+}
+
+/// What is told of a program, in the order of the source.
+std::vector<source::Diagnostic> told_of(source::SourceMap& sources, bool& compiled) {
+  source::DiagnosticSink sink;
+  const std::string text(sources.main().text());
+  compiled = lowering::compile(sources, catalog(), overrides_of(text), sink, read_companion).has_value();
+  return sink.sorted();
+}
+
+std::vector<std::filesystem::path> wrong_programs() {
   std::vector<std::filesystem::path> programs;
-  for (const auto& entry : std::filesystem::directory_iterator(kSource / "tests/golden/diagnostics")) {
+  for (const auto& entry : std::filesystem::directory_iterator(kWrong)) {
     if (entry.path().extension() == ".bgw") programs.push_back(entry.path());
   }
   std::sort(programs.begin(), programs.end());
-  CHECK(programs.size() >= 40);
-  for (const auto& path : programs) {
-    std::string said;
-    const bool compiled = compile(read(path), &said, {}, path.filename().string()).has_value();
-    INFO(path.filename().string());
-    CHECK(compiled == (path.filename().string()[0] == 'W'));
-    CHECK_FALSE(said.empty());
-    check_golden(said, std::filesystem::path(path).replace_extension(".expected"));
+  return programs;
+}
+
+}  // namespace
+
+TEST_CASE("wrong programs are told what is wrong, where, and what to write", "[compile]") {
+  for (const auto& path : wrong_programs()) {
+    const std::string name = path.filename().string();
+    INFO(name);
+    source::SourceMap sources(name, read(path));
+    bool compiled = false;
+    const std::vector<source::Diagnostic> told = told_of(sources, compiled);
+    CHECK(compiled == (name[0] == 'W'));
+    REQUIRE_FALSE(told.empty());
+    CHECK(told.front().id == name.substr(0, name.find('_')));
+    for (const source::Diagnostic& diagnostic : told) {
+      INFO(diagnostic.message);
+      CHECK((!diagnostic.helps.empty() || !diagnostic.notes.empty()));
+    }
+    check_golden(source::render(told, sources, {}), std::filesystem::path(path).replace_extension(".expected"));
+    check_golden(source::render_json(told, sources) + "\n", std::filesystem::path(path).replace_extension(".json"));
   }
+}
+
+namespace {
+
+/// What a help says to write in the place of what is underlined, "" when it says something else.
+std::string replacement(const source::Diagnostic& diagnostic) {
+  static const std::set<std::string> kWriteInPlace{"E0106", "E0211", "E0303", "E0307"};
+  const std::string help = diagnostic.helps.empty() ? "" : diagnostic.helps.front();
+  const std::size_t first = help.find('`'), last = help.rfind('`');
+  if (first == last || std::count(help.begin(), help.end(), '`') != 2) return "";
+  const std::string before = help.substr(0, first), after = help.substr(last + 1), text = help.substr(first + 1, last - first - 1);
+  if (before == "did you mean " && after == "?" && diagnostic.id != "E0216") return text;
+  return before == "write " && after.empty() && kWriteInPlace.count(diagnostic.id) ? text : "";
+}
+
+}  // namespace
+
+TEST_CASE("what a help proposes mends the mistake", "[compile]") {
+  int tried = 0;
+  for (const auto& path : wrong_programs()) {
+    source::SourceMap sources(path.filename().string(), read(path));
+    bool compiled = false;
+    for (const source::Diagnostic& diagnostic : told_of(sources, compiled)) {
+      const std::string proposed = replacement(diagnostic);
+      if (proposed.empty() || &sources.file_at(diagnostic.range.begin) != &sources.main()) continue;
+      ++tried;
+      std::string text = read(path);
+      text.replace(diagnostic.range.begin, diagnostic.range.end - diagnostic.range.begin, proposed);
+      source::SourceMap mended(path.filename().string(), text);
+      for (const source::Diagnostic& left : told_of(mended, compiled)) {
+        INFO(path.filename().string() << ": " << proposed << " leaves: " << left.message);
+        CHECK((left.id != diagnostic.id || left.message != diagnostic.message || left.range.begin != diagnostic.range.begin));
+      }
+    }
+  }
+  CHECK(tried >= 50);
+}
+
+TEST_CASE("every diagnostic has a program that shows it", "[compile]") {
+  const std::vector<std::string> ids = {
+#define BGW_DIAGNOSTIC(id, title) #id,
+#include "compiler/source/diagnostic_ids.def"
+#undef BGW_DIAGNOSTIC
+  };
+  std::set<std::string> shown;
+  for (const auto& path : wrong_programs()) shown.insert(path.stem().string().substr(0, 5));
+  for (const std::string& id : ids) {
+    INFO(id);
+    CHECK(shown.count(id) == 1);
+  }
+  CHECK(wrong_programs().size() >= 100);
 }
