@@ -73,7 +73,10 @@ std::string Type::describe() const {
     case TypeKind::number: return "a number";
     case TypeKind::boolean: return "true or false";
     case TypeKind::string: return "a string";
-    case TypeKind::word: return words.size() == 1 ? "`" + words[0] + "`" : "one of " + joined(words, "or");
+    case TypeKind::word:
+      names = words;
+      names.insert(names.end(), later.begin(), later.end());  // legal, too
+      return names.size() == 1 ? "`" + names[0] + "`" : "one of " + joined(names, "or");
     case TypeKind::seed: return "a seed (an int)";
     case TypeKind::quantity: return with_article(dimension);
     case TypeKind::list: {
@@ -87,6 +90,7 @@ std::string Type::describe() const {
     case TypeKind::samples: return "samples (of " + joined(nouns, "or") + ")";
     case TypeKind::constructor:
       for (const std::string& noun : nouns) names.push_back(noun + "(…)");
+      for (const std::string& noun : later) names.push_back(noun + "(…)");
       return joined(names, "or");
     case TypeKind::expression: return "a number or a result";
     case TypeKind::any_of:

@@ -128,7 +128,7 @@ bool Elaborator::claim_name(Module& module, const syntax::Name& name, const char
   if (unit_named(name.text) && !(name.text == "lj" && !noun.empty())) {
     error("E0213", name.range, fmt::format("`{}` is a unit, no {} can have its name", name.text, what), {"take another name"});
     told_.insert("unit " + module.source->prefix + name.text);  // where it is used, too, the author does not mean the unit
-    told_.insert("axis " + module.source->prefix + name.text);
+    told_.insert(module.source->prefix + name.text);
     return false;
   }
   const auto declared = module.declarations.find(name.text);
