@@ -91,6 +91,16 @@ TEST_CASE("formatting and printing keep every program of the repository", "[form
   CHECK(programs > 50);
 }
 
+TEST_CASE("the programs that come with bgw stand as fmt writes them", "[format]") {
+  for (const char* folder : {"std", "workflows", "examples"}) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(std::filesystem::path(BGW_SOURCE_DIR) / folder)) {
+      if (entry.path().extension() != ".bgw") continue;
+      INFO(entry.path().filename().string());
+      CHECK(formatted(content_of(entry.path())) == content_of(entry.path()));
+    }
+  }
+}
+
 TEST_CASE("attributes and declarations stand in columns", "[format]") {
   CHECK(formatted("param T:temperature=200 K in 50 K..260 K\nparam steps : int=60\n\nlattice ice[n in size]{\nkind=fcc\n  atoms = n  # all\n\n\n\n"
                   "density=0.03 /angstrom^3\n}") ==
