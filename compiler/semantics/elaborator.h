@@ -145,6 +145,16 @@ std::string meant_by(const std::string& name, const std::vector<std::string>& ca
 /// The unit that is meant by `Kelvin` or `Angstrom`; "" when none is.
 std::string unit_meant(const std::string& name);
 
+/// A block as it is named: by its name, with its kind or its import in front.
+struct BlockPath {
+  const syntax::Reference* reference = nullptr;
+  Module* module = nullptr;
+  std::string kind;            // "" when it is not said
+  const syntax::Name* name = nullptr;
+  std::size_t next = 0;        // the first trailer behind the name
+  const syntax::IndexTrailer* index() const;
+};
+
 /// Where a value stands, for messages: "`ensemble.temperature`".
 struct Site {
   std::string_view owner;
@@ -191,6 +201,7 @@ class Elaborator {
   void resolve_targets();
   void resolve_target(const syntax::Target& target);
   void add_wanted(const syntax::Expression& expression, TargetDeclaration& declaration);
+  Family* wanted_family(const BlockPath& path);
   void resolve_requires();
 
   // expressions.cpp
@@ -221,6 +232,7 @@ class Elaborator {
                          std::size_t& next, const Scope& scope);
   Evaluated element(const Evaluated& of, const syntax::IndexTrailer& index, const Scope& scope, SourceRange range);
   Evaluated trailing_call(const Evaluated& of, const syntax::CallTrailer& call, const Scope& scope, SourceRange range);
+  BlockPath block_path(Module& module, const syntax::Reference& reference);
   std::vector<Family*> families_named(Module& module, const std::string& kind, const std::string& name);
   std::string member_of(const Family& family, const Scope& scope) const;
 
@@ -283,10 +295,14 @@ class Elaborator {
   Instance& add_instance(const schema::KindSchema& kind, const std::string& block, SourceRange range);
   void warn_same_seed(Family& family);
 
-  // members.cpp
+  // extends.cpp
   void shape_family(Family& family);
-  void plan_family(Family& family);
   void plan_bases(Family& family);
+  Family* base_at(Family& family, const BlockPath& path);
+  std::optional<Family::Base> bound_base(Family& base, const BlockPath& path, SourceRange range);
+
+  // members.cpp
+  void plan_family(Family& family);
   void plan_members(MembersPlan& plan, const std::string& title);
   void resolve_members(MembersPlan& plan, const std::vector<schema::Attribute>& attributes, const std::string& discriminator,
                        const std::string& owner, const std::string& title, SourceRange where, std::vector<Scope>& scopes,

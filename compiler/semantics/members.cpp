@@ -46,19 +46,6 @@ void add(Traits& to, const Traits& from) {
 
 }  // namespace
 
-/// The axes of a family and what it extends.
-void Elaborator::shape_family(Family& family) {
-  if (family.shaped) return;
-  family.shaped = true;
-  if (!family.good) return;
-  std::size_t total = 0;
-  if (family.instances.empty()) {  // of an imported file
-    family.good = find_axes(family, total);
-    most_work_ += 300 * total;
-  }
-  if (family.good) plan_bases(family);
-}
-
 /// What of a family is the same for all its members, worked out when the first is asked for.
 void Elaborator::plan_family(Family& family) {
   if (family.planned) return;
@@ -78,83 +65,6 @@ void Elaborator::plan_family(Family& family) {
     // Told once; its members are resolved all the same, so that other mistakes in them are told too.
     family.members.layouts.clear();
   }
-}
-
-/// The blocks that `extends` names, nearest first.
-void Elaborator::plan_bases(Family& family) {
-  if (!family.block->base) return;
-  const auto* reference = std::get_if<syntax::Reference>(&family.block->base->what);
-  const SourceRange range = family.block->base->range;
-  Module* module = family.module;
-  const syntax::Name* name = &reference->name;
-  std::size_t next = 0;
-  const auto step = [&]() -> const syntax::MemberTrailer* {
-    return next < reference->trailers.size() ? std::get_if<syntax::MemberTrailer>(&reference->trailers[next].what) : nullptr;
-  };
-  const auto fail = [&](const char* id, SourceRange place, std::string message, std::vector<std::string> helps) {
-    error(id, place, std::move(message), std::move(helps));
-    family.good = false;
-  };
-  if (const auto import = module->imports.find(name->text); import != module->imports.end() && !module->families.count(name->text) && step()) {
-    module->used_imports.insert(name->text);
-    module = import->second;
-    name = &step()->name;
-    ++next;
-  }
-  if (name->text == family.block->kind.text && !module->families.count(name->text) && step()) {
-    name = &step()->name;
-    ++next;
-  }
-  std::vector<Family*> candidates = families_named(*module, family.block->kind.text, name->text);
-  if (candidates.empty()) {
-    std::vector<std::string> known;
-    for (const auto& [other, families] : module->families) {
-      if (std::any_of(families.begin(), families.end(), [&](const Family* f) { return f->block->kind.text == family.block->kind.text && f != &family; })) known.push_back(other);
-    }
-    const bool other_kind = module->families.count(name->text) != 0;
-    std::vector<std::string> helps = did_you_mean(name->text, known);
-    if (helps.empty() && !known.empty()) helps.push_back(fmt::format("there is {}", fmt::join(known, ", ")));
-    if (helps.empty()) helps.push_back("leave `extends` out");
-    fail(other_kind ? "E0221" : "E0207", name->range,
-         other_kind ? fmt::format("`{}` is no {}, a block extends one of its own kind", name->text, family.block->kind.text)
-                    : fmt::format("there is no {} `{}` to extend", family.block->kind.text, name->text), helps);
-    return;
-  }
-  Family& base = *candidates[0];
-  base.used = true;
-  if (!base.good) {
-    family.good = false;
-    return;
-  }
-  if (std::find(chain_.begin(), chain_.end(), "extends " + base.name) != chain_.end() || &base == &family) {
-    fail("E0210", range, fmt::format("`{}` extends itself", family.name), {"let one of them stand on its own"});
-    return;
-  }
-  const syntax::IndexTrailer* index = next < reference->trailers.size() ? std::get_if<syntax::IndexTrailer>(&reference->trailers[next].what) : nullptr;
-  if (next + (index ? 1 : 0) != reference->trailers.size()) {
-    fail("E0221", range, "`extends` names a block", {fmt::format("write `extends {}`", name->text)});
-    return;
-  }
-  const std::size_t given = index ? index->arguments.size() : 0;
-  if (given != base.axes.size()) {
-    fail("E0211", range, fmt::format("`{}` has {} {}, got {}", name->text, base.axes.size(), base.axes.size() == 1 ? "index" : "indices", given),
-         {fmt::format("write `extends {}[{}]`", name->text, fmt::join(base.variables, ", "))});
-    return;
-  }
-  Family::Base own{&base, {}};
-  for (std::size_t i = 0; i < given; ++i) {
-    if (index->arguments[i].all || index->arguments[i].axis) {
-      fail("E0211", index->arguments[i].range, "`extends` takes one member", {fmt::format("write `extends {}[{}]`", name->text, fmt::join(base.variables, ", "))});
-      return;
-    }
-    own.bindings.emplace_back(base.variables[i], index->arguments[i].value.get());
-  }
-  chain_.push_back("extends " + family.name);
-  shape_family(base);  // the base alone need not be complete
-  chain_.pop_back();
-  family.good = family.good && base.good;
-  family.bases.push_back(std::move(own));
-  family.bases.insert(family.bases.end(), base.bases.begin(), base.bases.end());
 }
 
 /// Which attribute stands where: the author's own before those it extends.

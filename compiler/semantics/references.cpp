@@ -133,6 +133,31 @@ Evaluated Elaborator::imported_value(Module& module, const syntax::Reference& re
                did_you_mean(dot->name.text, known, fmt::format("it has {}", fmt::join(known, ", "))));
 }
 
+const syntax::IndexTrailer* BlockPath::index() const {
+  return next < reference->trailers.size() ? std::get_if<syntax::IndexTrailer>(&reference->trailers[next].what) : nullptr;
+}
+
+/// `draws`, `sample.draws`, `water.draws`, `water.sample.draws`: where a block is named, not its value.
+BlockPath Elaborator::block_path(Module& module, const syntax::Reference& reference) {
+  BlockPath path{&reference, &module, {}, &reference.name, 0};
+  const auto step = [&]() -> const syntax::Name* {
+    const auto* dot = path.next < reference.trailers.size() ? std::get_if<syntax::MemberTrailer>(&reference.trailers[path.next].what) : nullptr;
+    return dot && !path.module->families.count(path.name->text) ? &dot->name : nullptr;
+  };
+  if (const auto import = module.imports.find(path.name->text); import != module.imports.end() && step()) {
+    module.used_imports.insert(path.name->text);
+    path.name = step();
+    path.module = import->second;
+    ++path.next;
+  }
+  if (catalog_.find_kind(path.name->text) && step()) {
+    path.kind = path.name->text;
+    path.name = step();
+    ++path.next;
+  }
+  return path;
+}
+
 /// Blocks of a file by name; with a kind only those of it.
 std::vector<Family*> Elaborator::families_named(Module& module, const std::string& kind, const std::string& name) {
   const auto found = module.families.find(name);

@@ -72,6 +72,27 @@ void Elaborator::resolve_target(const syntax::Target& target) {
   model_->targets.push_back(std::move(declaration));
 }
 
+/// The family a target names; nullptr when what is wrong was told.
+Family* Elaborator::wanted_family(const BlockPath& path) {
+  const syntax::Name& name = *path.name;
+  const std::vector<Family*> matching = families_named(*path.module, path.kind, name.text);
+  if (matching.empty()) {
+    ++errors_;
+    if (!told_.insert(path.module->source->prefix + name.text).second) return nullptr;
+    std::vector<std::string> known;
+    for (const auto& [family, all] : path.module->families) known.push_back(family);
+    error("E0207", name.range, fmt::format("`{}` is not defined", name.text), did_you_mean(name.text, known, fmt::format("a target lists blocks, as {}", fmt::join(known, ", "))));
+    return nullptr;
+  }
+  if (matching.size() == 1) return matching[0];
+  const auto same_kind = [&](const Family* other) { return other->block->kind.text == matching.front()->block->kind.text; };
+  if (std::all_of(matching.begin(), matching.end(), same_kind)) return nullptr;  // told where it is defined twice
+  std::vector<std::string> kinds;
+  for (const Family* family : matching) kinds.push_back(fmt::format("`{}.{}`", family->block->kind.text, name.text));
+  error("E0214", name.range, fmt::format("`{}` names several blocks", name.text), {fmt::format("write {}", fmt::join(kinds, " or "))});
+  return nullptr;
+}
+
 /// A family, a member or a slice of it.
 void Elaborator::add_wanted(const syntax::Expression& expression, TargetDeclaration& declaration) {
   const auto* reference = std::get_if<syntax::Reference>(&expression.what);
@@ -79,60 +100,27 @@ void Elaborator::add_wanted(const syntax::Expression& expression, TargetDeclarat
     error("E0218", expression.range, "a target lists tasks, families and slices", {"write for instance `target quick = [F[64], rdf]`"});
     return;
   }
-  Module* module = &main();
-  const syntax::Name* name = &reference->name;
-  std::string noun;
-  std::size_t next = 0;
-  const auto step = [&]() -> const syntax::MemberTrailer* {
-    return next < reference->trailers.size() ? std::get_if<syntax::MemberTrailer>(&reference->trailers[next].what) : nullptr;
-  };
-  if (const auto import = module->imports.find(name->text); import != module->imports.end() && !module->families.count(name->text) && step()) {
-    module->used_imports.insert(name->text);
-    name = &step()->name;
-    module = import->second;
-    ++next;
-  }
-  if (catalog_.find_kind(name->text) && !module->families.count(name->text) && step()) {
-    noun = name->text;
-    name = &step()->name;
-    ++next;
-  }
-  const std::vector<Family*> matching = families_named(*module, noun, name->text);
-  if (matching.empty()) {
-    ++errors_;
-    if (!told_.insert(module->source->prefix + name->text).second) return;
-    std::vector<std::string> known;
-    for (const auto& [family, all] : module->families) known.push_back(family);
-    error("E0207", name->range, fmt::format("`{}` is not defined", name->text), did_you_mean(name->text, known, fmt::format("a target lists blocks, as {}", fmt::join(known, ", "))));
+  const BlockPath path = block_path(main(), *reference);
+  Family* family = wanted_family(path);
+  if (!family || !family->good || !family->kind) return;
+  const std::string& name = path.name->text;
+  if (family->kind->makes == schema::Makes::value || family->kind->makes == schema::Makes::policy) {
+    error("E0218", expression.range, fmt::format("{} `{}` is a value, nothing is run for it", family->kind->noun, name), {"a target lists tasks"});
     return;
   }
-  if (matching.size() != 1) {
-    const auto same_kind = [&](const Family* other) { return other->block->kind.text == matching.front()->block->kind.text; };
-    if (std::all_of(matching.begin(), matching.end(), same_kind)) return;  // told where it is defined twice
-    std::vector<std::string> kinds;
-    for (const Family* family : matching) kinds.push_back(fmt::format("`{}.{}`", family->block->kind.text, name->text));
-    error("E0214", name->range, fmt::format("`{}` names several blocks", name->text), {fmt::format("write {}", fmt::join(kinds, " or "))});
+  const syntax::IndexTrailer* index = path.index();
+  if (path.next + (index ? 1 : 0) != reference->trailers.size()) {
+    error("E0218", expression.range, "a target lists tasks, not their results", {fmt::format("write `{}`", name)});
     return;
   }
-  Family& family = *matching[0];
-  if (!family.good || !family.kind) return;
-  if (family.kind->makes == schema::Makes::value || family.kind->makes == schema::Makes::policy) {
-    error("E0218", expression.range, fmt::format("{} `{}` is a value, nothing is run for it", family.kind->noun, name->text), {"a target lists tasks"});
-    return;
-  }
-  const syntax::IndexTrailer* index = next < reference->trailers.size() ? std::get_if<syntax::IndexTrailer>(&reference->trailers[next].what) : nullptr;
-  if (next + (index ? 1 : 0) != reference->trailers.size()) {
-    error("E0218", expression.range, "a target lists tasks, not their results", {fmt::format("write `{}`", name->text)});
-    return;
-  }
-  if (index && family.kind->indexed_as_rows) {
-    error("E0211", expression.range, fmt::format("{} `{}` is made as a whole, its index set are its rows", family.kind->noun, name->text), {fmt::format("write `{}`", name->text)});
+  if (index && family->kind->indexed_as_rows) {
+    error("E0211", expression.range, fmt::format("{} `{}` is made as a whole, its index set are its rows", family->kind->noun, name), {fmt::format("write `{}`", name)});
     return;
   }
   bool sliced = false, wrong = false;
   Scope scope;
   scope.module = &main();
-  std::vector<const Instance*> chosen = select(family, index, scope, expression.range, sliced, wrong);
+  const std::vector<const Instance*> chosen = select(*family, index, scope, expression.range, sliced, wrong);
   declaration.wanted.insert(declaration.wanted.end(), chosen.begin(), chosen.end());
 }
 
