@@ -83,8 +83,8 @@ LPAREN:'('; RPAREN:')'; LBRACK:'['; RBRACK:']'; LBRACE:'{'; RBRACE:'}';
 
 NUMBER  : DIGITS ('.' DIGITS)? ([eE] [+-]? DIGITS)? ;
 fragment DIGITS : [0-9] ([0-9_]* [0-9])? ;
-STRING  : '"' (~["\\\r\n] | '\\' .)* '"' ;
-UNTERMINATED_STRING : '"' (~["\\\r\n] | '\\' .)* ;
+STRING  : '"' (~["\\\r\n] | '\\' ~[\r\n])* '"' ;
+UNTERMINATED_STRING : '"' (~["\\\r\n] | '\\' ~[\r\n])* '\\'? ;
 ID      : [\p{L}_] [\p{L}\p{N}_]* ;
 NL      : '\r'? '\n' ;
 DOC     : '##' ~[\r\n]* -> channel(2) ;      // kept: shown on hover and in the report

@@ -110,7 +110,8 @@ class Hand {
     return end;
   }
 
-  /// To the closing quote; without one as far as the line goes. A backslash takes any character with it.
+  /// To the closing quote; without one as far as the line goes. A backslash takes a character with it, but
+  /// no line end.
   std::size_t string(std::size_t at) {
     type = BgwLexer::UNTERMINATED_STRING;
     std::size_t end = at + 1;
@@ -125,8 +126,9 @@ class Hand {
         ++end;
         continue;
       }
-      if (end + 1 >= text_.size()) break;
-      end += 2;
+      ++end;
+      if (end >= text_.size() || text_[end] == '\r' || text_[end] == '\n') break;
+      ++end;
       while (end < text_.size() && is_continuation(text_[end])) ++end;
     }
     return end;
