@@ -42,9 +42,21 @@ std::string printable(std::string_view text) {
   return out;
 }
 
+constexpr std::size_t kWidestExcerpt = 400;
+
+/// Where the excerpt of a line begins: with the line, or in a long one a little before what is marked.
+std::size_t excerpt_begin(const SourceFile& file, std::size_t marked) {
+  const std::string_view line = file.line_at(marked);
+  std::size_t begin = std::min(marked - file.line_begin(marked), line.size());
+  if (begin <= kWidestExcerpt * 3 / 4) return file.line_begin(marked);
+  begin -= kWidestExcerpt / 4;
+  while (begin > 0 && (static_cast<unsigned char>(line[begin]) & 0xC0) == 0x80) --begin;  // whole characters
+  return file.line_begin(marked) + begin;
+}
+
 /// A source line as shown: tabs become one space, so that carets stand where they should.
 std::string shown(std::string_view line) {
-  std::size_t end = std::min<std::size_t>(line.size(), 400);
+  std::size_t end = std::min<std::size_t>(line.size(), kWidestExcerpt);
   while (end < line.size() && end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80) --end;  // whole characters
   std::string text(line.substr(0, end));
   std::replace(text.begin(), text.end(), '\t', ' ');
@@ -55,6 +67,7 @@ std::string shown(std::string_view line) {
 struct Excerpt {
   const SourceFile* file;
   std::size_t line;
+  std::size_t begin;  // where the text begins in the file
   std::string text;
   std::vector<std::pair<SourceRange, std::pair<char, std::string>>> marks;
 };
@@ -62,16 +75,17 @@ using Excerpts = std::map<std::size_t, Excerpt>;  // by the offset of the line
 
 void mark(Excerpts& excerpts, const SourceMap& sources, SourceRange range, char sign, const std::string& label) {
   const SourceFile& file = sources.file_at(range.begin);
-  const Excerpt fresh{&file, file.position(range.begin).line, shown(file.line_at(range.begin)), {}};
+  const std::size_t begin = excerpt_begin(file, range.begin), line = file.line_begin(range.begin);
+  const Excerpt fresh{&file, file.position(range.begin).line, begin, shown(file.line_at(range.begin).substr(begin - line)), {}};
   auto& excerpt = excerpts.try_emplace(file.line_begin(range.begin), fresh).first->second;
   excerpt.marks.push_back({range, {sign, label}});
 }
 
-std::string mark_line(const SourceFile& file, SourceRange range, char sign, const std::string& label) {
-  const std::string_view line = file.line_at(range.begin);
-  const std::size_t begin = file.line_begin(range.begin);
-  const std::size_t line_end = begin + line.size();
-  const std::size_t first = std::min(range.begin, line_end);
+std::string mark_line(const Excerpt& excerpt, SourceRange range, char sign, const std::string& label) {
+  const SourceFile& file = *excerpt.file;
+  const std::size_t begin = excerpt.begin;
+  const std::size_t line_end = std::min(file.line_begin(range.begin) + file.line_at(range.begin).size(), begin + kWidestExcerpt);
+  const std::size_t first = std::min(std::max(range.begin, begin), line_end);
   const std::size_t last = std::max(std::min(range.end, line_end), first);
   const std::size_t indent = characters(file.text({begin, first}));
   const std::size_t width = std::max<std::size_t>(1, characters(file.text({first, last})));
@@ -105,7 +119,7 @@ std::string render_one(const Diagnostic& d, const SourceMap& sources, const Pale
       for (const auto& [range, what] : excerpt.marks) {
         const char* colour = what.first == '^' ? p.of(d.severity) : p.frame;
         out += fmt::format("{} {}|{} {}{}{}\n", blank, p.frame, p.off, colour,
-                           mark_line(*excerpt.file, range, what.first, what.second), p.off);
+                           mark_line(excerpt, range, what.first, what.second), p.off);
       }
     }
   };

@@ -84,6 +84,17 @@ TEST_CASE("a place outside the text or in a cut line is still shown", "[source]"
   CHECK_FALSE(first_invalid_utf8(render({d}, file, {})));
 }
 
+TEST_CASE("a mark far along a line is shown with what surrounds it", "[source]") {
+  const std::string before(100'000, 'x');
+  const SourceMap file("p", before + " wrong " + before);
+  Diagnostic d{"E0109", Severity::error, {100'001, 100'006}, "far", "", {}, {}, {}};
+  const std::string said = render({d}, file, {});
+  CHECK(said.size() < 1000);
+  CHECK(said.find("--> p:1:100002") != std::string::npos);
+  const std::size_t text = said.find("1 | ") + 4, marks = said.find("  | ", text) + 4;
+  CHECK(said.find("wrong") - text == said.find("^^^^^") - marks);
+}
+
 TEST_CASE("the nearest name is at most three edits away", "[source]") {
   const std::vector<std::string> kinds = {"ensemble", "estimate", "train"};
   CHECK(nearest("ensembel", kinds) == "ensemble");
