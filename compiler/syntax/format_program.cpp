@@ -47,6 +47,7 @@ class RoleFinder {
     for (std::size_t i = 0; i < tokens_.size(); ++i) {
       look_before(i);
       if (tokens_[i].channel != Channel::program) continue;
+      if (tokens_[i].kind == "NL" && roles_[i].in_brackets) continue;  // separates nothing
       look_at(i);
       last_ = tokens_[i].kind;
     }

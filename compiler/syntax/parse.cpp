@@ -116,6 +116,42 @@ void read_tokens(const SourceFile& file, Tokens& tokens) {
   tokens.ours.push_back({TokenKind::end, {file.end() - 1, file.end() - 1}, last_line, 0});
 }
 
+/// True when each bracket is closed by its own.
+bool brackets_match(const Tokens& tokens) {
+  std::vector<std::size_t> open;
+  const auto closing = [](std::size_t type) { return type == BgwLexer::LPAREN ? BgwLexer::RPAREN : type == BgwLexer::LBRACK ? BgwLexer::RBRACK : BgwLexer::RBRACE; };
+  for (std::size_t i = 0; i < tokens.types.size(); ++i) {
+    if (tokens.ours[i].kind == TokenKind::open) open.push_back(tokens.types[i]);
+    if (tokens.ours[i].kind != TokenKind::close) continue;
+    if (open.empty() || closing(open.back()) != tokens.types[i]) return false;
+    open.pop_back();
+  }
+  return open.empty();
+}
+
+/// Inside ( [ and the braces of a map a line end separates nothing. Where a bracket is missing it stays: it may be the
+/// end of the statement.
+void drop_inner_line_ends(Tokens& tokens) {
+  if (!brackets_match(tokens)) return;
+  std::vector<bool> separates;  // for every open bracket: the braces of a block
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < tokens.types.size(); ++i) {
+    const TokenKind kind = tokens.ours[i].kind;
+    if (kind == TokenKind::newline && !separates.empty() && !separates.back()) continue;
+    if (kind == TokenKind::open) {
+      const TokenKind before = kept == 0 ? TokenKind::newline : tokens.ours[kept - 1].kind;
+      separates.push_back(tokens.types[i] == BgwLexer::LBRACE && (before == TokenKind::identifier || before == TokenKind::close));
+    } else if (kind == TokenKind::close) {
+      separates.pop_back();
+    }
+    tokens.types[kept] = tokens.types[i];
+    tokens.ours[kept++] = tokens.ours[i];
+  }
+  tokens.ours[kept] = tokens.ours.back();
+  tokens.types.resize(kept);
+  tokens.ours.resize(kept + 1);
+}
+
 /// ANTLR's form of a token; its place is in bytes, its text is in the file.
 std::unique_ptr<antlr4::Token> antlr_token(Tokens& tokens, std::size_t index) {
   const Token& ours = tokens.ours[index];
@@ -480,6 +516,7 @@ std::vector<SourceToken> lex(const SourceFile& file) {
 std::optional<File> parse(const SourceFile& source, DiagnosticSink& sink) {
   Tokens tokens;
   read_tokens(source, tokens);
+  drop_inner_line_ends(tokens);
   const std::vector<Statement> statements = scan_statements(tokens.ours, source, sink);
   if (statements.empty()) {
     if (!sink.has_errors()) {

@@ -109,6 +109,30 @@ TEST_CASE("operators bind as in mathematics", "[syntax]") {
   CHECK(std::holds_alternative<syntax::Binary>(power.right->what));
 }
 
+TEST_CASE("inside lists, maps and brackets a line end separates nothing", "[syntax]") {
+  const auto tree = [](const std::string& text) {
+    const Parsed parsed = parse("bgw 1\n" + text + "\n");
+    INFO(told(parsed));
+    REQUIRE(parsed.tree);
+    CHECK(parsed.sink.error_count() == 0);
+    return syntax::print_ast(*parsed.tree);
+  };
+  CHECK(tree("let a = (1 +\n 2\n - 3)") == tree("let a = (1 + 2 - 3)"));
+  CHECK(tree("let a = [1\n, 2,\n\n 3\n]") == tree("let a = [1, 2, 3]"));
+  CHECK(tree("let a = [x # each\n for x in [1, 2]\n if x > 1]") == tree("let a = [x for x in [1, 2] if x > 1]"));
+  CHECK(tree("base b { system = at(w,\n density\n = 3)\n kind = scha }") == tree("base b { system = at(w, density = 3); kind = scha }"));
+  CHECK(parse("bgw 1\nlet a = 1\n + 2\n").sink.has_errors());
+  CHECK(parse("bgw 1\nbase b { kind\n = scha }\n").sink.has_errors());
+}
+
+TEST_CASE("a string ends on its line, also behind a backslash", "[syntax]") {
+  for (const char* end : {"\n", "\r\n"}) {
+    const std::string said = told(parse(std::string("bgw 1\nlet a = \"abc\\") + end + "let b = 1\n"));
+    CHECK(said.find("E0101") != std::string::npos);
+    CHECK(said.find("E0107") == std::string::npos);
+  }
+}
+
 TEST_CASE("no input makes the parser crash", "[syntax]") {
   const std::string hostile[] = {std::string(20000, '('), std::string(20000, '{') + "\n", std::string(20000, '-'),
                                  "let a = " + std::string(20000, '['), std::string("let a = 1\0 2", 12),
