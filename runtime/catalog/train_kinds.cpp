@@ -124,6 +124,9 @@ void check_train(Map& train, CheckContext& context) {
   check_conditions(train, context);
   check_warm_start(train, context);
   const schema::List& stages = train.at("stages").as_list();
+  if (stages.empty()) {
+    context.complain({"E0204", "", fmt::format("{} has no `stage`: the `when` of each is false", context.block), {}, {"let one of them hold for every member"}});
+  }
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const bool last = i + 1 == stages.size();
     check_schedule(stages[i], last, "temperature", "temperature", mine.ensemble->at("temperature"), context);
