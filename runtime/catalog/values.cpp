@@ -51,13 +51,6 @@ Range range_of(const Value& value) {
   return range;
 }
 
-bool is_ascending(const schema::List& numbers) {
-  for (std::size_t i = 1; i < numbers.size(); ++i) {
-    if (!(numbers[i - 1].as_double() < numbers[i].as_double())) return false;
-  }
-  return true;
-}
-
 std::string shown(const schema::CheckContext& context, double value, const std::string& dimension) {
   return dimension.empty() ? fmt::format("{:.6g}", value) : context.shown(value, dimension.c_str());
 }

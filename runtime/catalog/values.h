@@ -36,7 +36,6 @@ struct Range {
 bool is_interval(const schema::Value& value);
 /// Of a number, an interval, or a list of numbers.
 Range range_of(const schema::Value& value);
-bool is_ascending(const schema::List& numbers);
 
 /// A number as the author would write it; "" is a number without a unit.
 std::string shown(const schema::CheckContext& context, double value, const std::string& dimension);

@@ -230,8 +230,6 @@ TEST_CASE("a range holds its ends however they were computed", "[catalog]") {
   CHECK_FALSE(range.holds(0.91));
   CHECK_FALSE(range.holds(0.29));
   CHECK(catalog::range_of(schema::List{3.0, 1.0, 2.0}).low == 1.0);
-  CHECK(catalog::is_ascending({1.0, 2.0, 3.0}));
-  CHECK_FALSE(catalog::is_ascending({1.0, 1.0}));
 }
 
 TEST_CASE("the stiffest mode is that of springs between neighbours", "[catalog]") {
