@@ -13,6 +13,8 @@ using schema::Value;
 std::string join(const std::string& path, const std::string& name) { return path.empty() ? name : path + "." + name; }
 
 bool names_task(const std::string& name, const Value& member) { return name == "task" && member.is_int(); }
+/// The indices of a row of a table, by names of the author's, of which one may be `task`.
+bool is_index(const std::string& name) { return name == "index"; }
 bool is_length(const std::string& name) { return name == "steps" || name == "count" || name == "produce"; }
 
 bool holds_task(const Value& value, const schema::JsonTexts& plain) {
@@ -21,7 +23,7 @@ bool holds_task(const Value& value, const schema::JsonTexts& plain) {
     return std::any_of(value.as_list().begin(), value.as_list().end(), [&](const Value& item) { return holds_task(item, plain); });
   }
   const Map& map = value.as_map();
-  return std::any_of(map.begin(), map.end(), [&](const auto& member) { return names_task(member.first, member.second) || holds_task(member.second, plain); });
+  return std::any_of(map.begin(), map.end(), [&](const auto& member) { return names_task(member.first, member.second) || (!is_index(member.first) && holds_task(member.second, plain)); });
 }
 
 }  // namespace
@@ -36,7 +38,7 @@ Value RoleWriter::rewrite(const Value& value, const std::string& path) {
   Map map = value.as_map();
   for (auto& [name, member] : map) {
     if (names_task(name, member)) member = role_of(member.as_int(), path);
-    else if (member.identity() != nullptr) member = rewrite(member, join(path, name));
+    else if (member.identity() != nullptr && !is_index(name)) member = rewrite(member, join(path, name));
   }
   return map;
 }

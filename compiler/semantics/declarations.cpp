@@ -38,6 +38,7 @@ Evaluated Elaborator::value_of(Declaration& declaration) {
   }
   declaration.state = Declaration::State::running;
   chain_.push_back(name.text);
+  const Type* outer_type = std::exchange(asked_, nullptr);
   if (const auto* param = std::get_if<syntax::Param>(&declaration.item->what)) {
     declaration.value = evaluate_param(*param, *declaration.module);
   } else if (const auto* axis = std::get_if<syntax::Axis>(&declaration.item->what)) {
@@ -49,6 +50,7 @@ Evaluated Elaborator::value_of(Declaration& declaration) {
     scope.run_time = true;
     declaration.value = let.type ? typed(*let.type, *let.value, let.name.text, scope) : evaluate(*let.value, scope);
   }
+  asked_ = outer_type;
   chain_.pop_back();
   declaration.state = Declaration::State::done;
   return declaration.value;

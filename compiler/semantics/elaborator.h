@@ -231,7 +231,6 @@ class Elaborator {
   Evaluated family_value(const syntax::Name& at, const std::vector<Family*>& families, const syntax::Reference& reference,
                          std::size_t& next, const Scope& scope);
   Evaluated element(const Evaluated& of, const syntax::IndexTrailer& index, const Scope& scope, SourceRange range);
-  Evaluated trailing_call(const Evaluated& of, const syntax::CallTrailer& call, const Scope& scope, SourceRange range);
   BlockPath block_path(Module& module, const syntax::Reference& reference);
   std::vector<Family*> families_named(Module& module, const std::string& kind, const std::string& name);
   std::string member_of(const Family& family, const Scope& scope) const;
@@ -239,6 +238,7 @@ class Elaborator {
   // selection.cpp
   std::vector<const Instance*> select(Family& family, const syntax::IndexTrailer* index, const Scope& scope, SourceRange range,
                                       bool& sliced, bool& wrong, bool* none = nullptr);
+  std::optional<std::size_t> position_on(const Family& family, std::size_t at, const Evaluated& wanted, SourceRange range);
   bool positions_of(Family& family, const syntax::IndexArgument& argument, std::size_t at, const Scope& scope,
                     std::vector<std::size_t>& positions, bool* none);
 
@@ -285,10 +285,10 @@ class Elaborator {
 
   // instances.cpp
   Instance* instance_at(Family& family, std::size_t position, std::optional<SourceRange> asked_at = {});
+  void enter_bases(const Family& family, std::vector<Scope>& scopes);
   void resolve_instance(Family& family, Instance& instance, std::vector<Scope>& scopes);
-  void settle(Family& family, Instance& instance);
   void note_written_units(Family& family, Instance& instance, const Scope& scope);
-  void check_expectation(Family& family, Instance& instance, const Scope& scope, schema::Map& arguments);
+  void check_expectation(Family& family, Instance& instance, const std::vector<Scope>& scopes, schema::Map& arguments);
   bool run_domain_check(Instance& instance, schema::Map& arguments, Family* family);
   void resolve_all();
   bool find_axes(Family& family, std::size_t& total);
@@ -366,7 +366,8 @@ class Elaborator {
 double scale_factor(const Scale& scale, const units::Dimension& dimension);
 /// True when one of the names stands in the expression.
 bool mentions(const syntax::Expression& expression, const std::set<std::string_view>& names);
-/// Every name that stands alone or in front in the expression.
-void each_reference(const syntax::Expression& expression, const std::function<void(const syntax::Reference&, SourceRange)>& visit);
+/// Every name that stands alone or in front in the expression; `bind` is given its comprehensions.
+void each_reference(const syntax::Expression& expression, const std::function<void(const syntax::Reference&, SourceRange)>& visit,
+                    const std::function<void(const syntax::Comprehension&)>& bind = {});
 
 }  // namespace bgw::semantics

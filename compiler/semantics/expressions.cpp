@@ -69,9 +69,13 @@ bool Elaborator::affords(std::size_t work, SourceRange range) {
 Evaluated Elaborator::evaluate(const syntax::Expression& expression, const Scope& scope, const std::vector<std::string>* words) {
   if (!affords(1, expression.range)) return poison();
   if (depth_ > kDeepest) return error("E0309", expression.range, "this expression is nested too deeply", {"give its parts names with `let`"});
+  // What is asked for holds for the value itself, not for the numbers and conditions that it is made of.
+  const bool itself = std::holds_alternative<syntax::Reference>(expression.what) || std::holds_alternative<syntax::Conditional>(expression.what);
+  const schema::Type* outer = std::exchange(asked_, itself ? asked_ : nullptr);
   ++depth_;
   Evaluated value = evaluate_any(expression, scope, words);
   --depth_;
+  asked_ = outer;
   return value;
 }
 
@@ -342,7 +346,8 @@ Evaluated Elaborator::range_of(const syntax::RangeExpression& part, const Scope&
   }
   std::vector<Evaluated> list;
   if (i && j && step.as<std::int64_t>()) {
-    for (std::int64_t n = *i; n <= *j; n += *step.as<std::int64_t>()) list.push_back({n, place});
+    bool overflow = false;  // of the one after the last
+    for (std::int64_t n = *i; !overflow && n <= *j; overflow = __builtin_add_overflow(n, *step.as<std::int64_t>(), &n)) list.push_back({n, place});
   } else {
     const auto count = static_cast<std::int64_t>(std::floor((b->value - a->value) / width->value * (1.0 + 1e-12) + 1e-9));
     for (std::int64_t n = 0; n <= count; ++n) {
@@ -384,7 +389,9 @@ Evaluated Elaborator::conditional(const syntax::Conditional& part, const Scope& 
 }
 
 std::optional<bool> Elaborator::truth(const syntax::Expression& expression, const Scope& scope) {
+  const schema::Type* outer = std::exchange(asked_, nullptr);
   const Evaluated value = evaluate(expression, scope);
+  asked_ = outer;
   if (value.is_poison()) return std::nullopt;
   if (const bool* known = value.as<bool>()) return *known;
   if (value.as<RunTime>()) {

@@ -118,6 +118,7 @@ Evaluated Elaborator::neighbour_on_axis(const std::string& name, const syntax::C
   if (!local || local->axis.empty()) {
     return error("E0217", range, fmt::format("`{}` takes an index variable", name), {"it looks along the axis of a variable such as `n` in `[n in size]`"});
   }
+  if (local->value.is_poison()) return poison();
   const AxisTable* axis = axis_table(*scope.module, std::string(local->axis));
   if (!axis) return poison();
   const auto* values = &axis->values;

@@ -7,7 +7,6 @@
 #include "compiler/semantics/elaborator.h"
 #include "compiler/semantics/quantities.h"
 #include "compiler/units/unit_expression.h"
-#include "compiler/units/unit_expression.h"
 
 namespace bgw::semantics {
 namespace {
@@ -86,6 +85,7 @@ Instance* Elaborator::instance_at(Family& family, std::size_t position, std::opt
   }
   Traits* outer_traits = std::exchange(traits_, &instance.traits);
   const std::string outer_place = std::exchange(place_, std::string());
+  const schema::Type* outer_type = std::exchange(asked_, nullptr);
   std::map<const Written*, SourceRange> origins;
   auto* outer_origins = std::exchange(origins_, &origins);
   const std::size_t errors_before = errors_;
@@ -98,9 +98,31 @@ Instance* Elaborator::instance_at(Family& family, std::size_t position, std::opt
   family.running.erase(&instance);
   traits_ = outer_traits;
   place_ = outer_place;
+  asked_ = outer_type;
   origins_ = outer_origins;
   if (errors_ != errors_before) instance.good = false;
   return &instance;
+}
+
+/// The scopes of what a member extends: layer k + 1 is seen from layer k, each index a value of its axis.
+void Elaborator::enter_bases(const Family& family, std::vector<Scope>& scopes) {
+  for (std::size_t k = 0; k < family.bases.size(); ++k) {
+    const Family& base = *family.bases[k].family;
+    scopes[k + 1].module = base.module;
+    scopes[k + 1].run_time = scopes[0].run_time;
+    for (std::size_t i = 0; i < family.bases[k].bindings.size(); ++i) {
+      const auto& [variable, expression] = family.bases[k].bindings[i];
+      const AxisTable& table = *base.tables[i];
+      Local local{variable, evaluate(*expression, scopes[k], &table.words), base.axes[i]};
+      if (const auto position = position_on(base, i, local.value, expression->range)) {
+        local.position = *position;
+        local.table = &table;
+      } else {
+        local.value = poison();
+      }
+      scopes[k + 1].locals.push_back(std::move(local));
+    }
+  }
 }
 
 void Elaborator::resolve_instance(Family& family, Instance& instance, std::vector<Scope>& scopes) {
@@ -108,15 +130,7 @@ void Elaborator::resolve_instance(Family& family, Instance& instance, std::vecto
   const std::string title = fmt::format("{} `{}`", block.kind.text, block.name.text);
   schema::Map arguments, policy;
   const std::size_t errors_before = errors_;
-  for (std::size_t k = 0; k < family.bases.size(); ++k) {  // layer k + 1 is seen from layer k
-    scopes[k + 1].module = family.bases[k].family->module;
-    scopes[k + 1].run_time = scopes[0].run_time;
-    for (std::size_t i = 0; i < family.bases[k].bindings.size(); ++i) {
-      const auto& [variable, expression] = family.bases[k].bindings[i];
-      const AxisTable* table = family.bases[k].family->tables.size() > i ? family.bases[k].family->tables[i] : nullptr;
-      scopes[k + 1].locals.push_back({variable, evaluate(*expression, scopes[k], table ? &table->words : nullptr), family.bases[k].family->axes[i]});
-    }
-  }
+  if (!family.kind->indexed_as_rows) enter_bases(family, scopes);
   resolve_members(family.members, family.kind->attributes, family.kind->discriminator, block.kind.text, title, block.name.range, scopes,
                   arguments, family.kind);
   if (family.kind->indexed_as_rows) resolve_rows(family, instance, arguments, policy);
@@ -132,7 +146,7 @@ void Elaborator::resolve_instance(Family& family, Instance& instance, std::vecto
   if (block.kind.text == "potential") note_written_units(family, instance, scopes[0]);
   if (instance.good) note_scale(instance, arguments);
   bind_reduced(instance, arguments);
-  if (block.kind.text == "expect") check_expectation(family, instance, scopes[0], arguments);
+  if (block.kind.text == "expect") check_expectation(family, instance, scopes, arguments);
   if (instance.good && errors_ == errors_before) run_domain_check(instance, arguments, &family);
   if (family.kind->later) note_later(fmt::format("`{}`", family.kind->noun));
   std::sort(instance.traits.later.begin(), instance.traits.later.end());
@@ -166,11 +180,11 @@ void Elaborator::note_written_units(Family& family, Instance& instance, const Sc
 }
 
 /// `value`, `reference` and `tolerance` are of one kind; numbers in lj are of that of the result.
-void Elaborator::check_expectation(Family& family, Instance& instance, const Scope& scope, schema::Map& arguments) {
+void Elaborator::check_expectation(Family& family, Instance& instance, const std::vector<Scope>& scopes, schema::Map& arguments) {
   const auto find = [&](const char* name) -> std::optional<Evaluated> {
     const auto written = family.members.written.find(name);
-    if (written == family.members.written.end() || written->second.layer != 0) return std::nullopt;
-    return evaluate(*written->second.attribute->value, scope);
+    if (written == family.members.written.end()) return std::nullopt;
+    return evaluate(*written->second.attribute->value, scopes[written->second.layer]);
   };
   const auto dimension_of = [](const std::optional<Evaluated>& value) -> std::optional<units::Dimension> {
     if (!value) return std::nullopt;

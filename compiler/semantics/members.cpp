@@ -110,7 +110,7 @@ void Elaborator::run_statements(MembersPlan& plan, std::vector<Scope>& scopes) {
 void Elaborator::resolve_members(MembersPlan& plan, const std::vector<Attribute>& attributes, const std::string& discriminator,
                                  const std::string& owner, const std::string& title, SourceRange where, std::vector<Scope>& scopes,
                                  schema::Map& into, const schema::KindSchema* kind) {
-  run_statements(plan, scopes);
+  if (!kind || !kind->indexed_as_rows) run_statements(plan, scopes);  // else for each row
   std::string variant;
   if (!discriminator.empty()) {
     const Attribute& chooser = *find(attributes, discriminator);

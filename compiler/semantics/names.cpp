@@ -28,9 +28,10 @@ bool is_declaration(const syntax::Item& item) {
 
 struct Visitor {
   const std::function<void(const syntax::Reference&, SourceRange)>& visit;
+  const std::function<void(const syntax::Comprehension&)>& bind;
 
   void operator()(const syntax::ExpressionPtr& part) const {
-    if (part) each_reference(*part, visit);
+    if (part) each_reference(*part, visit, bind);
   }
   void operator()(const syntax::Reference& reference) const {
     for (const syntax::Trailer& trailer : reference.trailers) {
@@ -80,8 +81,9 @@ std::set<std::string> names_in(const syntax::File& file) {
   return names;
 }
 
-void each_reference(const syntax::Expression& expression, const std::function<void(const syntax::Reference&, SourceRange)>& visit) {
-  const Visitor inside{visit};
+void each_reference(const syntax::Expression& expression, const std::function<void(const syntax::Reference&, SourceRange)>& visit,
+                    const std::function<void(const syntax::Comprehension&)>& bind) {
+  const Visitor inside{visit, bind};
   std::visit([&](const auto& what) {
     using T = std::decay_t<decltype(what)>;
     if constexpr (std::is_same_v<T, syntax::Reference>) {
@@ -92,6 +94,7 @@ void each_reference(const syntax::Expression& expression, const std::function<vo
     } else if constexpr (std::is_same_v<T, syntax::MapExpression>) {
       for (const auto& entry : what.entries) inside(entry.value);
     } else if constexpr (std::is_same_v<T, syntax::Comprehension>) {
+      if (bind) bind(what);
       for (const auto& part : {what.item, what.domain, what.condition}) inside(part);
     } else if constexpr (std::is_same_v<T, syntax::Unary>) {
       inside(what.operand);
@@ -274,10 +277,7 @@ void Elaborator::check_functions(Module& module) {
       scope.locals.push_back({argument.name.text, poison()});
     }
     std::set<std::string> bound;  // by comprehensions, wherever they stand
-    std::function<void(const syntax::Expression&)> bind = [&](const syntax::Expression& expression) {
-      if (const auto* part = std::get_if<syntax::Comprehension>(&expression.what)) bound.insert(part->variable.text);
-    };
-    bind(*function->body);
+    each_reference(*function->body, [](const syntax::Reference&, SourceRange) {}, [&](const syntax::Comprehension& part) { bound.insert(part.variable.text); });
     each_reference(*function->body, [&](const syntax::Reference& reference, SourceRange) {
       const std::string& used = reference.name.text;
       const bool called = !reference.trailers.empty() && std::holds_alternative<syntax::CallTrailer>(reference.trailers[0].what);

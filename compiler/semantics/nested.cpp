@@ -180,15 +180,15 @@ void Elaborator::resolve_rows(Family& family, Instance& instance, schema::Map& a
   while (affords(1, family.block->name.range)) {
     std::vector<Scope> scopes(family.members.layers.size());
     schema::Map index;
-    for (Scope& scope : scopes) {
-      scope.module = family.module;
-      scope.run_time = true;
-    }
+    scopes[0].module = family.module;
+    scopes[0].run_time = true;
     for (std::size_t i = 0; i < rank; ++i) {
       const Evaluated& value = family.tables[i]->values[position[i]];
       scopes[0].locals.push_back({family.variables[i], value, family.axes[i]});
       index[family.variables[i]] = to_value(value);
     }
+    enter_bases(family, scopes);
+    run_statements(family.members, scopes);
     schema::Map row;
     resolve_nested(family, instance, scopes, row, policy);
     schema::List cells;

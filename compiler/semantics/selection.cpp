@@ -31,6 +31,18 @@ std::string Elaborator::member_of(const Family& family, const Scope& scope) cons
   return name + "]";
 }
 
+/// Where a value stands on an axis of a family; nullopt when it does not, which is told.
+std::optional<std::size_t> Elaborator::position_on(const Family& family, std::size_t at, const Evaluated& wanted, SourceRange range) {
+  if (wanted.is_poison()) return std::nullopt;
+  const AxisTable& axis = *family.tables[at];
+  const std::string text = index_text(wanted);
+  const auto found = axis.positions.find(text);
+  if (found != axis.positions.end() && equal(axis.values[found->second], wanted)) return found->second;
+  error("E0209", range, fmt::format("{} is not in axis `{}` ({})", text == "?" ? describe(wanted) : text, family.axes[at], listed(axis.texts)),
+        did_you_mean(text, axis.texts, fmt::format("take one of its values, or add this one to axis `{}`", family.axes[at])));
+  return std::nullopt;
+}
+
 /// The positions along one axis that an index names; false when a mistake was told.
 bool Elaborator::positions_of(Family& family, const syntax::IndexArgument& argument, std::size_t at, const Scope& scope,
                               std::vector<std::size_t>& positions, bool* none) {
@@ -55,15 +67,9 @@ bool Elaborator::positions_of(Family& family, const syntax::IndexArgument& argum
     *none = true;
     return true;
   }
-  const std::string text = index_text(wanted);
-  const auto found = axis.positions.find(text);
-  if (found == axis.positions.end() || !equal(axis.values[found->second], wanted)) {
-    error("E0209", argument.range, fmt::format("{} is not in axis `{}` ({})", text == "?" ? describe(wanted) : text, family.axes[at], listed(axis.texts)),
-          did_you_mean(text, axis.texts, fmt::format("take one of its values, or add this one to axis `{}`", family.axes[at])));
-    return false;
-  }
-  positions.push_back(found->second);
-  return true;
+  const auto position = position_on(family, at, wanted, argument.range);
+  if (position) positions.push_back(*position);
+  return position.has_value();
 }
 
 /// The members an index names, in the order of the axes; without an index all of them.

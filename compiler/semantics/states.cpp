@@ -74,6 +74,9 @@ Evaluated Elaborator::at_state(const syntax::CallTrailer& called, const Scope& s
     traits_ = outer;
     place_ = outer_place;
     if (!fixed) return poison();
+    const bool again = std::any_of(changes.begin(), changes.end(), [&](const auto& change) { return change.first == path; });
+    if (again) return error("E0205", argument.range, fmt::format("`{}` is given twice", coordinate->name), {"leave one of the two out"});
+    if (attribute->later) traits.later.push_back(fmt::format("`{}.{}`", coordinate->kind, coordinate->name));
     if (!fixed->is_none()) changes.emplace_back(path, *fixed);
   }
   if (changes.empty()) return of;
@@ -87,7 +90,9 @@ Evaluated Elaborator::instance_at_state(const Instance& of, const std::vector<st
   std::vector<UnboundNumber> unbound = of.traits.unbound;
   for (const auto& [path, value] : changes) {
     const std::string name = path.substr(path.rfind('.') + 1);
-    state += fmt::format(", {} = {}", name, value.is_map() ? schema::to_json(value.at("interval")) : schema::to_json(value));
+    // 1.0 lj and 1.0 in base units are two states.
+    const bool in_lj = std::any_of(traits.unbound.begin(), traits.unbound.end(), [&, &at = path](const UnboundNumber& number) { return number.path.starts_with(at); });
+    state += fmt::format(", {} = {}{}", name, schema::to_json(value.is_map() ? value.at("interval") : value), in_lj ? " lj" : "");
     arguments = replaced(arguments, path, value);
     std::erase_if(later, [&](const std::string& what) { return what.starts_with("an interval") && what.ends_with("." + name + "`"); });
     std::erase_if(unbound, [&, &fixed = path](const UnboundNumber& number) { return number.path.starts_with(fixed); });

@@ -488,3 +488,65 @@ TEST_CASE("a number in lj beside a result is of its kind, in the scales of its p
   CHECK(id_of(kWhole + "require phonons.rms_displacement < 1 lj\n") == "E0304");
   CHECK(id_of(kWhole + "expect small { value = phonons.rms_displacement; reference = 0.1 lj; sigmas = 3 }\n") == "E0301");
 }
+
+// ---------- what stands around does not change what is meant ----------
+TEST_CASE("a unit is a unit also where a block is asked for, whatever the order of blocks", "[modules]") {
+  const std::string head = "bgw 1\n" + kMw + kIce + kCold;
+  const std::string inner = "system water { let m = 18.015 g/mol; potential = mw; lattice = ice; mass = m }\n";
+  CHECK(keys(compile_right(head + kPhonons + inner)) == keys(compile_right(head + inner + kPhonons)));
+  const std::string chosen = "let eps = 6.189 kcal/mol\nbase p { kind = scha; ensemble = cold; system = if eps > 6 kcal/mol then water else heavy }\n"
+                             "system heavy { potential = mw; lattice = ice; mass = 20 g/mol }\n";
+  CHECK(keys(compile_right(head + chosen + kWater)) == keys(compile_right("bgw 1\n" + kMw + kIce + kWater + kCold + kPhonons)));
+  const Files library{{"w.bgw", "axis d : density = [0.0336 /angstrom^3]\n" + kMw + "lattice ice[r in d] { kind = diamond_cubic; atoms = 64; density = r }\n"
+                                "system water { potential = mw; lattice = ice[0.0336 /angstrom^3]; mass = 18.015 g/mol }\n"}};
+  CHECK(keys(compile_right("bgw 1\nimport \"w.bgw\"\n" + kCold + "base p { kind = scha; system = w.water; ensemble = cold }\n", library)) == keys(compile_right(kWhole)));
+}
+
+TEST_CASE("a table sees its lets and what it extends", "[modules]") {
+  const auto cell = [](const std::string& text, const Files& files = {}) {
+    const lowering::Program program = compile_right("bgw 1\n" + text, files);
+    const plan::TaskSpec& table = program.plan.tasks.back();
+    return table.arguments.at("rows").as_list().back().at("cells").as_list().at(0).at("value").as_int();
+  };
+  CHECK(cell("axis size : int = [1, 2]\ntable t1[n in size] { let k = 2 * n; column a { value = k } }\n") == 4);
+  CHECK(cell("axis size : int = [1, 2]\ntable t1[n in size] { column a { value = n } }\ntable t2[m in size] extends t1[m] { }\ntarget default = [t2]\n") == 2);
+  CHECK(cell("import \"l.bgw\" as l\nlet k = 5\ntable t extends l.t { }\n", {{"l.bgw", "let k = 3\ntable t { column a { value = 2 * k } }\n"}}) == 6);
+  CHECK(cell("axis task : int = [0, 100_000]\ntable t[task in task] { column a { value = task } }\n") == 100'000);
+}
+
+TEST_CASE("extends takes a member that there is", "[modules]") {
+  const std::string head = "bgw 1\naxis size : int = [1, 2]\n" + kMw + kIce + kWater + kCold +
+                           "base p[n in size] { kind = scha; system = water; ensemble = cold; samples = if first(n) then 100 else 200 }\n";
+  CHECK(id_of(head + "base q extends p[77] { }\n") == "E0209");
+  const lowering::Program program = compile_right(head + "base q extends p[2] { relax_sites = false }\n");
+  CHECK(task_named(program, "q").arguments.at("samples").as_int() == 200);
+}
+
+TEST_CASE("a state in lj is not that of the same number in physical units", "[modules]") {
+  const std::string head = "bgw 1\npotential ar { style = lennard_jones; epsilon = 0.0104 eV; sigma = 1.1 angstrom; cutoff = 2.5 angstrom }\n"
+                           "lattice l { kind = fcc; atoms = 256; density = 0.5 lj .. 1.5 lj }\nensemble c { kind = nvt; temperature = 0.4 lj }\n";
+  const auto with = [&](const std::string& density) {
+    return "potential = ar; mass = 39.9 g/mol; lattice = at(l, density = " + density + ") }\n";
+  };
+  const lowering::Program program = compile_right(head + "system aa { " + with("1 lj") + "system bb { " + with("1 /angstrom^3") +
+                                                  "base pa { kind = scha; system = aa; ensemble = c }\nbase pb { kind = scha; system = bb; ensemble = c }\n");
+  const auto density = [&](const std::string& name) { return task_named(program, name).arguments.at("system").at("lattice").at("density").as_double(); };
+  CHECK_THAT(density("pa"), Catch::Matchers::WithinRel(1.0 / (1.1 * 1.1 * 1.1), 1e-12));
+  CHECK(density("pb") == 1.0);
+  CHECK(id_of(head + "system aa { potential = ar; mass = 39.9 g/mol; lattice = at(l, density = 1.1 lj, density = 1.2 lj) }\n") == "E0205");
+}
+
+TEST_CASE("what cannot be run yet cannot be had by at()", "[modules]") {
+  const lowering::Program program = compile_right("bgw 1\n" + kMw + kIce + kWater + kCold + "base p { kind = scha; system = at(water, c_over_a = 1.1); ensemble = cold }\n");
+  CHECK(task_named(program, "p").later == std::vector<std::string>{"`lattice.c_over_a`"});
+}
+
+TEST_CASE("value and reference of an expect are of one kind also where one is taken over", "[modules]") {
+  const std::string head = kWhole + "expect near { value = phonons.rms_displacement; reference = 0.1 angstrom; tolerance = 1 angstrom }\n";
+  CHECK(id_of(head + "expect far extends near { reference = 3 K }\n") == "E0301");
+}
+
+TEST_CASE("ranges end at the largest int, and functions may hold comprehensions", "[modules]") {
+  compile_right("require len(9_223_372_036_854_775_800 .. 9_223_372_036_854_775_807) == 8\nrequire len(1 .. 3 step 9_223_372_036_854_775_807) == 1\n");
+  compile_right("fn f(a: int) -> int = sum([n for n in 1 .. a])\n");
+}
