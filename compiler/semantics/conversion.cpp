@@ -397,7 +397,8 @@ std::optional<Value> Elaborator::convert_expression(const Evaluated& value, cons
   if (const auto* run_time = value.as<RunTime>(); run_time && run_time->type != schema::ResultType::samples) {
     return affords(size_of(value, most_work_), site.range) ? std::optional(run_time->expression) : std::nullopt;
   }
-  if (as_quantity(value) || value.as<bool>()) return Value(schema::Map{{"op", "const"}, {"value", to_value(value)}});
+  if (const auto quantity = as_quantity(value)) return constant_expression(to_value(value), quantity->dimension);
+  if (value.as<bool>()) return constant_expression(to_value(value), {});
   if (const auto* text = value.as<std::string>()) return Value(schema::Map{{"op", "string"}, {"value", *text}});
   if (const auto* word = value.as<Word>()) return Value(schema::Map{{"op", "string"}, {"value", word->text}});
   if (const auto* list = value.as<ListValue>()) {

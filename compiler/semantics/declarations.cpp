@@ -103,7 +103,16 @@ Evaluated Elaborator::typed(const syntax::TypeName& type, const syntax::Expressi
   const bool good = convert(value, *wanted, {"", expression.range, nullptr, name}, false).has_value();
   traits_ = outer;
   if (!good) return poison();
-  if (wanted->kind == TypeKind::number && value.as<std::int64_t>()) value.what = plain(static_cast<double>(*value.as<std::int64_t>()));
+  // `[1, 2]` and `[1.0, 2.0]` are the same floats, and give the same seeds.
+  const auto as_float = [](Evaluated& number) {
+    if (const auto* integer = number.as<std::int64_t>()) number.what = plain(static_cast<double>(*integer));
+  };
+  if (wanted->kind == TypeKind::number) as_float(value);
+  if (wanted->kind == TypeKind::list && item.kind == TypeKind::number && value.as<ListValue>()) {
+    std::vector<Evaluated> floats = value.as<ListValue>()->items();
+    for (Evaluated& number : floats) as_float(number);
+    value.what = ListValue(std::move(floats));
+  }
   return value;
 }
 

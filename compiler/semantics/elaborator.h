@@ -263,6 +263,7 @@ class Elaborator {
   // fit.cpp, states.cpp
   Evaluated fit(const syntax::CallTrailer& call, const Scope& scope, SourceRange range);
   Evaluated at_state(const syntax::CallTrailer& call, const Scope& scope, SourceRange range);
+  bool check_changed_parts(const Instance& instance, const std::vector<std::pair<std::string, Value>>& changes, schema::Map& arguments);
   Evaluated instance_at_state(const Instance& of, const std::vector<std::pair<std::string, Value>>& changes, const Traits& traits, SourceRange range);
 
   // conversion.cpp

@@ -1,6 +1,7 @@
 #include "compiler/semantics/evaluated.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -120,6 +121,27 @@ std::string index_text(const Evaluated& value) {
   if (const bool* flag = value.as<bool>()) return *flag ? "true" : "false";
   if (const auto* quantity = value.as<units::Quantity>()) return fmt::format("{}", quantity->value + 0.0);
   return "?";
+}
+
+bool is_truth(const RunTime& result) {
+  static const std::set<std::string> kTruths{"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "and", "or", "not"};
+  const schema::Value* op = result.expression.find("op");
+  return op && op->is_string() && kTruths.count(op->as_string()) != 0;
+}
+
+bool holds_result(const Evaluated& value) {
+  if (value.as<InstanceValue>() || value.as<RunTime>() || value.as<FitValue>()) return true;
+  if (const auto* list = value.as<ListValue>()) return std::any_of(list->items().begin(), list->items().end(), holds_result);
+  const auto* map = value.as<MapValue>();
+  return map && std::any_of(map->entries().begin(), map->entries().end(), [](const auto& entry) { return holds_result(entry.second); });
+}
+
+schema::Value constant_expression(schema::Value value, const units::Dimension& dimension) {
+  schema::Map map{{"op", "const"}, {"value", std::move(value)}};
+  for (const auto& [name, unit] : {std::pair{"length", "angstrom"}, {"energy", "eV"}, {"temperature", "K"}}) {
+    if (dimension == dimension_named(name)) map["unit"] = unit;
+  }
+  return map;
 }
 
 schema::Value to_value(const Evaluated& value) {

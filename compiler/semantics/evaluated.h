@@ -77,6 +77,13 @@ std::size_t size_of(const Evaluated& value, std::size_t most);
 std::string describe(const Evaluated& value);
 /// What an index is called in the name of an instance: "64", "diamond_cubic".
 std::string index_text(const Evaluated& value);
+/// True for a condition over results: `F.ess > 0.01`.
+bool is_truth(const RunTime& result);
+/// True when a block, a result or a fit is the value or stands in it.
+bool holds_result(const Evaluated& value);
+/// A number known beforehand as run-time expression; lengths, energies and temperatures carry their base unit, which
+/// results of these kinds have.
+schema::Value constant_expression(schema::Value value, const units::Dimension& dimension);
 /// The value as a task or key sees it, in base units; none for what has no such form.
 schema::Value to_value(const Evaluated& value);
 

@@ -139,6 +139,10 @@ Evaluated Elaborator::unary(const syntax::Unary& part, const Scope& scope, Sourc
   if (operand.is_poison()) return operand;
   const bool negate = part.op == syntax::UnaryOperator::negate;
   if (const auto* run_time = operand.as<RunTime>()) {
+    if (run_time->type != schema::ResultType::number || is_truth(*run_time) == negate) {
+      return error("E0303", part.operand->range, fmt::format("`{}` needs {}, got {}", negate ? "-" : "not", negate ? "a number" : "a condition", is_truth(*run_time) ? "a condition" : describe(operand)),
+                   {negate ? "leave it out" : "write a comparison, as `not (F.ess > 0.01)`"});
+    }
     return {RunTime{schema::Map{{"op", negate ? "negate" : "not"}, {"args", schema::List{run_time->expression}}}, run_time->dimension, schema::ResultType::number, nullptr, run_time->scale}, range};
   }
   if (!negate) {
@@ -280,10 +284,11 @@ Evaluated Elaborator::run_time_operation(const syntax::Binary& part, const Evalu
   const auto side_of = [&](const Evaluated& value) -> std::optional<Side> {
     if (const auto* run_time = value.as<RunTime>()) {
       if (run_time->type != schema::ResultType::number) return std::nullopt;
+      if (is_truth(*run_time) != is_logical(part.op)) return std::nullopt;
       return Side{run_time->expression, run_time->dimension};
     }
-    if (const auto quantity = as_quantity(value)) return Side{schema::Map{{"op", "const"}, {"value", to_value(value)}}, quantity->dimension};
-    if (value.as<bool>()) return Side{schema::Map{{"op", "const"}, {"value", to_value(value)}}, {}};
+    if (is_logical(part.op)) return value.as<bool>() ? std::optional(Side{constant_expression(to_value(value), {}), {}}) : std::nullopt;
+    if (const auto quantity = as_quantity(value)) return Side{constant_expression(to_value(value), quantity->dimension), quantity->dimension};
     return std::nullopt;
   };
   auto a = side_of(left), b = side_of(right);
@@ -301,7 +306,7 @@ Evaluated Elaborator::run_time_operation(const syntax::Binary& part, const Evalu
     if (!number || !number->reduced) continue;
     const auto* other = (side == &left ? right : left).as<RunTime>();
     const auto bound = alike && other ? reduced_beside(*number, *other) : std::nullopt;
-    if (bound) *(side == &left ? a : b) = {schema::Map{{"op", "const"}, {"value", *bound}}, other->dimension};
+    if (bound) *(side == &left ? a : b) = {constant_expression(*bound, other->dimension), other->dimension};
     else if (alike || !other || other->scale.kind != Scale::Kind::reduced) return mixed_units(range, left, right, part);
   }
   units::Dimension dimension;
@@ -309,6 +314,7 @@ Evaluated Elaborator::run_time_operation(const syntax::Binary& part, const Evalu
   else if (part.op == BinaryOperator::divide) dimension = quotient(a->dimension, b->dimension);
   else if (part.op == BinaryOperator::power) {
     const auto exponent = as_quantity(right);
+    if (b->dimension != units::Dimension{}) return error("E0308", part.right->range, fmt::format("an exponent is a plain number, got {}", describe(right)), {"divide it by a unit"});
     const auto powered = exponent ? power(a->dimension, exponent->value) : std::nullopt;
     if (!powered && a->dimension != units::Dimension{}) return error("E0308", range, "a power of a number with a unit needs a plain exponent", {"write the exponent as a whole number"});
     dimension = powered.value_or(units::Dimension{});

@@ -105,8 +105,8 @@ Evaluated Elaborator::derive(const std::vector<Evaluated>& arguments, SourceRang
   }
   schema::List list;
   for (const Evaluated& argument : arguments) {
-    if (argument.as<InstanceValue>() || argument.as<RunTime>()) return error("E0303", argument.origin, fmt::format("`derive` takes values, got {}", describe(argument)), {"give it indices, params or words, as `derive(seed, n)`"});
     if (!affords(size_of(argument, most_work_), range)) return poison();
+    if (holds_result(argument)) return error("E0303", argument.origin, fmt::format("`derive` takes values, got {}", describe(argument)), {"give it indices, params or words, as `derive(seed, n)`"});
     list.push_back(to_value(argument));
   }
   return {first_bits(plan::sha256(schema::to_json(list))), range};
@@ -164,7 +164,7 @@ Evaluated Elaborator::run_time_call(const std::string& name, const std::vector<E
     dimension = here;
     if (run_time && scale.kind == Scale::Kind::unknown) scale = run_time->scale;
     first = false;
-    inputs.push_back(run_time ? run_time->expression : Value(schema::Map{{"op", "const"}, {"value", to_value(argument)}}));
+    inputs.push_back(run_time ? run_time->expression : constant_expression(to_value(argument), quantity->dimension));
   }
   if (name == "exp" || name == "log") {
     if (dimension != units::Dimension{}) return error("E0308", range, fmt::format("`{}` needs a plain number", name), {"divide by a unit first"});

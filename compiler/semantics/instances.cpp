@@ -167,6 +167,13 @@ void Elaborator::note_written_units(Family& family, Instance& instance, const Sc
       const auto* param = item ? std::get_if<syntax::Param>(item) : nullptr;
       const auto* let = item ? std::get_if<syntax::Let>(item) : nullptr;
       if (param && param->value) written = param->value.get();
+      const auto given = param ? overrides_.find(family.module->source->prefix + name->name.text) : overrides_.end();
+      std::string problem;
+      const auto quantity = given == overrides_.end() ? std::nullopt : quantity_from_text(given->second.text, problem);
+      if (quantity) {  // the text of the program is not what it is now
+        unit = quantity->reduced ? "lj" : scale == std::string_view("epsilon") ? "eV" : "angstrom";
+        continue;
+      }
       if (let) written = let->value.get();
     }
     const syntax::Expression* first = leftmost(written);
@@ -205,7 +212,7 @@ void Elaborator::check_expectation(Family& family, Instance& instance, const std
     if (in_lj && result) {
       const auto bound = reduced_beside(*number, *result);
       if (bound) {
-        arguments[name] = name == std::string_view("tolerance") ? *bound : Value(schema::Map{{"op", "const"}, {"value", *bound}});
+        arguments[name] = name == std::string_view("tolerance") ? *bound : constant_expression(*bound, *wanted);
         continue;
       }
     }

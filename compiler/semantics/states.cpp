@@ -32,6 +32,12 @@ std::optional<std::string> place_of(const std::string& wanted, const std::string
   return std::nullopt;
 }
 
+const Value* part_at(const Value& value, const std::string& path) {
+  const std::size_t dot = path.find('.');
+  const Value* part = value.find(path.substr(0, dot));
+  return dot == std::string::npos || !part ? part : part_at(*part, path.substr(dot + 1));
+}
+
 Value replaced(const Value& value, const std::string& path, const Value& by) {
   const std::size_t dot = path.find('.');
   schema::Map map = value.as_map();
@@ -66,6 +72,13 @@ Evaluated Elaborator::at_state(const syntax::CallTrailer& called, const Scope& s
       const std::string name = argument.name ? argument.name->text : shown(argument.range);
       return error("E0202", argument.range, fmt::format("`at` cannot fix `{}` of {} `{}`", name, instance.kind->noun, instance.block),
                    argument.name ? did_you_mean(name, known) : std::vector<std::string>{"write for instance `temperature = 600 K`"}, {fmt::format("a state is given by {}", fmt::join(known, ", "))});
+    }
+    if (!attribute->variants.empty()) {
+      const Value* part = place->empty() ? &instance.arguments : part_at(instance.arguments, *place);
+      const Value* variant = part ? part->find(kind->discriminator) : nullptr;
+      if (variant && variant->is_string() && std::find(attribute->variants.begin(), attribute->variants.end(), variant->as_string()) == attribute->variants.end()) {
+        return error("E0202", argument.range, fmt::format("{} with `{} = {}` has no `{}`", coordinate->kind, kind->discriminator, variant->as_string(), coordinate->name), {"leave it out"});
+      }
     }
     const std::string path = place->empty() ? coordinate->name : fmt::format("{}.{}", *place, coordinate->name);
     Traits* outer = std::exchange(traits_, &traits);
@@ -118,9 +131,33 @@ Evaluated Elaborator::instance_at_state(const Instance& of, const std::vector<st
   made_[full_name] = &instance;
   schema::Map map = arguments.as_map();
   bind_reduced(instance, map);
-  const bool good = run_domain_check(instance, map, nullptr);
+  bool good = check_changed_parts(instance, changes, map);
+  good = good && run_domain_check(instance, map, nullptr);
   instance.arguments = std::move(map);
   return good && instance.good ? Evaluated{InstanceValue{&instance}, range} : poison();
+}
+
+/// The blocks within, in which something was changed, hold what their own schemas ask for.
+bool Elaborator::check_changed_parts(const Instance& instance, const std::vector<std::pair<std::string, Value>>& changes, schema::Map& arguments) {
+  std::set<std::string> places;
+  for (const auto& [path, value] : changes) {
+    if (const std::size_t dot = path.rfind('.'); dot != std::string::npos) places.insert(path.substr(0, dot));
+  }
+  for (const std::string& place : places) {
+    const Value whole = arguments;
+    const Value* part = part_at(whole, place);
+    const schema::KindSchema* kind = catalog_.find_kind(place.substr(place.rfind('.') + 1));
+    if (!part || !part->is_map() || !kind) continue;
+    Instance changed;
+    changed.kind = kind;
+    changed.block = instance.block;
+    changed.range = instance.range;
+    changed.traits.scale = instance.traits.scale;
+    schema::Map map = part->as_map();
+    if (!run_domain_check(changed, map, nullptr)) return false;
+    arguments = replaced(whole, place, map).as_map();
+  }
+  return true;
 }
 
 }  // namespace bgw::semantics

@@ -36,9 +36,7 @@ void Elaborator::resolve_requires() {
       continue;
     }
     const auto* run_time = condition.as<RunTime>();
-    const std::string op = run_time ? run_time->expression.at("op").as_string() : "";
-    static const std::vector<std::string> kTruths{"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "and", "or", "not"};
-    if (std::find(kTruths.begin(), kTruths.end(), op) == kTruths.end()) {
+    if (!run_time || !is_truth(*run_time)) {
       error("E0303", require->condition->range, fmt::format("`require` needs a condition, got {}", describe(condition)), {"compare it: `require F.ess > 0.01`"});
       continue;
     }

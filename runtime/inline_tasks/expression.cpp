@@ -171,6 +171,7 @@ const EvaluatedList& Evaluated::list() const {
 Evaluated evaluate(const Value& expression, const Results& results) {
   if (expression.is_none()) return {};
   const std::string& op = expression.at("op").as_string();
+  if (op == "const" && expression.has("unit")) return {Estimate::exact(expression.at("value").as_double(), expression.at("unit").as_string())};
   if (op == "const" || op == "string") return constant(expression.at("value"));
   if (op == "attribute") return attribute(expression, results);
   if (op == "curve") return {results.curve(expression.at("task").as_string())};

@@ -536,9 +536,35 @@ TEST_CASE("a state in lj is not that of the same number in physical units", "[mo
   CHECK(id_of(head + "system aa { potential = ar; mass = 39.9 g/mol; lattice = at(l, density = 1.1 lj, density = 1.2 lj) }\n") == "E0205");
 }
 
-TEST_CASE("what cannot be run yet cannot be had by at()", "[modules]") {
-  const lowering::Program program = compile_right("bgw 1\n" + kMw + kIce + kWater + kCold + "base p { kind = scha; system = at(water, c_over_a = 1.1); ensemble = cold }\n");
-  CHECK(task_named(program, "p").later == std::vector<std::string>{"`lattice.c_over_a`"});
+TEST_CASE("at() gives a block nothing that it cannot have when written out", "[modules]") {
+  const std::string head = "bgw 1\n" + kMw + kIce + kWater + kCold;
+  CHECK(id_of(head + "base p { kind = scha; system = at(water, c_over_a = 1.1); ensemble = cold }\n") == "E0417");
+  CHECK(id_of(head + "base p { kind = scha; system = water; ensemble = at(cold, pressure = 1 GPa) }\n") == "E0202");
+  CHECK(id_of(kArgon + "base p { kind = scha; system = at(crystal, lambda = 3); ensemble = warm }\n") == "E0202");
+}
+
+TEST_CASE("numbers beside results carry the unit that these have", "[modules]") {
+  const auto program = compile_right(kWhole + "expect near { value = phonons.rms_displacement; reference = 1 nm; tolerance = 0.1 angstrom }\n");
+  CHECK(program.plan.checks.at(0).arguments.at("reference") == Value(Map{{"op", "const"}, {"value", 10.0}, {"unit", "angstrom"}}));
+}
+
+TEST_CASE("conditions and numbers over results do not stand for each other", "[modules]") {
+  CHECK(id_of(kWhole + "require not phonons.bound\n") == "E0303");
+  CHECK(id_of(kWhole + "require phonons.bound < 1 and phonons.bound\n") == "E0303");
+  CHECK(id_of(kWhole + "require (phonons.bound < 1) + 1 > 0\n") == "E0303");
+  CHECK(id_of(kWhole + "require -(phonons.bound < 1)\n") == "E0303");
+  CHECK(id_of(kWhole + "require 2 ^ phonons.rms_displacement < 3\n") == "E0308");
+  CHECK(id_of(kWhole + "require not (phonons.bound < -30 or phonons.bound > 0)\n").empty());
+}
+
+TEST_CASE("seeds hang on values alone, and on what they are, not on how they are written", "[modules]") {
+  CHECK(id_of(kWhole + "let root = derive(1, [phonons.bound])\n") == "E0303");
+  const auto seed = [](const std::string& axis) {
+    const auto program = compile_right(kWhole + "axis x : float = " + axis + "\nflow f { type = mode_split }\n"
+                                       "train t[n in x] { system = water; ensemble = cold; base = phonons; flow = f; seed = derive(1, n)\n  stage main { loss = reverse_kl; steps = 5 } }\n");
+    return task_named(program, "t[2]").arguments.at("seed").as_int();
+  };
+  CHECK(seed("[1, 2]") == seed("[1.0, 2.0]"));
 }
 
 TEST_CASE("value and reference of an expect are of one kind also where one is taken over", "[modules]") {
@@ -549,4 +575,17 @@ TEST_CASE("value and reference of an expect are of one kind also where one is ta
 TEST_CASE("ranges end at the largest int, and functions may hold comprehensions", "[modules]") {
   compile_right("require len(9_223_372_036_854_775_800 .. 9_223_372_036_854_775_807) == 8\nrequire len(1 .. 3 step 9_223_372_036_854_775_807) == 1\n");
   compile_right("fn f(a: int) -> int = sum([n for n in 1 .. a])\n");
+}
+
+TEST_CASE("a param from outside may change between lj and physical units", "[modules]") {
+  const std::string text = "bgw 1\nparam eps : energy = 1 lj\nparam sig : length = 1 lj\n"
+                           "potential pair { style = lennard_jones; epsilon = eps; sigma = sig; cutoff = 2.1 lj }\n"
+                           "lattice fcc { kind = fcc; atoms = 108; density = 1.1 lj }\nsystem crystal { potential = pair; lattice = fcc }\n"
+                           "ensemble warm { kind = nvt; temperature = 0.5 lj }\nbase phonons { kind = scha; system = crystal; ensemble = warm }\n";
+  const auto temperature = [&](const semantics::Overrides& overrides) {
+    const auto program = compile_right(text, {}, overrides);
+    return task_named(program, "phonons").arguments.at("ensemble").at("temperature").as_double();
+  };
+  CHECK(temperature({}) == Approx(0.5 / kBoltzmann).epsilon(1e-12));
+  CHECK(temperature({{"eps", "0.0104eV"}, {"sig", "3.4angstrom"}}) == Approx(0.5 * 0.0104 / kBoltzmann).epsilon(1e-12));
 }

@@ -65,6 +65,14 @@ plan::CheckSpec expect(Value value, Value reference, const char* criterion, doub
 
 }  // namespace
 
+TEST_CASE("a number with a unit goes together with results that have it", "[inline_tasks]") {
+  const Value energy = Map{{"op", "const"}, {"value", 1.0}, {"unit", "eV"}};
+  CHECK(truth(op("greater", {attribute("c", "e"), energy})));
+  CHECK(number(op("subtract", {attribute("c", "e"), energy})).value() == 0.5);
+  CHECK(number(op("divide", {attribute("c", "e"), energy})).unit().empty());
+  CHECK_THROWS_AS(number(op("add", {attribute("c", "e"), constant(1.0)})), InputError);
+}
+
 TEST_CASE("a result minus itself is zero and exact, under whatever role it is read", "[inline_tasks]") {
   const Estimate difference = number(op("subtract", {attribute("a", "x"), attribute("a@2", "x")}));
   CHECK(difference.value() == 0);
