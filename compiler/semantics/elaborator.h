@@ -319,6 +319,7 @@ class Elaborator {
   bool plan_nested_block(Family& family, const schema::NestedSchema& schema, const std::vector<std::pair<std::size_t, const syntax::NestedBlock*>>& blocks);
   void resolve_nested(Family& family, Instance& instance, std::vector<Scope>& scopes, schema::Map& arguments, schema::Map& policy);
   void resolve_copies(Family& family, NestedPlan& plan, std::vector<Scope>& scopes, schema::List& into);
+  void check_column_unit(NestedPlan& plan, const std::vector<Scope>& scopes, const schema::Map& column);
   void resolve_rows(Family& family, Instance& instance, schema::Map& arguments, schema::Map& policy);
   void warn_unreachable_stages();
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "compiler/semantics/elaborator.h"
+#include "compiler/semantics/quantities.h"
 
 namespace bgw::semantics {
 namespace {
@@ -157,6 +158,7 @@ void Elaborator::resolve_copies(Family& family, NestedPlan& plan, std::vector<Sc
     if (!plan.axes.empty()) full += "]";
     schema::Map map;
     resolve_members(plan.members, nested.attributes, "", nested.kind, plan.title, plan.where, inner, map, nullptr);
+    if (nested.kind == "column") check_column_unit(plan, inner, map);
     const auto when = map.find("when");
     const bool wanted = when == map.end() || !when->second.is_bool() || when->second.as_bool();
     if (when != map.end()) map.erase(when);
@@ -168,6 +170,29 @@ void Elaborator::resolve_copies(Family& family, NestedPlan& plan, std::vector<Sc
     std::size_t digit = plan.axes.size();
     while (digit > 0 && ++position[digit - 1] == plan.axes[digit - 1]->values.size()) position[--digit] = 0;
     if (digit == 0) return;
+  }
+}
+
+/// The unit of a column is one of its numbers: the table would find out when everything has run.
+void Elaborator::check_column_unit(NestedPlan& plan, const std::vector<Scope>& scopes, const schema::Map& column) {
+  const auto unit = column.find("unit");
+  const auto value = plan.members.written.find("value"), written = plan.members.written.find("unit");
+  if (unit == column.end() || !unit->second.is_string() || value == plan.members.written.end() || written == plan.members.written.end()) return;
+  const Evaluated number = evaluate(*value->second.attribute->value, scopes[value->second.layer]);
+  const auto* result = number.as<RunTime>();
+  const auto quantity = as_quantity(number);
+  if (!result && !quantity) return;
+  const units::Dimension dimension = result ? result->dimension : quantity->dimension;
+  const std::string& text = unit->second.as_string();
+  const SourceRange range = written->second.attribute->value->range;
+  if (text == "kT" && dimension.is_dimensionless()) return;
+  std::string problem;
+  const auto wanted = quantity_from_text(text, problem);
+  if (!wanted) {
+    error("E0207", range, fmt::format("there is no unit `{}`", text), did_you_mean(text, unit_names(), "write for instance `unit = \"eV\"`"));
+  } else if (wanted->dimension != dimension) {
+    error("E0301", range, fmt::format("the unit of a column is that of its numbers, got {} for {}", units::dimension_name(wanted->dimension), units::dimension_phrase(dimension)),
+          {dimension.is_dimensionless() ? "leave `unit` out" : fmt::format("write for instance `unit = \"{}\"`", units::usual_unit(dimension))});
   }
 }
 

@@ -589,3 +589,15 @@ TEST_CASE("a param from outside may change between lj and physical units", "[mod
   CHECK(temperature({}) == Approx(0.5 / kBoltzmann).epsilon(1e-12));
   CHECK(temperature({{"eps", "0.0104eV"}, {"sig", "3.4angstrom"}}) == Approx(0.5 * 0.0104 / kBoltzmann).epsilon(1e-12));
 }
+
+TEST_CASE("the unit of a column is one of its numbers", "[modules]") {
+  const auto id_with = [](const std::string& unit) {
+    return id_of(kWhole + "table t { column c { value = phonons.rms_displacement; unit = \"" + unit + "\" } }\n");
+  };
+  CHECK(id_with("angstrom").empty());
+  CHECK(id_with("nm").empty());
+  CHECK(id_with("K") == "E0301");
+  CHECK(id_with("furlong") == "E0207");
+  CHECK(id_of(kWhole + "table t { column c { value = phonons.bound; unit = \"kT\" } }\n").empty());
+  CHECK(id_of(kWhole + "table t { column c { value = phonons.bound; unit = \"eV\" } }\n") == "E0301");
+}
