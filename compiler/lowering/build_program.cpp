@@ -72,6 +72,7 @@ class Builder {
     program_.docs = model.docs;
     program_.axes = model.axes;
     plan.tasks.reserve(model.instances.size());
+    task_of_key_.reserve(model.instances.size());
     task_of_.assign(model.instances.size(), kNone);
     check_of_.assign(model.instances.size(), kNone);
     for (const Instance& instance : model.instances) {
@@ -171,9 +172,11 @@ class Builder {
 
   Value presentation_of(const Instance& instance) {
     const semantics::Traits& traits = instance.traits;
-    const std::string known = fmt::format("{} {} {} {}", instance.kind->noun, instance.block, traits.energy_unit, traits.length_unit);
-    if (known != last_presentation_) {
-      last_presentation_ = known;
+    const auto describes = [&](const Instance& other) {
+      return other.kind == instance.kind && other.block == instance.block && other.traits.energy_unit == traits.energy_unit && other.traits.length_unit == traits.length_unit;
+    };
+    if (!last_presented_ || !describes(*last_presented_)) {
+      last_presented_ = &instance;
       last_presentation_made_ = Map{{"noun", instance.kind->noun}, {"block", instance.block}, {"energy_unit", traits.energy_unit}, {"length_unit", traits.length_unit}};
     }
     return last_presentation_made_;
@@ -247,7 +250,7 @@ class Builder {
   std::vector<std::size_t> task_of_, check_of_;  // by the number of the instance
   std::unordered_map<plan::Key, std::size_t, KeyHash> task_of_key_;
   Value no_policy_ = Map{}, last_policy_, last_policy_made_, last_presentation_made_;
-  std::string last_presentation_;
+  const Instance* last_presented_ = nullptr;
 };
 
 }  // namespace

@@ -127,7 +127,7 @@ void Elaborator::enter_bases(const Family& family, std::vector<Scope>& scopes) {
 
 void Elaborator::resolve_instance(Family& family, Instance& instance, std::vector<Scope>& scopes) {
   const syntax::Block& block = *family.block;
-  const std::string title = fmt::format("{} `{}`", block.kind.text, block.name.text);
+  const std::string title = block.kind.text + " `" + block.name.text + "`";
   schema::Map arguments, policy;
   const std::size_t errors_before = errors_;
   if (!family.kind->indexed_as_rows) enter_bases(family, scopes);
@@ -266,7 +266,7 @@ bool Elaborator::run_domain_check(Instance& instance, schema::Map& arguments, Fa
   if (!instance.kind->complete) return true;
   bool good = true;
   schema::CheckContext context;
-  context.block = fmt::format("{} `{}`", instance.kind->noun, instance.block);
+  context.block = instance.kind->noun + " `" + instance.block + "`";
   context.shown = [&](double value, const char* dimension) { return shown_in_units(instance, value, dimension); };
   context.complain = [&](schema::Complaint complaint) {
     const Written* written = family ? written_at(*family, complaint.attribute) : nullptr;
@@ -351,6 +351,7 @@ void Elaborator::warn_same_seed(Family& family) {
   const auto written = family.members.written.find("seed");
   if (!family.good || family.instances.size() < 2 || written == family.members.written.end()) return;
   std::unordered_map<std::int64_t, const Instance*> seeds;
+  seeds.reserve(family.instances.size());
   for (const Instance* instance : family.instances) {
     const Value* seed = instance && instance->good ? instance->arguments.find("seed") : nullptr;
     if (!seed || !seed->is_int()) continue;
