@@ -33,7 +33,6 @@ void Catalog::add_function(KindSchema kind) { insert(functions_, kind.noun, kind
 const KindSchema* Catalog::find_kind(const std::string& noun) const { return look_up(kinds_, noun); }
 const KindSchema* Catalog::find_function(const std::string& name) const { return look_up(functions_, name); }
 const ConstructorSchema* Catalog::find_constructor(const std::string& name) const { return look_up(constructors_, name); }
-bool Catalog::is_later(const std::string& name) const { return std::find(later_.begin(), later_.end(), name) != later_.end(); }
 
 std::vector<std::string> Catalog::nouns() const { return names_of(kinds_); }
 std::vector<std::string> Catalog::constructor_names() const { return names_of(constructors_); }

@@ -15,15 +15,12 @@ class Catalog {
   /// Adds a kind; throws std::logic_error when its noun is taken.
   void add(KindSchema kind);
   void add(ConstructorSchema constructor);
-  /// A noun or constructor the design knows and this version does not: using it is told so, not "unknown".
-  void add_later(const std::string& name) { later_.push_back(name); }
   /// The kind of a task that an expression makes, as `rdf(samples)`: no block may have this noun.
   void add_function(KindSchema kind);
 
   const KindSchema* find_kind(const std::string& noun) const;
   const KindSchema* find_function(const std::string& name) const;
   const ConstructorSchema* find_constructor(const std::string& name) const;
-  bool is_later(const std::string& name) const;
 
   std::vector<std::string> nouns() const;
   std::vector<std::string> constructor_names() const;
@@ -33,7 +30,6 @@ class Catalog {
   std::map<std::string, KindSchema> kinds_;
   std::map<std::string, KindSchema> functions_;
   std::map<std::string, ConstructorSchema> constructors_;
-  std::vector<std::string> later_;
 };
 
 }  // namespace bgw::schema

@@ -227,7 +227,7 @@ class Elaborator {
   Evaluated named_value(const syntax::Reference& reference, const Scope& scope, std::size_t& next, SourceRange range, const std::vector<std::string>* words);
   Evaluated imported_value(Module& module, const syntax::Reference& reference, const Scope& scope, std::size_t& next, SourceRange range);
   Evaluated global_value(Module& module, const syntax::Name& name, const syntax::Reference& reference, const Scope& scope,
-                         std::size_t& next, SourceRange range, bool& found);
+                         std::size_t& next, bool& found);
   Evaluated family_value(const syntax::Name& at, const std::vector<Family*>& families, const syntax::Reference& reference,
                          std::size_t& next, const Scope& scope);
   Evaluated element(const Evaluated& of, const syntax::IndexTrailer& index, const Scope& scope, SourceRange range);
@@ -309,7 +309,7 @@ class Elaborator {
                        const std::string& owner, const std::string& title, SourceRange where, std::vector<Scope>& scopes,
                        schema::Map& into, const schema::KindSchema* kind);
   MembersPlan::Layout& layout_of(MembersPlan& plan, const std::string& variant, const std::vector<schema::Attribute>& attributes,
-                                 const std::string& discriminator, const std::string& owner, const std::string& title, SourceRange where,
+                                 const std::string& discriminator, const std::string& title, SourceRange where,
                                  const schema::KindSchema* kind);
   bool resolve_slot(const MembersPlan::Slot& slot, const std::string& owner, std::vector<Scope>& scopes, schema::Map& into);
   void run_statements(MembersPlan& plan, std::vector<Scope>& scopes);
@@ -318,7 +318,7 @@ class Elaborator {
   void plan_nested(Family& family);
   bool plan_nested_block(Family& family, const schema::NestedSchema& schema, const std::vector<std::pair<std::size_t, const syntax::NestedBlock*>>& blocks);
   void resolve_nested(Family& family, Instance& instance, std::vector<Scope>& scopes, schema::Map& arguments, schema::Map& policy);
-  void resolve_copies(Family& family, NestedPlan& plan, std::vector<Scope>& scopes, schema::List& into);
+  void resolve_copies(NestedPlan& plan, std::vector<Scope>& scopes, schema::List& into);
   void check_column_unit(NestedPlan& plan, const std::vector<Scope>& scopes, const schema::Map& column);
   void resolve_rows(Family& family, Instance& instance, schema::Map& arguments, schema::Map& policy);
   void warn_unreachable_stages();

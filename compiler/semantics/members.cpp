@@ -132,7 +132,7 @@ void Elaborator::resolve_members(MembersPlan& plan, const std::vector<Attribute>
     }
     variant = into[discriminator].as_string();
   }
-  const MembersPlan::Layout& layout = layout_of(plan, variant, attributes, discriminator, owner, title, where, kind);
+  const MembersPlan::Layout& layout = layout_of(plan, variant, attributes, discriminator, title, where, kind);
   if (!layout.good) ++errors_;
   for (const MembersPlan::Slot& slot : layout.slots) {
     if (!resolve_slot(slot, owner, scopes, into)) ++errors_;
@@ -141,9 +141,8 @@ void Elaborator::resolve_members(MembersPlan& plan, const std::vector<Attribute>
 
 /// The attributes that a variant has, each with what the author wrote for it. What is unknown or missing is told here.
 MembersPlan::Layout& Elaborator::layout_of(MembersPlan& plan, const std::string& variant, const std::vector<Attribute>& attributes,
-                                           const std::string& discriminator, const std::string& owner, const std::string& title,
+                                           const std::string& discriminator, const std::string& title,
                                            SourceRange where, const schema::KindSchema* kind) {
-  (void)owner;
   const auto known = plan.layouts.find(variant);
   if (known != plan.layouts.end()) return known->second;
   MembersPlan::Layout& layout = plan.layouts[variant];

@@ -122,7 +122,7 @@ void Elaborator::resolve_nested(Family& family, Instance& instance, std::vector<
     if (!plan.kept) {
       Traits* outer = std::exchange(traits_, &fresh.traits);
       schema::List made;
-      resolve_copies(family, plan, scopes, made);
+      resolve_copies(plan, scopes, made);
       traits_ = outer;
       fresh.value = Value(std::move(made));
       if (!plan.varies && errors_ == before) plan.kept = fresh;
@@ -142,8 +142,7 @@ void Elaborator::resolve_nested(Family& family, Instance& instance, std::vector<
 }
 
 /// A nested block for each value of its index set; none where its `when` does not hold.
-void Elaborator::resolve_copies(Family& family, NestedPlan& plan, std::vector<Scope>& scopes, schema::List& into) {
-  (void)family;
+void Elaborator::resolve_copies(NestedPlan& plan, std::vector<Scope>& scopes, schema::List& into) {
   const schema::NestedSchema& nested = *plan.schema;
   std::vector<std::size_t> position(plan.axes.size(), 0);
   while (affords(1, plan.where)) {

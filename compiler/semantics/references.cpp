@@ -53,7 +53,7 @@ Evaluated Elaborator::named_value(const syntax::Reference& reference, const Scop
   }
   if (const Local* local = scope.find(name.text)) return local->value;
   bool found = false;
-  Evaluated value = global_value(*scope.module, name, reference, scope, next, range, found);
+  Evaluated value = global_value(*scope.module, name, reference, scope, next, found);
   if (found) return value;
   const auto import = scope.module->imports.find(name.text);
   if (import != scope.module->imports.end()) {
@@ -70,7 +70,7 @@ Evaluated Elaborator::named_value(const syntax::Reference& reference, const Scop
 
 /// A declaration or a block of a file, `draws[64]` or `sample.draws[64]`.
 Evaluated Elaborator::global_value(Module& module, const syntax::Name& name, const syntax::Reference& reference, const Scope& scope,
-                                   std::size_t& next, SourceRange range, bool& found) {
+                                   std::size_t& next, bool& found) {
   found = true;
   if (const auto declared = module.declarations.find(name.text); declared != module.declarations.end()) {
     declared->second.used = true;
@@ -100,7 +100,6 @@ Evaluated Elaborator::global_value(Module& module, const syntax::Name& name, con
     ++next;
     return family_value(dot->name, of_kind, reference, next, scope);
   }
-  (void)range;
   found = false;
   return poison();
 }
@@ -124,7 +123,7 @@ Evaluated Elaborator::imported_value(Module& module, const syntax::Reference& re
     }
   }
   bool found = false;
-  Evaluated value = global_value(module, dot->name, reference, scope, next, range, found);
+  Evaluated value = global_value(module, dot->name, reference, scope, next, found);
   if (found) return value;
   std::vector<std::string> known;
   for (const auto& [name, declaration] : module.declarations) known.push_back(name);
