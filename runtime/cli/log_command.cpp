@@ -48,9 +48,9 @@ std::string parameters_text(const std::string& json) {
 
 constexpr const char* kRuns = R"sql(
 SELECT id, started, ended, exit, params, bgw_version, host,
-       (SELECT count(DISTINCT key) FROM planned WHERE planned.run = run.id),
-       (SELECT count(DISTINCT key) FROM planned WHERE planned.run = run.id AND reason = 'cached')
-FROM run WHERE program = ?1 ORDER BY id DESC LIMIT ?2)sql";
+       (SELECT count(DISTINCT key) FROM t_planned p WHERE p.run = r.id),
+       (SELECT count(DISTINCT key) FROM t_planned p WHERE p.run = r.id AND reason = 'cached')
+FROM t_run r WHERE program = ?1 ORDER BY id DESC LIMIT ?2)sql";
 
 }  // namespace
 

@@ -185,6 +185,7 @@ void Dispatcher::serve() {
   const int count = ::epoll_wait(epoll_.get(), events, 16, -1);
   if (count < 0 && errno != EINTR) checked(-1);
   for (int i = 0; i < count; ++i) handle_event(events[i].data.fd);
+  enter_inline_results();
   admit();
 }
 
@@ -300,7 +301,7 @@ void Dispatcher::launch(const Admission::Start& next, Claim claim) {
   const fs::path work = work_directory(next.task);
   store::replace_durably(work / "task.json", store::to_json(spec(next.task)));
   std::int64_t attempt = 0;
-  in_history([&](store::Records& records) { attempt = records.begin_attempt(work_.run, spec(next.task).key); });
+  in_history([&](store::Records& records) { attempt = records.begin_attempt(work_.run, spec(next.task).key, {next.cpus, "", {}}); });
 
   ChildCommand command;
   command.arguments = {work_.options.task_program.string(), "exec", (work / "task.json").string()};
@@ -326,7 +327,7 @@ void Dispatcher::child_ended(Running& running) {
 
   const bool asked_to_stop = end.signal == 0 && end.code == kTaskStopped;
   if (stop_signal_ != 0 && (asked_to_stop || end.signal != 0)) {
-    end_attempt(running, {asked_to_stop ? "checkpointed" : "lost", "", "", end.code, 0, 0});
+    end_attempt(running, {asked_to_stop ? "checkpointed" : "lost", "", "", end.code});
     work_.observer.task_stopped(spec(task), asked_to_stop);
     return answer(task, Outcome::stopped);
   }
@@ -336,7 +337,7 @@ void Dispatcher::child_ended(Running& running) {
     return child_failed(running, std::move(failure), end.code);
   }
   if (asked_to_stop) {  // somebody else asked it to; its state is saved and it goes on at once
-    end_attempt(running, {"checkpointed", "", "", end.code, 0, 0});
+    end_attempt(running, {"checkpointed", "", "", end.code});
     if (!admits()) return answer(task, Outcome::stopped);
     held_.emplace(task, std::move(running.claim));
     return queue_child(task);
@@ -346,7 +347,7 @@ void Dispatcher::child_ended(Running& running) {
 
 void Dispatcher::child_failed(Running& running, TaskFailed failure, int exit_code) {
   const std::size_t task = running.task;
-  end_attempt(running, {"failed", failure.cause, failure.message, exit_code, 0, 0});
+  end_attempt(running, {"failed", failure.cause, failure.message, exit_code});
   Failures& failures = failures_[task];
   if (failures.times.empty()) failures.first = failure;
   failures.times.push_back(SteadyClock::now());
@@ -385,8 +386,8 @@ void Dispatcher::end_overlong_children() {
 void Dispatcher::child_succeeded(Running& running) {
   const std::size_t task = running.task;
   const store::Manifest manifest = work_.cache.objects().manifest(spec(task).key);
-  in_history([&](store::Records& records) { records.put_object(manifest); });
-  end_attempt(running, {"done", "", "", 0, 0, 0});
+  in_history([&](store::Records& records) { records.put_object(manifest, work_.cache.objects().stamp(manifest.key)); });
+  end_attempt(running, {"done", "", ""});
   std::error_code ignored;
   fs::remove_all(work_directory(task), ignored);
   work_.observer.task_finished(spec(task), {manifest.cost, manifest.results, false});
@@ -395,7 +396,7 @@ void Dispatcher::child_succeeded(Running& running) {
 
 void Dispatcher::finish_by_another(std::size_t task) {
   const store::Manifest manifest = work_.cache.objects().manifest(spec(task).key);
-  in_history([&](store::Records& records) { records.put_object(manifest); });
+  in_history([&](store::Records& records) { records.put_object(manifest, work_.cache.objects().stamp(manifest.key)); });
   std::error_code ignored;
   fs::remove_all(work_directory(task), ignored);
   work_.observer.task_finished(spec(task), {manifest.cost, manifest.results, true});
@@ -420,25 +421,45 @@ void Dispatcher::run_inline(std::size_t task) {
   enqueue_([this, task] {
     std::optional<schema::Value> value;
     TaskFailed failure;
+    const SteadyClock::time_point begin = SteadyClock::now();
     try {
       const TaskInputs inputs(work_.cache, spec(task).inputs);
       value = work_.options.inline_task(spec(task), inputs);
     } catch (...) {
       failure = failure_now();
     }
-    post([this, task, value = std::move(value), failure = std::move(failure)] { inline_ended(task, value, failure); });
+    const double seconds = std::chrono::duration<double>(SteadyClock::now() - begin).count();
+    post([this, task, seconds, value = std::move(value), failure = std::move(failure)] { inline_ended(task, value, seconds, failure); });
   });
 }
 
-void Dispatcher::inline_ended(std::size_t task, const std::optional<schema::Value>& value, const TaskFailed& failure) {
+void Dispatcher::inline_ended(std::size_t task, std::optional<schema::Value> value, double seconds, const TaskFailed& failure) {
   if (!value) return fail(task, failure);
+  inline_results_.push_back({&spec(task), *std::move(value), seconds});
+}
+
+// All that ended since the last look go into one transaction: it costs as much as the rows of a hundred tasks.
+void Dispatcher::enter_inline_results() {
+  const std::vector<store::InlineResult> results = std::exchange(inline_results_, {});
+  if (results.empty()) return;
+  store::Records& records = work_.cache.records();
+  bool entered = true;
   try {
-    work_.cache.records().put_row(spec(task), *value);
-  } catch (...) {  // a full disk, or a value that JSON cannot hold: the fault of this task alone
-    return fail(task, failure_now());
+    records.put_rows(work_.run, results);
+  } catch (...) {
+    entered = false;
   }
-  work_.observer.task_finished(spec(task), {});
-  answer(task, Outcome::done);
+  for (const store::InlineResult& result : results) {
+    const auto task = static_cast<std::size_t>(result.spec - work_.plan.tasks.data());
+    try {
+      if (!entered) records.put_rows(work_.run, {result});
+    } catch (...) {  // a full disk, or a value that JSON cannot hold: the fault of this task alone
+      fail(task, failure_now());
+      continue;
+    }
+    work_.observer.task_finished(*result.spec, {});
+    answer(task, Outcome::done);
+  }
 }
 
 // ---- ends ------------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "runtime/engine/claim.h"
@@ -104,7 +105,8 @@ class Dispatcher {
   bool start(const Admission::Start& next);
   void launch(const Admission::Start& next, Claim claim);
   void run_inline(std::size_t task);
-  void inline_ended(std::size_t task, const std::optional<schema::Value>& value, const TaskFailed& failure);
+  void inline_ended(std::size_t task, std::optional<schema::Value> value, double seconds, const TaskFailed& failure);
+  void enter_inline_results();
   void child_ended(Running& running);
   void child_succeeded(Running& running);
   void child_failed(Running& running, TaskFailed failure, int exit_code);
@@ -135,7 +137,8 @@ class Dispatcher {
   std::map<std::size_t, Claim> held_;      // claims of tasks that wait for cpus
   std::map<std::size_t, Failures> failures_;
   std::list<std::size_t> attached_;        // tasks another run works on
-  std::map<std::size_t, Answer> answers_;  // of tasks not yet answered
+  std::vector<store::InlineResult> inline_results_;  // made and not yet entered
+  std::unordered_map<std::size_t, Answer> answers_;  // of tasks not yet answered
   std::vector<Outcome> outcomes_;
   std::size_t answered_ = 0;
   int stop_signal_ = 0;

@@ -113,7 +113,7 @@ void finish_what_was_left(const plan::TaskSpec& spec, store::Cache& cache) {
   if (!std::filesystem::exists(work, ignored)) return;
   const std::optional<Claim> claim = Claim::try_take(work);
   if (!claim) return;  // its run is still at it
-  cache.records().put_object(cache.objects().manifest(spec.key));
+  cache.records().put_object(cache.objects().manifest(spec.key), cache.objects().stamp(spec.key));
   std::filesystem::remove_all(work, ignored);
 }
 
@@ -147,7 +147,7 @@ std::vector<std::size_t> needed_tasks(const std::vector<TaskStatus>& statuses) {
 
 std::int64_t record_plan(const plan::Plan& plan, const std::vector<TaskStatus>& statuses, store::Records& records,
                          const RunOptions& options) {
-  const std::int64_t run = records.begin_run({program_identity(plan), plan.program_sha256, options.command_line, plan.overridden});
+  const std::int64_t run = records.begin_run({program_identity(plan), plan.program_sha256, options.command_line, plan.overridden, options.target});
   const std::vector<std::size_t> tasks = needed_tasks(statuses);
   std::vector<std::string> reasons;
   for (const std::size_t task : tasks) reasons.push_back(statuses[task].cached ? "cached" : statuses[task].reason);

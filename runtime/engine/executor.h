@@ -22,6 +22,7 @@ struct RunOptions {
   InlineFunction inline_task;
   bool wait = true;  // for tasks that another run is doing; without it they are given up, exit code 7
   std::vector<std::string> command_line;  // for the history
+  std::string target;                     // likewise: "default", "F[64], rdf"
 };
 
 /// What became of a task of the plan.

@@ -3,11 +3,14 @@
 // recovery, and its manifest proves it without the database.
 #include "runtime/store/object_store.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <iterator>
 
 #include "compiler/plan/preimage.h"
 #include "compiler/plan/sha256.h"
@@ -108,6 +111,19 @@ ObjectState ObjectStore::verify(const plan::Key& key) const {
   } catch (const StoreError&) {
     return ObjectState::damaged;
   }
+}
+
+std::string ObjectStore::stamp(const plan::Key& key) const {
+  const Descriptor directory(::open(layout_.object(key).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.is_open()) return "";
+  std::string stamp;
+  for (const char* name : {kManifest, kResult, kTask, kLog}) {
+    struct stat status{};
+    if (::fstatat(directory.get(), name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    fmt::format_to(std::back_inserter(stamp), "{} {} {} {}.{:09} {}.{:09};", name, status.st_ino, status.st_size,
+                   status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
+  }
+  return stamp;
 }
 
 Manifest ObjectStore::manifest(const plan::Key& key) const {

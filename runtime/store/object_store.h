@@ -34,6 +34,10 @@ class ObjectStore {
   /// Reads every file and compares checksums.
   ObjectState verify(const plan::Key& key) const;
 
+  /// What the file system says of the files of an object: names, sizes, inodes, times. While it stays what it was when
+  /// verify() found the object sound, nobody wrote to it. "" when the object is absent.
+  std::string stamp(const plan::Key& key) const;
+
   /// @throws StoreError when the object is absent or its manifest does not hold together
   Manifest manifest(const plan::Key& key) const;
   std::optional<Manifest> find_manifest(const plan::Key& key) const;  // nullopt when absent or damaged

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "compiler/plan/plan.h"
@@ -21,16 +22,40 @@ struct RunRecord {
   std::string program_sha256;
   std::vector<std::string> arguments;  // of the command line
   schema::Map parameters;      // those overridden
+  std::string target = {};     // "default", "F[64], rdf"
+};
+
+/// What an attempt begins with.
+struct AttemptStart {
+  int cpus = 1;
+  std::string gpus;            // ids as the child sees them, "0,1"; empty: none
+  std::optional<std::int64_t> resumed_from;  // the step of the checkpoint it goes on from
 };
 
 /// One attempt at a task.
 struct AttemptRecord {
   std::string state;  // "running", "checkpointed", "done", "failed", "lost"
-  std::string cause;  // of a failure: nan bad_input disk oom crash killed; else empty
-  std::string message;
+  std::string cause = {};  // of a failure, see engine::TaskFailed; else empty
+  std::string message = {};
   int exit = 0;
   double seconds = 0;          // of this attempt
   std::int64_t started = 0;    // UTC, microseconds
+  std::int64_t peak_memory = 0;  // bytes of resident memory; 0: not known
+};
+
+/// The result of an inline task, ready to be entered.
+struct InlineResult {
+  const plan::TaskSpec* spec = nullptr;
+  schema::Value value;
+  double seconds = 0;  // it took
+};
+
+/// How a check came out in a run.
+struct CheckRecord {
+  std::string name;    // "published[64]"
+  std::string kind;    // "expect" or "require"
+  bool holds = false;
+  schema::Value detail;  // value, reference, difference, criterion
 };
 
 /// The task that stood under a name in an earlier run.
@@ -59,18 +84,30 @@ class Records {
   void plan_tasks(std::int64_t run, const plan::Plan& plan, const std::vector<std::size_t>& indices,
                   const std::vector<std::string>& reasons);
 
-  std::int64_t begin_attempt(std::int64_t run, const plan::Key& key);
+  /// How the checks of a run came out.
+  void put_checks(std::int64_t run, const std::vector<CheckRecord>& checks);
+
+  std::int64_t begin_attempt(std::int64_t run, const plan::Key& key, const AttemptStart& start);
   void end_attempt(std::int64_t attempt, const AttemptRecord& record);
   /// The newest attempt at a key that has ended, if any.
   std::optional<AttemptRecord> last_attempt(const plan::Key& key);
 
-  /// Remembers a published object: its files and its named results.
-  void put_object(const Manifest& manifest);
+  /// Remembers a published object: its files and its named results. `stamp` is that of ObjectStore::stamp, with which
+  /// the object was found sound; "" when nobody looked.
+  void put_object(const Manifest& manifest, const std::string& stamp = "");
   void forget_object(const plan::Key& key);
+  /// The stamps with which objects were found sound; one entry a key, "" for one never looked at.
+  std::vector<std::string> object_stamps(const std::vector<plan::Key>& keys);
+  void put_object_stamps(const std::vector<std::pair<plan::Key, std::string>>& stamps);
+  /// Published objects with this stream key, of a kind and version.
+  std::vector<plan::Key> finished_with_stream(const plan::Key& stream_key, const std::string& kind, int version);
 
   /// The result of an inline task.
   std::optional<schema::Value> row(const plan::Key& key);
-  void put_row(const plan::TaskSpec& spec, const schema::Value& value);
+  /// Whether there is one; an entry a key.
+  std::vector<bool> has_rows(const std::vector<plan::Key>& keys);
+  /// Enters results in one transaction, with the run that made them.
+  void put_rows(std::optional<std::int64_t> run, const std::vector<InlineResult>& results);
 
   /// What was planned last under this name by the same program with another key.
   std::optional<EarlierTask> latest_other(const std::string& program, const std::string& name, const plan::Key& key);
@@ -78,8 +115,6 @@ class Records {
   std::optional<double> typical_seconds(const std::string& kind);
 
  private:
-  void put_task(const plan::TaskSpec& spec);
-
   std::mutex mutex_;
   std::unique_ptr<Database> database_;
 };

@@ -64,6 +64,12 @@ Database::Database(const std::filesystem::path& file) : file_(file) {
           "PRAGMA synchronous = NORMAL;");
 }
 
+Database::~Database() {
+  for (const auto& [sql, statements] : idle_) {
+    for (sqlite3_stmt* statement : statements) sqlite3_finalize(statement);
+  }
+}
+
 void Database::execute(const std::string& sql) {
   const int code = sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) fail(file_, handle_.get(), code);
@@ -77,12 +83,19 @@ std::int64_t Database::integer(const std::string& sql) {
 
 std::int64_t Database::last_insert_id() const { return sqlite3_last_insert_rowid(handle_.get()); }
 
-void Statement::Finalize::operator()(sqlite3_stmt* handle) const { sqlite3_finalize(handle); }
+Statement::Statement(Database& database, std::string_view sql) : database_(database), sql_(sql) {
+  if (const auto idle = database.idle_.find(sql); idle != database.idle_.end() && !idle->second.empty()) {
+    handle_ = idle->second.back();
+    idle->second.pop_back();
+    return;
+  }
+  check(sqlite3_prepare_v2(database.handle_.get(), sql_.data(), static_cast<int>(sql_.size()), &handle_, nullptr));
+}
 
-Statement::Statement(Database& database, std::string_view sql) : database_(database) {
-  sqlite3_stmt* handle = nullptr;
-  check(sqlite3_prepare_v2(database.handle_.get(), sql.data(), static_cast<int>(sql.size()), &handle, nullptr));
-  handle_.reset(handle);
+Statement::~Statement() {
+  sqlite3_reset(handle_);
+  sqlite3_clear_bindings(handle_);
+  database_.idle_[sql_].push_back(handle_);
 }
 
 void Statement::check(int code) const {
@@ -90,57 +103,57 @@ void Statement::check(int code) const {
 }
 
 Statement& Statement::bind(int place, std::int64_t value) {
-  check(sqlite3_bind_int64(handle_.get(), place, value));
+  check(sqlite3_bind_int64(handle_, place, value));
   return *this;
 }
 
 Statement& Statement::bind(int place, double value) {
-  check(sqlite3_bind_double(handle_.get(), place, value));
+  check(sqlite3_bind_double(handle_, place, value));
   return *this;
 }
 
 Statement& Statement::bind(int place, std::string_view text) {
-  check(sqlite3_bind_text64(handle_.get(), place, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
+  check(sqlite3_bind_text64(handle_, place, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
   return *this;
 }
 
 Statement& Statement::bind_blob(int place, std::string_view bytes) {
-  check(sqlite3_bind_blob64(handle_.get(), place, bytes.data(), bytes.size(), SQLITE_TRANSIENT));
+  check(sqlite3_bind_blob64(handle_, place, bytes.data(), bytes.size(), SQLITE_TRANSIENT));
   return *this;
 }
 
 Statement& Statement::bind_none(int place) {
-  check(sqlite3_bind_null(handle_.get(), place));
+  check(sqlite3_bind_null(handle_, place));
   return *this;
 }
 
 bool Statement::step() {
-  const int code = sqlite3_step(handle_.get());
+  const int code = sqlite3_step(handle_);
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
-  sqlite3_reset(handle_.get());
+  sqlite3_reset(handle_);
   fail(database_.file_, database_.handle_.get(), code);
 }
 
 void Statement::run() {
   while (step()) {
   }
-  sqlite3_reset(handle_.get());
-  sqlite3_clear_bindings(handle_.get());
+  sqlite3_reset(handle_);
+  sqlite3_clear_bindings(handle_);
 }
 
-bool Statement::is_none(int column) const { return sqlite3_column_type(handle_.get(), column) == SQLITE_NULL; }
-std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(handle_.get(), column); }
-double Statement::real(int column) const { return sqlite3_column_double(handle_.get(), column); }
+bool Statement::is_none(int column) const { return sqlite3_column_type(handle_, column) == SQLITE_NULL; }
+std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(handle_, column); }
+double Statement::real(int column) const { return sqlite3_column_double(handle_, column); }
 
 std::string Statement::text(int column) const {
-  const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(handle_.get(), column));
-  return bytes == nullptr ? std::string() : std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column)));
+  const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(handle_, column));
+  return bytes == nullptr ? std::string() : std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_, column)));
 }
 
 std::string Statement::blob(int column) const {
-  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(handle_.get(), column));
-  return bytes == nullptr ? std::string() : std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column)));
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(handle_, column));
+  return bytes == nullptr ? std::string() : std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_, column)));
 }
 
 Transaction::Transaction(Database& database) : database_(database) { database_.execute("BEGIN IMMEDIATE"); }
@@ -151,6 +164,14 @@ Transaction::~Transaction() {
     database_.execute("ROLLBACK");
   } catch (const StoreError&) {
     // SQLite has rolled back by itself, as it does on a full disk
+  }
+}
+
+ReadTransaction::~ReadTransaction() {
+  try {
+    database_.execute("COMMIT");
+  } catch (const StoreError&) {
+    // nothing was to be kept
   }
 }
 

@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -18,6 +20,8 @@ class Database {
   /// Opens or makes the file, with the settings of every bgw database: foreign keys, ten seconds of patience. In a
   /// folder that cannot be written it can only be read.
   explicit Database(const std::filesystem::path& file);
+  ~Database();
+  Database(Database&&) noexcept = default;
 
   /// Runs statements that take nothing and give nothing.
   void execute(const std::string& sql);
@@ -33,12 +37,17 @@ class Database {
   };
   std::filesystem::path file_;
   std::unique_ptr<sqlite3, Close> handle_;
+  // Statements that are not in use, by their text: to prepare one takes longer than to run it.
+  std::map<std::string, std::vector<sqlite3_stmt*>, std::less<>> idle_;
 };
 
-/// One prepared statement; parameters are bound from 1 on, columns counted from 0.
+/// One prepared statement, which the database keeps for the next that has the same text; parameters are bound from 1 on, columns counted from 0.
 class Statement {
  public:
   Statement(Database& database, std::string_view sql);
+  ~Statement();
+  Statement(const Statement&) = delete;
+  Statement& operator=(const Statement&) = delete;
 
   Statement& bind(int place, std::int64_t value);
   Statement& bind(int place, double value);
@@ -58,12 +67,10 @@ class Statement {
   std::string blob(int column) const;
 
  private:
-  struct Finalize {
-    void operator()(sqlite3_stmt* handle) const;
-  };
   void check(int code) const;
   Database& database_;
-  std::unique_ptr<sqlite3_stmt, Finalize> handle_;
+  std::string sql_;
+  sqlite3_stmt* handle_ = nullptr;
 };
 
 /// One write transaction. It begins IMMEDIATE: a deferred one that reads first fails at once when another process
@@ -79,6 +86,18 @@ class Transaction {
  private:
   Database& database_;
   bool open_ = true;
+};
+
+/// Many reads that see one state of the database, without a lock for each of them. Ends with its scope.
+class ReadTransaction {
+ public:
+  explicit ReadTransaction(Database& database) : database_(database) { database_.execute("BEGIN"); }
+  ~ReadTransaction();
+  ReadTransaction(const ReadTransaction&) = delete;
+  ReadTransaction& operator=(const ReadTransaction&) = delete;
+
+ private:
+  Database& database_;
 };
 
 }  // namespace bgw::store

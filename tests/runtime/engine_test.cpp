@@ -430,7 +430,7 @@ TEST_CASE("what a controller killed after the publishing left undone is done by 
   CHECK(engine::run(toy.plan, {0}, cache, options_with(), diary).exit_code == 0);
   CHECK(diary.lines.empty());
   CHECK_FALSE(fs::exists(cache.layout().work(first.key)));
-  CHECK(store::Database(cache.layout().database()).integer("SELECT count(*) FROM result") == 1);
+  CHECK(store::Database(cache.layout().database()).integer("SELECT count(*) FROM t_result") == 1);
 }
 
 TEST_CASE("a bad checkpoint gives way to the one before it and is kept", "[engine][checkpoint]") {

@@ -127,11 +127,11 @@ void Program::publish_all(store::Cache& cache) const {
   estimated.arrays["work_reverse"] = {{2000}, bell(-1611, 1.1), {}, "kT"};
   publish(cache, estimate, estimated);
   const Value cell = Map{{"value", -25.16313}, {"sigma", 0.00006}, {"unit", "kT"}};
-  cache.records().put_row(toy.plan.tasks[table],
+  cache.records().put_rows({}, {{&toy.plan.tasks[table],
                           Map{{"indices", List{"n"}},
                               {"columns", List{Map{{"name", "generator"}, {"unit", nullptr}, {"digits", "auto"}}}},
-                              {"rows", List{Map{{"index", Map{{"n", 64}}}, {"cells", List{cell}}}}}});
-  cache.records().put_row(toy.plan.tasks[figure], simple_figure("g(r) <of> ice"));
+                              {"rows", List{Map{{"index", Map{{"n", 64}}}, {"cells", List{cell}}}}}}}});
+  cache.records().put_rows({}, {{&toy.plan.tasks[figure], simple_figure("g(r) <of> ice")}});
 }
 
 }  // namespace

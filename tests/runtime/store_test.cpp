@@ -259,7 +259,7 @@ TEST_CASE("a cache in a folder that cannot be written can be looked at, not writ
   const fs::path root = scratch.path() / "it's a %20 ?name#";
   test::ToyPlan toy;
   toy.add("total", "sum", {}, {}, test::kInline);
-  { store::Cache::open(root).records().put_row(toy.plan.tasks[0], schema::Map{{"sum", 3}}); }
+  { store::Cache::open(root).records().put_rows({}, {{&toy.plan.tasks[0], schema::Map{{"sum", 3}}}}); }
   fs::permissions(scratch.path(), fs::perms(0755));
   fs::permissions(root, fs::perms(0555));
   const int status = status_of([&] {
@@ -279,7 +279,7 @@ TEST_CASE("a database of a newer bgw, of another program, or no database is refu
     { store::Cache::open(scratch.path()); }
     store::Database(file).execute("PRAGMA user_version = 3");
     const std::string message = message_of([&] { store::Cache::open(scratch.path()); });
-    CHECK(contains(message, "the cache was written by a newer bgw (schema 3), this one reads 1"));
+    CHECK(contains(message, "the cache was written by a newer bgw (schema 3), this one reads 2"));
   }
   SECTION("of another program") {
     store::Database(file).execute("CREATE TABLE mine (x)");
@@ -304,10 +304,10 @@ TEST_CASE("rows of inline tasks, attempts and earlier keys are remembered", "[st
     store::Records& records = cache.records();
     const std::int64_t run = records.begin_run({"/p.bgw", "", {"run"}, {}});
     records.plan_tasks(run, before.plan, {0, 1}, {"new", "new"});
-    const std::int64_t attempt = records.begin_attempt(run, before.plan.tasks[0].key);
+    const std::int64_t attempt = records.begin_attempt(run, before.plan.tasks[0].key, {});
     CHECK_FALSE(records.last_attempt(before.plan.tasks[0].key).has_value());
     records.end_attempt(attempt, {"done", "", "", 0, 2.5, 0});
-    records.put_row(table, schema::Map{{"rows", 3}});
+    records.put_rows(run, {{&table, schema::Map{{"rows", 3}}}});
     records.end_run(run, 0);
   }
   store::Cache cache = store::Cache::look(scratch.path());
@@ -328,6 +328,6 @@ TEST_CASE("the index is rebuilt from the manifests", "[store]") {
   cache.objects().publish(spec, sample_artifact(), {});
   CHECK(store::rebuild_records(cache) == 1);
   store::Database database(cache.layout().database());
-  CHECK(database.integer("SELECT count(*) FROM result") == 2);
-  CHECK(database.integer("SELECT count(*) FROM artifact") == 3);
+  CHECK(database.integer("SELECT count(*) FROM t_result") == 2);
+  CHECK(database.integer("SELECT count(*) FROM t_artifact") == 3);
 }
