@@ -86,8 +86,8 @@ class Plain : public Failures {
   void task_stopped(const TaskSpec& spec, bool saved) override {
     say(fmt::format("stopped {}: {}", spec.name, saved ? "its state is saved" : "killed, its last checkpoint stays"));
   }
-  void task_blocked(const TaskSpec& spec, const std::string& upstream) override {
-    say(fmt::format("blocked {}: {} failed", spec.name, upstream));
+  void task_blocked(const TaskSpec& spec, const engine::Obstacle& obstacle) override {
+    say(fmt::format("blocked {}: {} {}", spec.name, obstacle.name, obstacle.is_require ? "does not hold" : "failed"));
   }
   void attached(const TaskSpec& spec, const engine::ClaimOwner& owner) override {
     const std::string since = owner.since.empty() ? "" : fmt::format(" (since {})", owner.since);
@@ -251,8 +251,8 @@ class Json : public engine::Observer {
          &spec);
   }
   void task_stopped(const TaskSpec& spec, bool saved) override { tell("task_stopped", {{"saved", saved}}, &spec); }
-  void task_blocked(const TaskSpec& spec, const std::string& upstream) override {
-    tell("task_blocked", {{"upstream", upstream}}, &spec);
+  void task_blocked(const TaskSpec& spec, const engine::Obstacle& obstacle) override {
+    tell("task_blocked", {{obstacle.is_require ? "require" : "upstream", obstacle.name}}, &spec);
   }
   void attached(const TaskSpec& spec, const engine::ClaimOwner& owner) override {
     tell("attached", {{"pid", owner.pid}, {"host", owner.host}, {"since", owner.since}}, &spec);

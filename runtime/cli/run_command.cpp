@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
@@ -15,6 +16,8 @@
 #include "runtime/engine/explain.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/inline_tasks/inline_task.h"
+#include "runtime/inline_tasks/task_results.h"
+#include "runtime/inline_tasks/verdict.h"
 #include "runtime/report/number_format.h"
 
 namespace bgw::cli {
@@ -48,7 +51,28 @@ engine::RunOptions engine_options(const RunCommandOptions& options, bool needs_c
   result.inline_task = inline_tasks::run_inline_task;
   result.command_line = options.command_line;
   result.wait = options.wait;
+  result.gate_holds = [](const plan::CheckSpec& check, const engine::TaskInputs& inputs) {
+    return inline_tasks::judge(check, inline_tasks::TaskResults(inputs)).holds;
+  };
   return result;
+}
+
+std::vector<std::size_t> requirements(const plan::Plan& plan, const std::vector<std::size_t>& checks) {
+  std::vector<std::size_t> found;
+  std::copy_if(checks.begin(), checks.end(), std::back_inserter(found),
+               [&](std::size_t check) { return plan.checks[check].kind == "require"; });
+  return found;
+}
+
+// The verdicts of a run, for `bgw query`; one that could not be judged is none.
+void remember(const lowering::Program& program, const Wanted& wanted, const std::vector<CheckOutcome>& outcomes, std::int64_t run,
+              store::Cache& cache) {
+  std::vector<store::CheckRecord> records;
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    if (!outcomes[i].verdict) continue;
+    records.push_back({outcomes[i].name, program.plan.checks[wanted.checks[i]].kind, outcomes[i].holds(), to_value(outcomes[i])});
+  }
+  if (!records.empty()) cache.records().put_checks(run, records);
 }
 
 std::vector<CheckOutcome> judge_all(const lowering::Program& program, const Wanted& wanted, store::Cache& cache) {
@@ -127,7 +151,10 @@ int run(const RunCommandOptions& options) {
   }
   store::Cache cache = store::Cache::open(cache_directory(options));
   const std::vector<engine::TaskStatus> statuses = engine::explain(program.plan, wanted.tasks, cache);
-  const engine::RunOptions engine_run = engine_options(options, needs_task_program(program.plan, statuses));
+  engine::RunOptions engine_run = engine_options(options, needs_task_program(program.plan, statuses));
+
+  engine_run.gates = requirements(program.plan, wanted.checks);
+  engine_run.target = wanted.title;
 
   const bool speaks = !options.quiet && !options.json;
   if (speaks) {
@@ -143,6 +170,7 @@ int run(const RunCommandOptions& options) {
   }
   const std::vector<CheckOutcome> outcomes = judge_all(program, wanted, cache);
   const int exit_code = exit_code_of(summary, outcomes);
+  remember(program, wanted, outcomes, summary.run, cache);
   if (options.json) {
     print_json_summary(program, wanted, summary, outcomes, exit_code, cache);
     return exit_code;

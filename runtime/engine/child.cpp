@@ -131,7 +131,9 @@ class ChildContext : public TaskContext {
     provenance.started = effort_.started();
     provenance.ended = store::now_in_microseconds();
     provenance.libraries = program.libraries;
-    objects_.publish(spec_, artifact, provenance);
+    using Existing = store::ObjectStore::Existing;
+    const bool again = spec_.policy.bool_or("replace", false);  // asked for with --force
+    objects_.publish(spec_, artifact, provenance, {}, again ? Existing::is_replaced : Existing::stays);
     checkpoints_.remove_all();
   }
 

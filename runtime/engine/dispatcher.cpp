@@ -62,6 +62,12 @@ void drain(int descriptor) {
   [[maybe_unused]] const ssize_t got = ::read(descriptor, &count, sizeof(count));
 }
 
+schema::Value with(const schema::Value& policy, const char* name, schema::Value value) {
+  schema::Map map = policy.is_map() ? policy.as_map() : schema::Map{};
+  map.insert_or_assign(name, std::move(value));
+  return map;
+}
+
 std::vector<std::string> last_lines(const fs::path& log) {
   std::vector<std::string> lines;
   try {
@@ -243,7 +249,8 @@ void Dispatcher::tick() {
 void Dispatcher::receive(std::size_t task, const Arrival& worst, Answer reply) {
   answers_.emplace(task, std::move(reply));
   if (worst.outcome == Outcome::failed || worst.outcome == Outcome::blocked) {
-    work_.observer.task_blocked(spec(task), spec(worst.task).name);
+    const bool by_require = worst.check.has_value();
+    work_.observer.task_blocked(spec(task), {by_require ? work_.plan.checks[*worst.check].name : spec(worst.task).name, by_require});
     return answer(task, Outcome::blocked);
   }
   if (worst.outcome == Outcome::stopped || !admits()) return answer(task, Outcome::stopped);
@@ -289,7 +296,7 @@ bool Dispatcher::start(const Admission::Start& next) {
     return false;
   }
   // Only the holder of the claim makes the object, so what is absent now stays absent until we make it.
-  if (work_.cache.objects().contains(spec(next.task).key)) {
+  if (!is_forced(next.task) && work_.cache.objects().contains(spec(next.task).key)) {
     finish_by_another(next.task);
     return false;
   }
@@ -299,7 +306,9 @@ bool Dispatcher::start(const Admission::Start& next) {
 
 void Dispatcher::launch(const Admission::Start& next, Claim claim) {
   const fs::path work = work_directory(next.task);
-  store::replace_durably(work / "task.json", store::to_json(spec(next.task)));
+  plan::TaskSpec order = spec(next.task);
+  if (is_forced(next.task)) order.policy = with(order.policy, "replace", true);
+  store::replace_durably(work / "task.json", store::to_json(order));
   std::int64_t attempt = 0;
   in_history([&](store::Records& records) { attempt = records.begin_attempt(work_.run, spec(next.task).key, {next.cpus, "", {}}); });
 
@@ -385,6 +394,7 @@ void Dispatcher::end_overlong_children() {
 
 void Dispatcher::child_succeeded(Running& running) {
   const std::size_t task = running.task;
+  work_.cache.forget_manifest(spec(task).key);
   const store::Manifest manifest = work_.cache.objects().manifest(spec(task).key);
   in_history([&](store::Records& records) { records.put_object(manifest, work_.cache.objects().stamp(manifest.key)); });
   end_attempt(running, {"done", "", ""});
@@ -477,6 +487,10 @@ void Dispatcher::answer(std::size_t task, Outcome outcome) {
 void Dispatcher::fail(std::size_t task, TaskFailed failure) {
   work_.observer.task_failed(spec(task), failure);
   answer(task, Outcome::failed);
+  if (work_.options.fail_fast && admits()) {
+    failed_fast_ = true;
+    stop_waiting_tasks();
+  }
   if (!disk_full_ && failure.cause == "disk" && failure.message.starts_with("disk full")) {
     disk_full_ = true;
     work_.observer.notice("the disk is full: no further task is started; those running go on");

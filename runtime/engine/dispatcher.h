@@ -25,6 +25,7 @@ namespace bgw::engine {
 struct Arrival {
   Outcome outcome = Outcome::done;
   std::size_t task = 0;  // whose outcome it is; for a blocked task the one that failed
+  std::optional<std::size_t> check;  // the `require` that blocks, if that is why
 };
 
 /// The one thread that decides: it admits tasks, starts children, watches them, hears signals, tells the observer and
@@ -44,6 +45,7 @@ class Dispatcher {
     const RunOptions& options;
     Observer& observer;
     std::int64_t run = 0;
+    std::vector<bool> forced;               // made again though their results are there
     std::vector<double> remaining_seconds;  // longest path behind each task
     std::size_t tasks = 0;                  // how many will be submitted
   };
@@ -114,7 +116,8 @@ class Dispatcher {
   void end_overlong_children();
   void poll_attached();
 
-  bool admits() const { return stop_signal_ == 0 && !disk_full_ && !broken_; }
+  bool admits() const { return stop_signal_ == 0 && !disk_full_ && !failed_fast_ && !broken_; }
+  bool is_forced(std::size_t task) const { return work_.forced[task]; }
   void stop_waiting_tasks();
   void answer(std::size_t task, Outcome outcome);
   void finish_by_another(std::size_t task);
@@ -145,6 +148,7 @@ class Dispatcher {
   SteadyClock::time_point stop_asked_;
   bool disk_full_ = false;
   bool others_hold_work_ = false;
+  bool failed_fast_ = false;
   std::exception_ptr broken_;
   std::thread thread_;
 };

@@ -10,8 +10,11 @@
 
 #include <algorithm>
 #include <csignal>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 
 #include "runtime/engine/claim.h"
 #include "runtime/engine/dispatcher.h"
@@ -63,15 +66,76 @@ class Gate {
   Arrival worst_;
 };
 
+// The `require`s that stand before tasks: a task that reads a result which a `require` has judged runs only when it
+// holds, unless the `require` reads that task, too. Each is judged once, when the first task behind it is ready.
+class Gates {
+ public:
+  Gates(const plan::Plan& plan, const RunOptions& options, store::Cache& cache) : plan_(plan), options_(options), cache_(cache) {
+    for (const std::size_t check : options.gates) {
+      std::vector<std::size_t> judged;
+      for (const plan::TaskInput& input : plan.checks[check].inputs) judged.push_back(input.task);
+      const std::vector<bool> before = with_all_inputs(plan, judged);
+      for (std::size_t task = 0; task < plan.tasks.size(); ++task) {
+        const auto reads_judged = [&](const plan::TaskInput& input) {
+          return std::find(judged.begin(), judged.end(), input.task) != judged.end();
+        };
+        const std::vector<plan::TaskInput>& inputs = plan.tasks[task].inputs;
+        if (!before[task] && std::any_of(inputs.begin(), inputs.end(), reads_judged)) of_task_[task].push_back(check);
+      }
+    }
+  }
+  // Tasks that have to end before the gates of `task` can be judged.
+  void add_predecessors(std::size_t task, const std::vector<bool>& to_run, std::vector<std::size_t>& before) const {
+    const auto found = of_task_.find(task);
+    if (found == of_task_.end()) return;
+    for (const std::size_t check : found->second) {
+      for (const plan::TaskInput& input : plan_.checks[check].inputs) {
+        if (to_run[input.task] && std::find(before.begin(), before.end(), input.task) == before.end()) before.push_back(input.task);
+      }
+    }
+  }
+  // The first gate of `task` that is shut.
+  std::optional<std::size_t> shut(std::size_t task) {
+    const auto found = of_task_.find(task);
+    if (found == of_task_.end()) return std::nullopt;
+    const std::lock_guard guard(mutex_);
+    for (const std::size_t check : found->second) {
+      const auto [verdict, is_new] = holds_.try_emplace(check, false);
+      if (is_new) verdict->second = judge(plan_.checks[check]);
+      if (!verdict->second) return check;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  // A condition that has no value is none that holds; the verdicts after the run say why.
+  bool judge(const plan::CheckSpec& check) const {
+    try {
+      return options_.gate_holds(check, TaskInputs(cache_, check.inputs));
+    } catch (const std::exception&) {
+      return false;
+    }
+  }
+
+  const plan::Plan& plan_;
+  const RunOptions& options_;
+  store::Cache& cache_;
+  std::map<std::size_t, std::vector<std::size_t>> of_task_;
+  std::mutex mutex_;
+  std::map<std::size_t, bool> holds_;
+};
+
 // The graph of the tasks to run, fed and drained by a dispatcher.
 class TaskGraph {
  public:
-  TaskGraph(const plan::Plan& plan, const std::vector<bool>& to_run, Dispatcher& dispatcher) : nodes_(plan.tasks.size()) {
+  TaskGraph(const plan::Plan& plan, const std::vector<bool>& to_run, Gates& gates, Dispatcher& dispatcher)
+      : nodes_(plan.tasks.size()) {
     for (std::size_t task = 0; task < plan.tasks.size(); ++task) {
       if (!to_run[task]) continue;
-      const std::vector<std::size_t> before = predecessors(plan, task, to_run);
+      std::vector<std::size_t> before = predecessors(plan, task, to_run);
+      gates.add_predecessors(task, to_run, before);
       const auto gate = std::make_shared<Gate>(std::max<std::size_t>(1, before.size()));
-      nodes_[task] = make_node(task, gate, dispatcher);
+      nodes_[task] = make_node(task, gate, gates, dispatcher);
       for (const std::size_t earlier : before) tbb::flow::make_edge(*nodes_[earlier], *nodes_[task]);
       if (before.empty()) sources_.push_back(task);
     }
@@ -82,14 +146,17 @@ class TaskGraph {
   }
 
  private:
-  std::unique_ptr<TaskNode> make_node(std::size_t task, const std::shared_ptr<Gate>& gate, Dispatcher& dispatcher) {
+  std::unique_ptr<TaskNode> make_node(std::size_t task, const std::shared_ptr<Gate>& gate, Gates& gates, Dispatcher& dispatcher) {
     return std::make_unique<TaskNode>(
-        graph_, tbb::flow::unlimited, [task, gate, &dispatcher](const Arrival& arrival, TaskNode::gateway_type& gateway) {
+        graph_, tbb::flow::unlimited, [task, gate, &gates, &dispatcher](const Arrival& arrival, TaskNode::gateway_type& gateway) {
           if (!gate->arrive(arrival)) return;
           gateway.reserve_wait();
-          const Arrival worst = gate->worst();
+          Arrival worst = gate->worst();
+          if (worst.outcome == Outcome::done) {
+            if (const std::optional<std::size_t> check = gates.shut(task)) worst = {Outcome::blocked, task, check};
+          }
           dispatcher.submit(task, worst, [task, worst, &gateway](Outcome outcome) {
-            gateway.try_put(Arrival{outcome, outcome == Outcome::blocked ? worst.task : task});
+            gateway.try_put(outcome == Outcome::blocked ? Arrival{outcome, worst.task, worst.check} : Arrival{outcome, task, {}});
             gateway.release_wait();
           });
         });
@@ -109,31 +176,54 @@ void check_all_resources(const plan::Plan& plan, const std::vector<TaskStatus>& 
 // A controller that was killed after its child had published left the work directory and may have left no rows.
 void finish_what_was_left(const plan::TaskSpec& spec, store::Cache& cache) {
   const std::filesystem::path work = cache.layout().work(spec.key);
-  std::error_code ignored;
-  if (!std::filesystem::exists(work, ignored)) return;
   const std::optional<Claim> claim = Claim::try_take(work);
   if (!claim) return;  // its run is still at it
   cache.records().put_object(cache.objects().manifest(spec.key), cache.objects().stamp(spec.key));
+  std::error_code ignored;
   std::filesystem::remove_all(work, ignored);
 }
 
-// Objects behind the wanted tasks are read once and compared with their checksums: a damaged one counts as absent.
+std::set<std::string> names_in(const std::filesystem::path& directory) {
+  std::set<std::string> names;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) names.insert(entry.path().filename().string());
+  return names;
+}
+
+void set_aside(const plan::TaskSpec& spec, store::Cache& cache, Observer& observer) {
+  const std::optional<std::filesystem::path> where = cache.objects().set_aside(spec.key);
+  if (!where) return;  // another run saw it too and moved it
+  cache.records().forget_object(spec.key);
+  observer.notice(fmt::format("the object of {} ({}) is damaged; it was moved to {} and is made again", spec.name,
+                              spec.key.short_hex(), where->string()));
+}
+
+// Objects behind the wanted tasks that somebody wrote to since they were found sound, or that nobody looked at yet, are
+// read once and compared with their checksums: a damaged one counts as absent. What a disk changes by itself is found
+// when a task loads the object, and by `bgw cache verify`.
 void inspect_objects(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache, Observer& observer) {
-  std::vector<bool> behind(plan.tasks.size());
-  for (const std::size_t task : wanted) behind.at(task) = true;
-  for (std::size_t task = plan.tasks.size(); task-- > 0;) {
-    if (!behind[task]) continue;
-    for (const plan::TaskInput& input : plan.tasks[task].inputs) behind[input.task] = true;
-    const plan::TaskSpec& spec = plan.tasks[task];
-    if (spec.placement != plan::Placement::child) continue;
-    const store::ObjectState state = cache.objects().verify(spec.key);
-    if (state == store::ObjectState::sound) finish_what_was_left(spec, cache);
-    if (state != store::ObjectState::damaged) continue;
-    const std::optional<std::filesystem::path> where = cache.objects().set_aside(spec.key);
-    if (!where) continue;  // another run saw it too and moved it
-    cache.records().forget_object(spec.key);
-    observer.notice(fmt::format("the object of {} ({}) is damaged; it was moved to {} and is made again", spec.name,
-                                spec.key.short_hex(), where->string()));
+  const std::vector<bool> behind = with_all_inputs(plan, wanted);
+  std::vector<std::size_t> tasks;
+  std::vector<plan::Key> keys;
+  for (std::size_t task = 0; task < behind.size(); ++task) {
+    if (!behind[task] || plan.tasks[task].placement != plan::Placement::child) continue;
+    tasks.push_back(task);
+    keys.push_back(plan.tasks[task].key);
+  }
+  const std::vector<std::string> known = cache.records().object_stamps(keys);
+  const std::set<std::string> in_work = names_in(cache.layout().work());
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    const plan::TaskSpec& spec = plan.tasks[tasks[i]];
+    const std::string stamp = cache.objects().stamp(spec.key);
+    if (stamp.empty()) continue;
+    if (stamp != known[i]) {
+      if (cache.objects().verify(spec.key) == store::ObjectState::damaged) {
+        set_aside(spec, cache, observer);
+        continue;
+      }
+      cache.records().put_object(cache.objects().manifest(spec.key), stamp);
+    }
+    if (in_work.contains(spec.key.hex())) finish_what_was_left(spec, cache);
   }
 }
 
@@ -165,7 +255,11 @@ std::vector<double> estimates(const std::vector<TaskStatus>& statuses) {
 RunSummary run_graph(const plan::Plan& plan, const std::vector<TaskStatus>& statuses, store::Cache& cache,
                      const RunOptions& options, Observer& observer, std::int64_t run) {
   std::vector<bool> to_run;
-  for (const TaskStatus& status : statuses) to_run.push_back(status.needed && !status.cached);
+  std::vector<bool> forced;
+  for (const TaskStatus& status : statuses) {
+    to_run.push_back(status.needed && !status.cached);
+    forced.push_back(status.forced);
+  }
   const auto tasks = static_cast<std::size_t>(std::count(to_run.begin(), to_run.end(), true));
   RunSummary summary;
   if (tasks > 0) {
@@ -173,9 +267,10 @@ RunSummary run_graph(const plan::Plan& plan, const std::vector<TaskStatus>& stat
     // One thread waits for the graph, one more keeps inline tasks going; children have the cpus for themselves.
     const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(std::max(2, options.cpus)));
     tbb::task_arena arena;
-    Dispatcher dispatcher({plan, cache, options, observer, run, remaining_path(plan, to_run, estimates(statuses)), tasks},
+    Dispatcher dispatcher({plan, cache, options, observer, run, forced, remaining_path(plan, to_run, estimates(statuses)), tasks},
                           [&arena](std::function<void()> work) { arena.enqueue(std::move(work)); });
-    TaskGraph graph(plan, to_run, dispatcher);  // outlives the dispatcher's thread, which answers into it
+    Gates gates(plan, options, cache);
+    TaskGraph graph(plan, to_run, gates, dispatcher);  // outlives the dispatcher's thread, which answers into it
     graph.run();
     dispatcher.wait();
     summary.outcomes = dispatcher.outcomes();
@@ -200,13 +295,15 @@ std::size_t RunSummary::count(Outcome outcome) const {
 RunSummary run(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache, const RunOptions& options,
                Observer& observer) {
   inspect_objects(plan, wanted, cache, observer);
-  const std::vector<TaskStatus> statuses = explain(plan, wanted, cache);
+  const std::vector<TaskStatus> statuses = explain(plan, wanted, cache, options.forced);
   check_all_resources(plan, statuses, {options.cpus, physical_memory()});
   const std::int64_t run = record_plan(plan, statuses, cache.records(), options);
   const auto is_cached = [](const TaskStatus& status) { return status.needed && status.cached; };
   const auto cached = static_cast<std::size_t>(std::count_if(statuses.begin(), statuses.end(), is_cached));
   observer.run_started(cached, needed_tasks(statuses).size() - cached);
-  const RunSummary summary = run_graph(plan, statuses, cache, options, observer, run);
+  RunSummary summary = run_graph(plan, statuses, cache, options, observer, run);
+  summary.run = run;
+  summary.cached = static_cast<std::size_t>(std::count_if(statuses.begin(), statuses.end(), [](const TaskStatus& status) { return status.cached; }));
   try {
     cache.records().end_run(run, summary.exit_code);
   } catch (const StoreError& error) {  // the results are there all the same

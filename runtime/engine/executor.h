@@ -16,10 +16,17 @@ namespace bgw::engine {
 /// NumericalError or StoreError when it cannot.
 using InlineFunction = std::function<schema::Value(const plan::TaskSpec&, const TaskInputs&)>;
 
+/// Judges a `require` whose inputs are there: whether it holds. Throws like an InlineFunction.
+using GateFunction = std::function<bool(const plan::CheckSpec&, const TaskInputs&)>;
+
 struct RunOptions {
   int cpus = 1;                        // threads all children together may use
   std::filesystem::path task_program;  // bgw-task
   InlineFunction inline_task;
+  std::vector<std::size_t> gates;  // indices of Plan::checks: tasks that read what a failed one has judged are blocked
+  GateFunction gate_holds;
+  std::vector<std::size_t> forced;  // tasks made again, with what is made from them; the old results stay until success
+  bool fail_fast = false;           // after a failure nothing more is started
   bool wait = true;  // for tasks that another run is doing; without it they are given up, exit code 7
   std::vector<std::string> command_line;  // for the history
   std::string target;                     // likewise: "default", "F[64], rdf"
@@ -31,12 +38,14 @@ enum class Outcome {
   cached,      // its result was there
   done,
   failed,
-  blocked,     // an input failed
+  blocked,     // an input failed, or a `require` does not hold
   stopped      // the run was ended before it finished
 };
 
 struct RunSummary {
   std::vector<Outcome> outcomes;  // one a task of the plan
+  std::int64_t run = 0;           // its number in the history
+  std::size_t cached = 0;         // results behind the wanted tasks that were there, read by a task to run or not
   std::size_t count(Outcome outcome) const;
   /// 0 all wanted results are there, 4 a task failed, 6 the disk is full, 7 another run holds what is needed, 129 130 143 ended by a signal.
   int exit_code = 0;

@@ -80,8 +80,32 @@ struct Survey {
   store::Cache& cache;
   std::string program;
   WorkList work;
-  std::vector<store::ObjectState> states;  // of child tasks
+  std::vector<store::ObjectState> states;  // of objects and rows alike
+  std::map<std::string, std::optional<double>> seconds;  // typical ones, by kind
 };
+
+// Whether the results are there, for the tasks `behind` the wanted ones.
+std::vector<store::ObjectState> states_of(const plan::Plan& plan, const std::vector<bool>& behind, store::Cache& cache) {
+  std::vector<std::size_t> objects;
+  std::vector<std::size_t> rows;
+  for (std::size_t task = 0; task < behind.size(); ++task) {
+    if (behind[task]) (plan.tasks[task].placement == plan::Placement::child ? objects : rows).push_back(task);
+  }
+  const auto keys_of = [&](const std::vector<std::size_t>& tasks) {
+    std::vector<plan::Key> keys;
+    keys.reserve(tasks.size());
+    for (const std::size_t task : tasks) keys.push_back(plan.tasks[task].key);
+    return keys;
+  };
+  std::vector<store::ObjectState> states(plan.tasks.size(), store::ObjectState::absent);
+  const std::vector<store::ObjectState> object_states = cache.look_at_objects(keys_of(objects));
+  for (std::size_t i = 0; i < objects.size(); ++i) states[objects[i]] = object_states[i];
+  const std::vector<bool> there = cache.has_rows(keys_of(rows));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (there[i]) states[rows[i]] = store::ObjectState::sound;
+  }
+  return states;
+}
 
 std::string upstream_reason(const Survey& survey, const plan::TaskSpec& spec) {
   std::set<std::string> names;
@@ -109,13 +133,23 @@ std::string summary_of(const std::vector<std::string>& changes) {
   return fmt::format("{}, {} and {} more", changes[0], changes[1], changes.size() - 2);
 }
 
-void explain_task(const Survey& survey, std::size_t task, TaskStatus& status) {
+std::optional<double> typical_seconds(Survey& survey, const std::string& kind) {
+  const auto [place, is_new] = survey.seconds.try_emplace(kind);
+  if (is_new) place->second = survey.cache.records().typical_seconds(kind);
+  return place->second;
+}
+
+void explain_task(Survey& survey, std::size_t task, TaskStatus& status) {
   const plan::TaskSpec& spec = survey.plan.tasks[task];
   status.reason = "new";
   if (survey.states[task] == store::ObjectState::damaged) status.reason = "its object is damaged";
   if (!survey.cache.has_records()) return;
   store::Records& records = survey.cache.records();
-  status.estimated_seconds = records.typical_seconds(spec.kind);
+  if (spec.placement == plan::Placement::child) status.estimated_seconds = typical_seconds(survey, spec.kind);
+  if (status.forced) {
+    status.reason = upstream_reason(survey, spec);
+    return;
+  }
   const std::optional<store::EarlierTask> earlier = records.latest_other(survey.program, spec.name, spec.key);
   if (earlier) status.changes = differing_fields(earlier->preimage, plan::preimage(spec));
   if (survey.states[task] == store::ObjectState::damaged) return;
@@ -144,20 +178,46 @@ std::vector<std::string> differing_fields(const std::string& earlier_preimage, c
   return changes;
 }
 
-std::vector<TaskStatus> explain(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache) {
-  std::vector<bool> cached;
-  Survey survey{plan, cache, program_identity(plan), {}, {}};
-  for (const plan::TaskSpec& spec : plan.tasks) {
-    const bool child = spec.placement == plan::Placement::child;
-    survey.states.push_back(child ? cache.objects().quick_look(spec.key) : store::ObjectState::absent);
-    cached.push_back(child ? survey.states.back() == store::ObjectState::sound : cache.row(spec.key).has_value());
+std::vector<bool> with_dependents(const plan::Plan& plan, const std::vector<std::size_t>& tasks) {
+  std::vector<bool> among(plan.tasks.size());
+  for (const std::size_t task : tasks) among.at(task) = true;
+  for (std::size_t task = 0; task < among.size(); ++task) {
+    const std::vector<plan::TaskInput>& inputs = plan.tasks[task].inputs;
+    if (std::any_of(inputs.begin(), inputs.end(), [&](const plan::TaskInput& input) { return among[input.task]; })) among[task] = true;
+  }
+  return among;
+}
+
+std::vector<bool> with_all_inputs(const plan::Plan& plan, const std::vector<std::size_t>& tasks) {
+  std::vector<bool> among(plan.tasks.size());
+  for (const std::size_t task : tasks) among.at(task) = true;
+  for (std::size_t task = among.size(); task-- > 0;) {
+    if (!among[task]) continue;
+    for (const plan::TaskInput& input : plan.tasks[task].inputs) among[input.task] = true;
+  }
+  return among;
+}
+
+std::vector<TaskStatus> explain(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache,
+                                const std::vector<std::size_t>& forced) {
+  Survey survey{plan, cache, program_identity(plan), {}, {}, {}};
+  const std::vector<bool> behind = with_all_inputs(plan, wanted);
+  survey.states = states_of(plan, behind, cache);
+  const std::vector<bool> again = with_dependents(plan, forced);
+  std::vector<TaskStatus> statuses(plan.tasks.size());
+  std::vector<bool> cached(plan.tasks.size());
+  for (std::size_t task = 0; task < statuses.size(); ++task) {
+    const bool is_there = survey.states[task] == store::ObjectState::sound;
+    statuses[task].forced = is_there && again[task];
+    statuses[task].cached = cached[task] = is_there && !again[task];
   }
   survey.work = make_work_list(plan, wanted, cached);
-  std::vector<TaskStatus> statuses(plan.tasks.size());
   for (std::size_t task = 0; task < statuses.size(); ++task) {
     statuses[task].needed = survey.work.needed[task];
-    statuses[task].cached = cached[task];
     if (survey.work.to_run[task]) explain_task(survey, task, statuses[task]);
+  }
+  for (const std::size_t task : forced) {
+    if (statuses[task].forced) statuses[task].reason = "forced";
   }
   return statuses;
 }

@@ -32,6 +32,12 @@ struct TaskFailed {
   std::filesystem::path log;                // empty for inline tasks
 };
 
+/// What keeps a task from running.
+struct Obstacle {
+  std::string name;         // of the task that failed, or of the `require` that does not hold
+  bool is_require = false;
+};
+
 /// Who else works on a task.
 struct ClaimOwner {
   int pid = 0;
@@ -51,8 +57,8 @@ class Observer {
   virtual void task_failed(const plan::TaskSpec&, const TaskFailed&) {}
   /// The task ended because the run is being ended: it saved its state, or was killed before it could.
   virtual void task_stopped(const plan::TaskSpec&, bool /*saved*/) {}
-  /// The task cannot run because `upstream` failed.
-  virtual void task_blocked(const plan::TaskSpec&, const std::string& /*upstream*/) {}
+  /// The task cannot run because of another.
+  virtual void task_blocked(const plan::TaskSpec&, const Obstacle&) {}
   /// "attached: bg is being run by pid 4121 on vm (since 12:04)".
   virtual void attached(const plan::TaskSpec&, const ClaimOwner&) {}
   /// The first signal came: `running` child tasks are saving their state.

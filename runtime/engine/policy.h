@@ -14,6 +14,7 @@ namespace bgw::engine {
 ///     walltime   seconds, absent: no limit                   memory      bytes, absent: not said
 ///     checkpoint {every_s: seconds (300), keep: int (2)}
 ///     retry      {attempts: int (1), on: [causes]}
+///     replace    bool: the result is there and is to be made again; set by the run, not by programs
 struct Policy {
   int cpus = 0;
   int gpus = 0;

@@ -26,10 +26,7 @@ schema::Value TaskInputs::value(const std::string& role) const {
 }
 
 std::shared_ptr<const store::Manifest> TaskInputs::manifest(const std::string& role) const {
-  const std::lock_guard guard(mutex_);
-  std::shared_ptr<const store::Manifest>& known = manifests_[key(role)];
-  if (!known) known = std::make_shared<store::Manifest>(cache_.objects().manifest(key(role)));
-  return known;
+  return cache_.shared_manifest(key(role));
 }
 
 std::shared_ptr<const artifacts::Artifact> TaskInputs::artifact(const std::string& role) const {

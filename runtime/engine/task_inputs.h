@@ -36,7 +36,6 @@ class TaskInputs {
   store::Cache& cache_;
   std::map<std::string, plan::Key> keys_;
   mutable std::mutex mutex_;
-  mutable std::map<plan::Key, std::shared_ptr<const store::Manifest>> manifests_;
   mutable std::map<plan::Key, std::shared_ptr<const artifacts::Artifact>> artifacts_;
 };
 

@@ -83,6 +83,16 @@ bool rename_without_replacing(const std::filesystem::path& from, const std::file
   throw_system_error(errno, "rename to", to);
 }
 
+void exchange(const std::filesystem::path& a, const std::filesystem::path& b) {
+  if (::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0) return;
+  if (errno != EINVAL) throw_system_error(errno, "rename to", b);
+  std::filesystem::path between = a;
+  between += ".old";
+  for (const auto& [from, to] : {std::pair{b, between}, {a, b}, {between, a}}) {
+    if (::rename(from.c_str(), to.c_str()) != 0) throw_system_error(errno, "rename to", to);
+  }
+}
+
 std::string read_bytes(const std::filesystem::path& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status{};

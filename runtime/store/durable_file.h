@@ -33,6 +33,9 @@ void replace_durably(const std::filesystem::path& path, std::string_view bytes);
 void sync_directory(const std::filesystem::path& directory);
 /// Renames; false when something stands at the new place already.
 bool rename_without_replacing(const std::filesystem::path& from, const std::filesystem::path& to);
+/// What stands at each of two places stands at the other afterwards. In one step where the file system can; else there
+/// is a moment with nothing at `b`.
+void exchange(const std::filesystem::path& a, const std::filesystem::path& b);
 /// All bytes of a file; throws StoreError.
 std::string read_bytes(const std::filesystem::path& path);
 /// Makes a directory and its parents; throws StoreError.

@@ -174,7 +174,7 @@ artifacts::Artifact ObjectStore::load(const plan::Key& key) const {
 }
 
 void ObjectStore::publish(const plan::TaskSpec& spec, const artifacts::Artifact& artifact, const Provenance& provenance,
-                          const StepHook& before_step) const {
+                          const StepHook& before_step, Existing existing) const {
   const auto step = [&](const char* name) {
     if (before_step) before_step(name);
   };
@@ -199,9 +199,13 @@ void ObjectStore::publish(const plan::TaskSpec& spec, const artifacts::Artifact&
   make_directories(place.parent_path());
   sync_directory(layout_.objects());
   step("rename");
-  if (!rename_without_replacing(draft.where(), place) && verify(spec.key) == ObjectState::damaged) {
-    set_aside(spec.key);
-    rename_without_replacing(draft.where(), place);
+  if (!rename_without_replacing(draft.where(), place)) {
+    if (existing == Existing::is_replaced) {
+      exchange(draft.where(), place);  // the old one lies in the draft now and goes with it
+    } else if (verify(spec.key) == ObjectState::damaged) {
+      set_aside(spec.key);
+      rename_without_replacing(draft.where(), place);
+    }
   }
   step("sync parent");
   sync_directory(place.parent_path());

@@ -50,9 +50,11 @@ class ObjectStore {
   /// Called with the name of each step of publishing before it is taken; tests interrupt there.
   using StepHook = std::function<void(std::string_view step)>;
   /// Makes `artifact` the result of `spec`, with the log as it stands in work/<key>/log.txt.
+  /// @param existing  what becomes of an object that stands there: a sound one stays, or it is replaced in one step
   /// @throws StoreError when the disk is full or refuses; nothing of the object is visible then
+  enum class Existing { stays, is_replaced };
   void publish(const plan::TaskSpec& spec, const artifacts::Artifact& artifact, const Provenance& provenance,
-               const StepHook& before_step = {}) const;
+               const StepHook& before_step = {}, Existing existing = Existing::stays) const;
 
   /// Moves a damaged object out of sight, into damaged/; returns where it lies now, nullopt when another process was
   /// quicker and there is none any more.

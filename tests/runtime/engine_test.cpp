@@ -51,8 +51,8 @@ class Diary : public engine::Observer {
     lines.push_back("failed " + spec.name);
     failures[spec.name] = failure;
   }
-  void task_blocked(const plan::TaskSpec& spec, const std::string& upstream) override {
-    lines.push_back("blocked " + spec.name + " by " + upstream);
+  void task_blocked(const plan::TaskSpec& spec, const engine::Obstacle& obstacle) override {
+    lines.push_back("blocked " + spec.name + " by " + obstacle.name);
   }
   void task_progress(const plan::TaskSpec& spec, const engine::Progress& progress) override {
     lines.push_back(fmt::format("progress {} {}/{}", spec.name, progress.step, progress.steps));
@@ -585,6 +585,102 @@ TEST_CASE("an interrupted run leaves checkpoints, says 130, and goes on later", 
   CHECK(engine::explain(toy.plan, toy.all(), seen)[0].reason == "interrupted, goes on from its checkpoint");
   CHECK(exit_status(start_controller(cache, 40, 10, words)) == 0);
   CHECK(seen.objects().verify(toy.plan.tasks[1].key) == store::ObjectState::sound);
+}
+
+TEST_CASE("what is forced is made again with what is made from it, and the old result stays until then", "[engine][force]") {
+  const test::ScratchDirectory scratch;
+  store::Cache cache = store::Cache::open(scratch.path());
+  const test::ToyPlan toy = test::chain(3, 0);
+  Diary first;
+  run_all(toy, cache, first);
+  const std::vector<std::string> bytes = results_in(scratch.path(), toy);
+  const std::string stamp = cache.objects().stamp(toy.plan.tasks[0].key);
+  const std::string stamp_of_second = cache.objects().stamp(toy.plan.tasks[1].key);
+
+  engine::RunOptions options = options_with();
+  options.forced = {1};
+  const std::vector<engine::TaskStatus> statuses = engine::explain(toy.plan, toy.all(), cache, options.forced);
+  CHECK(statuses[0].cached);
+  CHECK(statuses[1].reason == "forced");
+  CHECK(statuses[2].reason == "upstream: second");
+  Diary again;
+  const engine::RunSummary summary = engine::run(toy.plan, toy.all(), cache, options, again);
+  CHECK(summary.exit_code == 0);
+  CHECK(summary.count(Outcome::done) == 2);
+  CHECK_FALSE(again.has("started first"));
+  CHECK(again.has("started second"));
+  CHECK(again.has("finished total"));
+  CHECK(cache.objects().stamp(toy.plan.tasks[0].key) == stamp);
+  CHECK(cache.objects().stamp(toy.plan.tasks[1].key) != stamp_of_second);
+  CHECK(results_in(scratch.path(), toy) == bytes);
+  CHECK(fs::is_empty(cache.layout().work()));
+
+  // one that fails leaves the result that was there
+  options.task_program = "/bin/false";
+  Diary broken;
+  CHECK(engine::run(toy.plan, toy.all(), cache, options, broken).exit_code == 4);
+  CHECK(results_in(scratch.path(), toy) == bytes);
+  Diary after;
+  CHECK(run_all(toy, cache, after).count(Outcome::cached) > 0);
+  CHECK_FALSE(after.has("started second"));
+}
+
+TEST_CASE("what reads a result that a failed `require` has judged is blocked, and nothing else", "[engine][gate]") {
+  const test::ScratchDirectory scratch;
+  store::Cache cache = store::Cache::open(scratch.path());
+  test::ToyPlan toy = test::chain(3, 0);  // first, second(first), total(first, second)
+  const std::size_t aside = toy.add("aside", "count", {{"steps", 4}});
+  toy.plan.checks.push_back({"enough", "require", schema::Map{}, {{"a", toy.plan.tasks[0].key, 0}}});
+  engine::RunOptions options = options_with();
+  options.gates = {0};
+  bool holds = false;
+  double judged = 0;
+  options.gate_holds = [&](const plan::CheckSpec&, const engine::TaskInputs& inputs) {
+    judged = inputs.manifest("a")->find_result("last")->value;
+    return holds;
+  };
+  Diary diary;
+  const engine::RunSummary summary = engine::run(toy.plan, toy.all(), cache, options, diary);
+  CHECK(judged != 0);
+  CHECK(summary.outcomes[0] == Outcome::done);
+  CHECK(summary.outcomes[aside] == Outcome::done);
+  CHECK(summary.count(Outcome::blocked) == 2);
+  CHECK(diary.has("blocked second by enough"));
+  CHECK(diary.has("blocked total by enough"));
+
+  holds = true;
+  Diary later;
+  CHECK(engine::run(toy.plan, toy.all(), cache, options, later).exit_code == 0);
+  CHECK(later.has("finished total"));
+}
+
+TEST_CASE("a `require` over a result and over what is made from it blocks only what lies behind both", "[engine][gate]") {
+  const test::ScratchDirectory scratch;
+  store::Cache cache = store::Cache::open(scratch.path());
+  test::ToyPlan toy = test::chain(3, 0);
+  toy.plan.checks.push_back({"both", "require", schema::Map{}, {{"a", toy.plan.tasks[0].key, 0}, {"b", toy.plan.tasks[1].key, 1}}});
+  engine::RunOptions options = options_with();
+  options.gates = {0};
+  options.gate_holds = [](const plan::CheckSpec&, const engine::TaskInputs&) { return false; };
+  Diary diary;
+  engine::run(toy.plan, toy.all(), cache, options, diary);
+  CHECK(diary.has("finished second"));
+  CHECK(diary.has("blocked total by both"));
+}
+
+TEST_CASE("with fail_fast nothing more is started after a failure", "[engine]") {
+  const test::ScratchDirectory scratch;
+  store::Cache cache = store::Cache::open(scratch.path());
+  test::ToyPlan toy;
+  toy.add("bad", "fail", {{"how", "nan"}});
+  for (int i = 0; i < 3; ++i) toy.add(fmt::format("good{}", i), "count", {{"steps", 2 + i}});
+  engine::RunOptions options = options_with(1);  // one after another
+  options.fail_fast = true;
+  Diary diary;
+  const engine::RunSummary summary = engine::run(toy.plan, toy.all(), cache, options, diary);
+  CHECK(summary.exit_code == 4);
+  CHECK(summary.count(Outcome::failed) == 1);
+  CHECK(summary.count(Outcome::stopped) == 3);
 }
 
 TEST_CASE("a full disk fails the task with cause disk and exit code 6, and nothing half-made is seen", "[engine]") {
