@@ -165,15 +165,23 @@ Value to_value(const CheckOutcome& outcome) {
   return Map{{"name", outcome.name}, {"holds", nullptr}, {"message", outcome.problem}};
 }
 
+// More of them nobody reads in a terminal.
+constexpr std::size_t kRowsShown = 200;
+
 std::string results_text(const plan::Plan& plan, const std::vector<std::size_t>& tasks, store::Cache& cache) {
   report::TextTable table{{{"task"}, {"result"}, {"value", true}, {"unit"}, {"energy calls", true}, {"time", true}},
                           {}};
   std::map<std::string, std::set<std::string>> conventions;  // convention -> the results that follow it, by kind
   std::int64_t calls = 0;
   double seconds = 0;
+  std::size_t left_out = 0;
   for (const std::size_t task : tasks) {
     const plan::TaskSpec& spec = plan.tasks[task];
     if (spec.placement != plan::Placement::child) continue;
+    if (table.rows.size() >= kRowsShown) {
+      ++left_out;
+      continue;
+    }
     const std::optional<store::Manifest> manifest = cache.manifest(spec.key);
     if (!manifest) {
       table.rows.push_back({spec.name, "", "no result", "", "", ""});
@@ -197,8 +205,9 @@ std::string results_text(const plan::Plan& plan, const std::vector<std::size_t>&
           {"", "ess", report::format_result(ess->value, ess->sigma), "", "", ""});
   }
   if (table.rows.empty()) return "";
-  table.rows.push_back({"together", "", "", "", report::format_count(calls), report::format_duration(seconds)});
+  if (left_out == 0) table.rows.push_back({"together", "", "", "", report::format_count(calls), report::format_duration(seconds)});
   std::string text = report::render(table);
+  if (left_out > 0) text += fmt::format("and {} more: `bgw show` prints each, `bgw query` any choice of them\n", left_out);
   text += "errors are one standard error; energy calls count a gradient as one and a Hessian-vector product as two\n";
   for (const auto& [convention, results] : conventions)
     text += fmt::format("{}: {}\n", fmt::join(results, ", "), convention);

@@ -13,7 +13,6 @@
 #include "runtime/cli/task_program.h"
 #include "runtime/cli/terminal.h"
 #include "runtime/engine/executor.h"
-#include "runtime/engine/explain.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/inline_tasks/inline_task.h"
 #include "runtime/inline_tasks/task_results.h"
@@ -26,28 +25,14 @@ namespace {
 using engine::Outcome;
 using schema::Map;
 
-bool needs_task_program(const plan::Plan& plan, const std::vector<engine::TaskStatus>& statuses) {
-  for (std::size_t task = 0; task < statuses.size(); ++task) {
-    if (statuses[task].needed && !statuses[task].cached && plan.tasks[task].placement == plan::Placement::child)
-      return true;
-  }
-  return false;
-}
-
-// Even where the plan needs no child: an object that the run finds damaged is made again.
-std::filesystem::path task_program(bool needed) {
-  try {
-    return find_task_program();
-  } catch (const StoreError&) {
-    if (needed) throw;
-    return {};
-  }
-}
-
-engine::RunOptions engine_options(const RunCommandOptions& options, bool needs_children) {
+engine::RunOptions engine_options(const RunCommandOptions& options) {
   engine::RunOptions result;
   result.cpus = options.cpus > 0 ? options.cpus : machine_cpus();
-  result.task_program = task_program(needs_children);
+  try {
+    result.task_program = find_task_program();
+  } catch (const StoreError& error) {  // told when a task needs it
+    result.no_task_program = error.what();
+  }
   result.inline_task = inline_tasks::run_inline_task;
   result.command_line = options.command_line;
   result.wait = options.wait;
@@ -106,11 +91,14 @@ void print_results(const lowering::Program& program, const Wanted& wanted, const
   const std::vector<std::size_t> tasks = with_inputs(program.plan, wanted.tasks);
   if (const std::string results = results_text(program.plan, tasks, cache); !results.empty())
     fmt::print("\n{}", results);
+  constexpr std::size_t kTablesShown = 50;
+  std::size_t tables = 0;
   for (const std::size_t task : tasks) {
     const plan::TaskSpec& spec = program.plan.tasks[task];
-    if (spec.kind != "table") continue;
+    if (spec.kind != "table" || ++tables > kTablesShown) continue;
     if (const auto row = cache.row(spec.key)) fmt::print("\n{}\n{}", spec.name, table_text(*row));
   }
+  if (tables > kTablesShown) fmt::print("\nand {} tables more: `bgw show` prints each\n", tables - kTablesShown);
   if (!outcomes.empty()) fmt::print("\n{}", checks_text(outcomes));
 }
 
@@ -150,9 +138,7 @@ int run(const RunCommandOptions& options) {
     throw CommandFailure(kWrongProgram, fmt::format("this version of bgw checks and plans this program, but cannot run all of it yet:\n  {}", fmt::join(missing, "\n  ")));
   }
   store::Cache cache = store::Cache::open(cache_directory(options));
-  const std::vector<engine::TaskStatus> statuses = engine::explain(program.plan, wanted.tasks, cache);
-  engine::RunOptions engine_run = engine_options(options, needs_task_program(program.plan, statuses));
-
+  engine::RunOptions engine_run = engine_options(options);
   engine_run.gates = requirements(program.plan, wanted.checks);
   engine_run.target = wanted.title;
 
@@ -178,10 +164,7 @@ int run(const RunCommandOptions& options) {
   const std::size_t touched =
       summary.outcomes.size() - summary.count(Outcome::not_needed) - summary.count(Outcome::cached);
   if (speaks && touched == 0) {
-    const std::vector<std::size_t> reachable = with_inputs(program.plan, wanted.tasks);
-    const auto cached =
-        std::count_if(reachable.begin(), reachable.end(), [&](std::size_t task) { return statuses[task].cached; });
-    fmt::print("nothing to do ({} cached)\n", cached);
+    fmt::print("nothing to do ({} cached)\n", summary.cached);
   } else if (speaks) {
     fmt::print("{}\n", summary_line(summary));
   }

@@ -198,33 +198,37 @@ void set_aside(const plan::TaskSpec& spec, store::Cache& cache, Observer& observ
                               spec.key.short_hex(), where->string()));
 }
 
-// Objects behind the wanted tasks that somebody wrote to since they were found sound, or that nobody looked at yet, are
-// read once and compared with their checksums: a damaged one counts as absent. What a disk changes by itself is found
-// when a task loads the object, and by `bgw cache verify`.
-void inspect_objects(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache, Observer& observer) {
-  const std::vector<bool> behind = with_all_inputs(plan, wanted);
-  std::vector<std::size_t> tasks;
-  std::vector<plan::Key> keys;
-  for (std::size_t task = 0; task < behind.size(); ++task) {
-    if (!behind[task] || plan.tasks[task].placement != plan::Placement::child) continue;
-    tasks.push_back(task);
-    keys.push_back(plan.tasks[task].key);
-  }
-  const std::vector<std::string> known = cache.records().object_stamps(keys);
+// What is there behind the wanted tasks. Objects that somebody wrote to since they were found sound, or that nobody looked
+// at yet, are read once and compared with their checksums: a damaged one is moved aside and counts as absent. What a disk
+// changes by itself is found when a task loads the object, and by `bgw cache verify`.
+std::vector<store::ObjectState> inspect_results(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache,
+                                                Observer& observer) {
+  std::vector<store::ObjectState> results = results_behind(plan, wanted, cache);
   const std::set<std::string> in_work = names_in(cache.layout().work());
-  for (std::size_t i = 0; i < tasks.size(); ++i) {
-    const plan::TaskSpec& spec = plan.tasks[tasks[i]];
-    const std::string stamp = cache.objects().stamp(spec.key);
-    if (stamp.empty()) continue;
-    if (stamp != known[i]) {
-      if (cache.objects().verify(spec.key) == store::ObjectState::damaged) {
-        set_aside(spec, cache, observer);
-        continue;
-      }
-      cache.records().put_object(cache.objects().manifest(spec.key), stamp);
+  for (std::size_t task = 0; task < results.size(); ++task) {
+    const plan::TaskSpec& spec = plan.tasks[task];
+    if (results[task] == store::ObjectState::absent || spec.placement != plan::Placement::child) continue;
+    if (results[task] != store::ObjectState::untouched) {
+      const std::string stamp = cache.objects().stamp(spec.key);
+      results[task] = cache.objects().verify(spec.key);
+      if (results[task] == store::ObjectState::sound) cache.records().put_object(cache.objects().manifest(spec.key), stamp);
     }
-    if (in_work.contains(spec.key.hex())) finish_what_was_left(spec, cache);
+    if (results[task] == store::ObjectState::damaged) {
+      set_aside(spec, cache, observer);
+      results[task] = store::ObjectState::absent;
+    } else if (in_work.contains(spec.key.hex())) {
+      finish_what_was_left(spec, cache);
+    }
   }
+  return results;
+}
+
+bool children_are_needed(const plan::Plan& plan, const std::vector<TaskStatus>& statuses) {
+  for (std::size_t task = 0; task < statuses.size(); ++task) {
+    const TaskStatus& status = statuses[task];
+    if (status.needed && !status.cached && plan.tasks[task].placement == plan::Placement::child) return true;
+  }
+  return false;
 }
 
 std::vector<std::size_t> needed_tasks(const std::vector<TaskStatus>& statuses) {
@@ -294,8 +298,9 @@ std::size_t RunSummary::count(Outcome outcome) const {
 
 RunSummary run(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache, const RunOptions& options,
                Observer& observer) {
-  inspect_objects(plan, wanted, cache, observer);
-  const std::vector<TaskStatus> statuses = explain(plan, wanted, cache, options.forced);
+  const std::vector<TaskStatus> statuses =
+      explain(plan, wanted, cache, options.forced, inspect_results(plan, wanted, cache, observer));
+  if (options.task_program.empty() && children_are_needed(plan, statuses)) throw StoreError(options.no_task_program);
   check_all_resources(plan, statuses, {options.cpus, physical_memory()});
   const std::int64_t run = record_plan(plan, statuses, cache.records(), options);
   const auto is_cached = [](const TaskStatus& status) { return status.needed && status.cached; };

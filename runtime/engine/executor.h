@@ -21,7 +21,8 @@ using GateFunction = std::function<bool(const plan::CheckSpec&, const TaskInputs
 
 struct RunOptions {
   int cpus = 1;                        // threads all children together may use
-  std::filesystem::path task_program;  // bgw-task
+  std::filesystem::path task_program;  // bgw-task; may be empty where no task needs it
+  std::string no_task_program;         // what is told then when one does
   InlineFunction inline_task;
   std::vector<std::size_t> gates;  // indices of Plan::checks: tasks that read what a failed one has judged are blocked
   GateFunction gate_holds;

@@ -120,7 +120,8 @@ std::string upstream_reason(const Survey& survey, const plan::TaskSpec& spec) {
 
 std::optional<std::string> reason_from_attempts(const Survey& survey, const plan::TaskSpec& spec) {
   const std::optional<store::AttemptRecord> last = survey.cache.records().last_attempt(spec.key);
-  const bool resumes = newest_checkpoint_time(survey.cache.layout().work(spec.key)).has_value();
+  const bool child = spec.placement == plan::Placement::child;
+  const bool resumes = child && newest_checkpoint_time(survey.cache.layout().work(spec.key)).has_value();
   const char* how = resumes ? ", goes on from its checkpoint" : "";
   if (last && last->state == "failed") return fmt::format("failed ({}){}", last->cause, how);
   if (resumes) return "interrupted, goes on from its checkpoint";
@@ -198,16 +199,24 @@ std::vector<bool> with_all_inputs(const plan::Plan& plan, const std::vector<std:
   return among;
 }
 
+std::vector<store::ObjectState> results_behind(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache) {
+  return states_of(plan, with_all_inputs(plan, wanted), cache);
+}
+
 std::vector<TaskStatus> explain(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache,
                                 const std::vector<std::size_t>& forced) {
-  Survey survey{plan, cache, program_identity(plan), {}, {}, {}};
-  const std::vector<bool> behind = with_all_inputs(plan, wanted);
-  survey.states = states_of(plan, behind, cache);
+  return explain(plan, wanted, cache, forced, results_behind(plan, wanted, cache));
+}
+
+std::vector<TaskStatus> explain(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache,
+                                const std::vector<std::size_t>& forced, std::vector<store::ObjectState> results) {
+  Survey survey{plan, cache, program_identity(plan), {}, std::move(results), {}};
   const std::vector<bool> again = with_dependents(plan, forced);
   std::vector<TaskStatus> statuses(plan.tasks.size());
   std::vector<bool> cached(plan.tasks.size());
   for (std::size_t task = 0; task < statuses.size(); ++task) {
-    const bool is_there = survey.states[task] == store::ObjectState::sound;
+    const store::ObjectState state = survey.states[task];
+    const bool is_there = state == store::ObjectState::sound || state == store::ObjectState::untouched;
     statuses[task].forced = is_there && again[task];
     statuses[task].cached = cached[task] = is_there && !again[task];
   }

@@ -19,11 +19,18 @@ struct TaskStatus {
   bool forced = false;  // its result is there and is made again all the same
 };
 
+/// What is there of the results of the wanted tasks and of those behind them, objects and rows alike; one entry a task of
+/// the plan, absent for the others.
+std::vector<store::ObjectState> results_behind(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache);
+
 /// Looks, runs nothing, creates nothing. One entry a task of the plan; those that no wanted task needs are left as they
 /// are by default.
-/// @param forced  tasks to be made again, and with them what is made from them
+/// @param forced   tasks to be made again, and with them what is made from them
 std::vector<TaskStatus> explain(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache,
                                 const std::vector<std::size_t>& forced = {});
+/// The same for results that were looked at already.
+std::vector<TaskStatus> explain(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache,
+                                const std::vector<std::size_t>& forced, std::vector<store::ObjectState> results);
 
 /// The tasks and all that is made from them.
 std::vector<bool> with_dependents(const plan::Plan& plan, const std::vector<std::size_t>& tasks);

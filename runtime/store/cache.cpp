@@ -63,7 +63,7 @@ std::vector<ObjectState> Cache::look_at_objects(const std::vector<plan::Key>& ke
   states.reserve(keys.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const bool untouched = !known[i].empty() && objects_.stamp(keys[i]) == known[i];
-    states.push_back(untouched ? ObjectState::sound : objects_.quick_look(keys[i]));
+    states.push_back(untouched ? ObjectState::untouched : objects_.quick_look(keys[i]));
   }
   return states;
 }

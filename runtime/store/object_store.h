@@ -12,8 +12,9 @@
 
 namespace bgw::store {
 
-/// What one object turned out to be when it was looked at.
-enum class ObjectState { absent, sound, damaged };
+/// What one object turned out to be when it was looked at. An untouched one was found sound before, and nobody wrote to
+/// it since.
+enum class ObjectState { absent, sound, untouched, damaged };
 
 /// Finished results on disk: written once under their key, complete or invisible, never changed afterwards.
 ///
