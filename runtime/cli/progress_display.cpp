@@ -65,10 +65,13 @@ class Plain : public Failures {
     say(fmt::format("{} cached, {} to run", cached, to_run));
   }
   void task_started(const TaskSpec& spec, const engine::TaskStarted& started) override {
-    const std::string age = started.checkpoint_age ? fmt::format(", goes on from a checkpoint {} old",
-                                                                 format_duration(*started.checkpoint_age))
-                                                   : "";
-    say(fmt::format("start  {} ({} {}{})", spec.name, started.cpus, started.cpus == 1 ? "cpu" : "cpus", age));
+    say(fmt::format("start  {} ({} {})", spec.name, started.cpus, started.cpus == 1 ? "cpu" : "cpus"));
+  }
+  void task_resumed(const TaskSpec& spec, const engine::Resumption& resumption) override {
+    const std::string from = resumption.extends ? "finished work " + resumption.extends->short_hex()
+                             : resumption.age   ? fmt::format("checkpoint {} old", format_duration(*resumption.age))
+                                                : "checkpoint";
+    say(fmt::format("resumed {} at step {} ({})", spec.name, resumption.step, from));
   }
   void task_progress(const TaskSpec& spec, const engine::Progress& progress) override {
     // A pipe or a log file wants to know that it goes on, not every step.
@@ -118,8 +121,7 @@ class Live : public Plain {
   Live(const Live&) = delete;
   Live& operator=(const Live&) = delete;
 
-  void task_started(const TaskSpec& spec, const engine::TaskStarted& started) override {
-    if (started.checkpoint_age) Plain::task_started(spec, started);  // its own line says the rest
+  void task_started(const TaskSpec& spec, const engine::TaskStarted&) override {
     lines_.push_back({&spec, {}, Clock::now(), 0, Clock::now()});
     redraw();
   }
@@ -224,6 +226,12 @@ class Json : public engine::Observer {
     Map map{{"cpus", started.cpus}};
     if (started.checkpoint_age) map.insert_or_assign("checkpoint_age_s", *started.checkpoint_age);
     tell("task_started", std::move(map), &spec);
+  }
+  void task_resumed(const TaskSpec& spec, const engine::Resumption& resumption) override {
+    Map map{{"step", resumption.step}};
+    if (resumption.age) map.insert_or_assign("checkpoint_age_s", *resumption.age);
+    if (resumption.extends) map.insert_or_assign("extends", resumption.extends->hex());
+    tell("task_resumed", std::move(map), &spec);
   }
   void task_progress(const TaskSpec& spec, const engine::Progress& progress) override {
     Map numbers;

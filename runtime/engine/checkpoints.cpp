@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "ckpt-";
 constexpr std::string_view kSuffix = ".h5";
+constexpr std::string_view kBad = ".bad";
 constexpr std::size_t kSealSize = 64;
 
 std::optional<int> number_of(const fs::path& path) {
@@ -28,6 +29,14 @@ std::optional<int> number_of(const fs::path& path) {
   const auto [end, error] = std::from_chars(first, last, number);
   if (error != std::errc() || end != last) return std::nullopt;
   return number;
+}
+
+// A name for a bad file that takes the place of no earlier one.
+fs::path unused_name(const fs::path& path) {
+  std::error_code ignored;
+  fs::path aside = path.string() + std::string(kBad);
+  for (int number = 2; fs::exists(aside, ignored); ++number) aside = fmt::format("{}-{}{}", path.string(), number, kBad);
+  return aside;
 }
 
 std::string seal_of(const plan::Key& key, std::string_view image) {
@@ -63,11 +72,17 @@ std::optional<artifacts::Artifact> Checkpoints::load(const std::function<void(co
   const bool any = !candidates.empty();
   for (; !candidates.empty(); candidates.pop_back()) {
     const fs::path path = file(candidates.back());
+    std::string bytes;
     try {
-      return open_sealed(key_, store::read_bytes(path));
+      bytes = store::read_bytes(path);
+    } catch (const StoreError& cause) {  // of the disk or the rights, not of the file: it may be read another time
+      warn(fmt::format("checkpoint {} cannot be read ({})", path.filename().string(), cause.what()));
+      continue;
+    }
+    try {
+      return open_sealed(key_, bytes);
     } catch (const StoreError& cause) {
-      fs::path aside = path;
-      aside += ".bad";
+      const fs::path aside = unused_name(path);
       std::error_code ignored;
       fs::rename(path, aside, ignored);
       warn(fmt::format("checkpoint {} is not usable ({}); kept as {}", path.filename().string(), cause.what(),
@@ -91,6 +106,14 @@ void Checkpoints::save(const artifacts::Artifact& state) {
 void Checkpoints::remove_all() {
   std::error_code ignored;
   for (const int number : numbers()) fs::remove(file(number), ignored);
+}
+
+void clear_work(const fs::path& directory) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(directory, ignored)) {
+    if (!entry.path().string().ends_with(kBad)) fs::remove_all(entry.path(), ignored);
+  }
+  fs::remove(directory, ignored);  // stays where something in it stays
 }
 
 std::optional<fs::file_time_type> newest_checkpoint_time(const fs::path& directory) {

@@ -36,6 +36,9 @@ class Checkpoints {
   std::size_t keep_;
 };
 
+/// Empties the work directory of a task that is done. States that were found bad stay: they tell of a disk, or of us.
+void clear_work(const std::filesystem::path& directory);
+
 /// When the newest checkpoint in a work directory was written; nullopt without one.
 std::optional<std::filesystem::file_time_type> newest_checkpoint_time(const std::filesystem::path& directory);
 

@@ -11,11 +11,13 @@
 #include <new>
 
 #include "runtime/engine/checkpoints.h"
+#include "runtime/engine/extension.h"
 #include "runtime/engine/policy.h"
 #include "runtime/engine/progress_file.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/store/clock.h"
 #include "runtime/store/durable_file.h"
+#include "runtime/store/hdf5_file.h"
 #include "runtime/store/object_store.h"
 #include "runtime/store/task_json.h"
 #include "runtime/store/utf8.h"
@@ -80,13 +82,52 @@ class Effort {
   std::int64_t started_ = 0;
 };
 
+// When to save the state. At a kill no more than the interval and one step shall be lost, so it counts from the moment
+// whose state was saved, and the next save must have ended when it is over, not begun. Where writing takes most of the
+// interval, half of the time still belongs to the work.
+class Rhythm {
+ public:
+  explicit Rhythm(double interval) : interval_(interval) {}
+
+  bool is_due() const {
+    const double pause = interval_ > 0 ? std::max(interval_ - writing_, 2 * writing_) : 0;
+    return seconds_since(last_) >= pause;
+  }
+  void saved(SteadyClock::time_point begin, double seconds) {
+    constexpr double kDear = 0.1;  // of the time
+    last_ = begin;
+    writing_ = seconds;
+    if (told_ || interval_ <= 0 || seconds < kDear * interval_) return;
+    told_ = true;
+    log_line(fmt::format("saving the state took {:.2g} s, and it is saved every {:.3g} s; a longer checkpoint.every costs less", seconds, interval_));
+  }
+
+ private:
+  double interval_;  // seconds
+  double writing_ = 0;
+  SteadyClock::time_point last_ = SteadyClock::now();
+  bool told_ = false;
+};
+
+// What a checkpoint says of itself beside the state of the task.
+constexpr const char* kStep = "checkpoint.step";
+constexpr const char* kSaved = "checkpoint.saved";                // UTC, microseconds
+constexpr const char* kExtendedFrom = "checkpoint.extended_from";  // where the first attempt went on from finished work
+constexpr const char* kSecondsBefore = "checkpoint.seconds_before";
+
+std::int64_t step_of(const artifacts::Artifact& checkpoint) {
+  const auto found = checkpoint.attributes.find(kStep);
+  return found == checkpoint.attributes.end() ? 0 : found->second.as_int();
+}
+
 class ChildContext : public TaskContext {
  public:
-  ChildContext(plan::TaskSpec spec, const store::Layout& layout)
+  ChildContext(plan::TaskSpec spec, const std::optional<plan::Key>& extends, const store::Layout& layout)
       : spec_(std::move(spec)),
+        extends_(extends),
         objects_(layout),
         work_(layout.work(spec_.key)),
-        interval_(policy_of(spec_).checkpoint_every),
+        rhythm_(policy_of(spec_).checkpoint_every),
         checkpoints_(work_, spec_.key, policy_of(spec_).checkpoints_kept),
         progress_(work_ / "progress.jsonl"),
         effort_(work_ / "effort.json") {}
@@ -104,26 +145,40 @@ class ChildContext : public TaskContext {
   plan::TaskSpec object_spec(const plan::Key& key) override { return objects_.task(key); }
 
   std::optional<artifacts::Artifact> load_checkpoint() override {
-    std::optional<artifacts::Artifact> state =
-        checkpoints_.load([](const std::string& text) { log_line("warning: " + text); });
-    if (state) log_line("going on from a checkpoint");
-    return state;
+    std::optional<artifacts::Artifact> own = checkpoints_.load([this](const std::string& text) { warn(text); });
+    if (extends_) {
+      if (std::optional<artifacts::Artifact> end = end_of_finished_work(own ? step_of(*own) : -1)) return end;
+    }
+    if (own) go_on_from_checkpoint(*own);
+    return own;
   }
 
   void save_checkpoint(const artifacts::Artifact& state) override {
-    checkpoints_.save(state);
-    last_checkpoint_ = SteadyClock::now();
+    const SteadyClock::time_point begin = SteadyClock::now();
+    artifacts::Artifact with_origin = state;
+    with_origin.attributes[kStep] = step_;
+    with_origin.attributes[kSaved] = store::now_in_microseconds();
+    if (extended_from_) {
+      with_origin.attributes[kExtendedFrom] = extended_from_->hex();
+      with_origin.attributes[kSecondsBefore] = seconds_before_;
+    }
+    checkpoints_.save(with_origin);
     effort_.save();
+    rhythm_.saved(begin, seconds_since(begin));
   }
 
-  bool checkpoint_due() const override { return stop_requested() || seconds_since(last_checkpoint_) >= interval_; }
+  bool checkpoint_due() const override { return stop_requested() || rhythm_.is_due(); }
+  void keep_state(artifacts::Artifact state) override { state_ = std::move(state); }
   bool stop_requested() const override { return stop_flag; }
-  void report(const Progress& progress) override { progress_.report(progress); }
+  void report(const Progress& progress) override {
+    step_ = progress.step;
+    progress_.report(progress);
+  }
   int cpus() const override { return threads_from_environment(); }
 
   void publish(artifacts::Artifact artifact, const TaskProgram& program) {
     progress_.flush();
-    artifact.cost.seconds = effort_.seconds();
+    artifact.cost.seconds = effort_.seconds() + seconds_before_;
     store::Provenance provenance;
     provenance.host = store::host_name();
     provenance.device = program.device;
@@ -131,9 +186,12 @@ class ChildContext : public TaskContext {
     provenance.started = effort_.started();
     provenance.ended = store::now_in_microseconds();
     provenance.libraries = program.libraries;
+    provenance.extended_from = extended_from_;
+    store::ObjectStore::ExtraFiles extra;
+    if (state_) extra[kStateFile] = store::encode_hdf5(*state_);
     using Existing = store::ObjectStore::Existing;
     const bool again = spec_.policy.bool_or("replace", false);  // asked for with --force
-    objects_.publish(spec_, artifact, provenance, {}, again ? Existing::is_replaced : Existing::stays);
+    objects_.publish(spec_, artifact, provenance, {}, again ? Existing::is_replaced : Existing::stays, extra);
     checkpoints_.remove_all();
   }
 
@@ -154,14 +212,62 @@ class ChildContext : public TaskContext {
     throw std::logic_error(fmt::format("task {} has no input '{}'", spec_.name, role));
   }
 
+  void warn(const std::string& text) {
+    log_line("warning: " + text);
+    progress_.warn(text);
+  }
+
+  void go_on(const Resumption& resumption, const std::string& from_what) {
+    step_ = resumption.step;
+    log_line(fmt::format("going on at step {} from {}", resumption.step, from_what));
+    progress_.resumed(resumption);
+  }
+
+  void go_on_from_checkpoint(const artifacts::Artifact& checkpoint) {
+    const schema::Map& about = checkpoint.attributes;
+    Resumption resumption{step_of(checkpoint), {}, {}};
+    if (const auto saved = about.find(kSaved); saved != about.end()) {
+      resumption.age = std::max(0.0, 1e-6 * static_cast<double>(store::now_in_microseconds() - saved->second.as_int()));
+    }
+    if (const auto from = about.find(kExtendedFrom); from != about.end()) {
+      extended_from_ = plan::Key::from_hex(from->second.as_string());
+      seconds_before_ = about.at(kSecondsBefore).as_double();
+    }
+    go_on(resumption, fmt::format("a checkpoint {:.3g} s old", resumption.age.value_or(0)));
+  }
+
+  // The end of finished work that the controller found, where that is further than our own step. That it is whole and
+  // may be extended is seen to here, since the controller only looked at sizes and time has passed.
+  std::optional<artifacts::Artifact> end_of_finished_work(std::int64_t own_step) {
+    try {
+      const std::optional<Extension> extension = extension_of(objects_.task(*extends_), spec_);
+      if (!extension || extension->step <= own_step) return std::nullopt;
+      const store::Manifest manifest = objects_.manifest(*extends_);
+      artifacts::Artifact state = manifest.files.contains(kStateFile)
+                                      ? store::decode_hdf5(objects_.load_file(*extends_, kStateFile))
+                                      : objects_.load(*extends_);
+      extended_from_ = *extends_;
+      seconds_before_ = manifest.cost.seconds;
+      go_on({extension->step, {}, extends_}, fmt::format("finished work, {}", extension->text()));
+      return state;
+    } catch (const StoreError& error) {
+      warn(fmt::format("the finished work to go on from is not usable: {}", error.what()));
+      return std::nullopt;
+    }
+  }
+
   plan::TaskSpec spec_;
+  std::optional<plan::Key> extends_;
   store::ObjectStore objects_;
   fs::path work_;
-  double interval_;
+  Rhythm rhythm_;
   Checkpoints checkpoints_;
   ProgressWriter progress_;
   Effort effort_;
-  SteadyClock::time_point last_checkpoint_ = SteadyClock::now();
+  std::int64_t step_ = 0;  // of the last report
+  std::optional<artifacts::Artifact> state_;  // for longer tasks
+  std::optional<plan::Key> extended_from_;
+  double seconds_before_ = 0;  // that the finished work took
   std::map<plan::Key, std::shared_ptr<const artifacts::Artifact>> loaded_;
 };
 
@@ -219,7 +325,8 @@ int exec_task(const fs::path& task_json, const TaskRegistry& registry, const Tas
   std::error_code ignored;
   fs::remove(directory / "failure.json", ignored);
   return end_of(directory, [&] {
-    ChildContext context(store::parse_task(store::read_bytes(task_json)), store::layout_of_task(task_json));
+    const std::string text = store::read_bytes(task_json);
+    ChildContext context(store::parse_task(text), store::extended_work(text), store::layout_of_task(task_json));
     try {
       artifacts::Artifact artifact = function_of(registry, context.spec().kind)(context);
       context.publish(std::move(artifact), program);

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "runtime/engine/checkpoints.h"
+#include "runtime/engine/extension.h"
 #include "runtime/engine/child.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/store/task_json.h"
@@ -233,12 +234,16 @@ void Dispatcher::hear_signal() {
   for (const auto& [descriptor, running] : running_) signal_group(running.child, first ? SIGTERM : SIGKILL);
 }
 
+void Dispatcher::hear(Running& running) {
+  if (const std::optional<Resumption> resumption = relay(running.progress, spec(running.task), work_.observer)) {
+    in_history([&](store::Records& records) { records.attempt_resumed(running.attempt, resumption->step); });
+  }
+}
+
 void Dispatcher::tick() {
   drain(clock_.get());
   for (auto& [descriptor, running] : running_) {
-    if (const std::optional<Progress> progress = running.progress.newest()) {
-      work_.observer.task_progress(spec(running.task), *progress);
-    }
+    hear(running);
   }
   end_overlong_children();
   poll_attached();
@@ -307,10 +312,15 @@ bool Dispatcher::start(const Admission::Start& next) {
 void Dispatcher::launch(const Admission::Start& next, Claim claim) {
   const fs::path work = work_directory(next.task);
   plan::TaskSpec order = spec(next.task);
-  if (is_forced(next.task)) order.policy = with(order.policy, "replace", true);
-  store::replace_durably(work / "task.json", store::to_json(order));
+  std::optional<plan::Key> extends;
+  if (is_forced(next.task)) {  // made again, from its start
+    order.policy = with(order.policy, "replace", true);
+  } else if (const std::optional<Extension> extension = find_extension(order, work_.cache)) {
+    extends = extension->key;
+  }
+  store::replace_durably(work / "task.json", store::to_json(order, extends));
   std::int64_t attempt = 0;
-  in_history([&](store::Records& records) { attempt = records.begin_attempt(work_.run, spec(next.task).key, {next.cpus, "", {}}); });
+  in_history([&](store::Records& records) { attempt = records.begin_attempt(work_.run, spec(next.task).key, {next.cpus, ""}); });
 
   ChildCommand command;
   command.arguments = {work_.options.task_program.string(), "exec", (work / "task.json").string()};
@@ -330,7 +340,7 @@ void Dispatcher::launch(const Admission::Start& next, Claim claim) {
 void Dispatcher::child_ended(Running& running) {
   const ProcessEnd end = collect(running.child);
   const std::size_t task = running.task;
-  if (const std::optional<Progress> last = running.progress.newest()) work_.observer.task_progress(spec(task), *last);
+  hear(running);
   const bool published = work_.cache.objects().contains(spec(task).key);
   if (end.signal == 0 && end.code == kTaskDone && published) return child_succeeded(running);
 
@@ -398,8 +408,7 @@ void Dispatcher::child_succeeded(Running& running) {
   const store::Manifest manifest = work_.cache.objects().manifest(spec(task).key);
   in_history([&](store::Records& records) { records.put_object(manifest, work_.cache.objects().stamp(manifest.key)); });
   end_attempt(running, {"done", "", ""});
-  std::error_code ignored;
-  fs::remove_all(work_directory(task), ignored);
+  clear_work(work_directory(task));
   work_.observer.task_finished(spec(task), {manifest.cost, manifest.results, false});
   answer(task, Outcome::done);
 }
@@ -407,8 +416,7 @@ void Dispatcher::child_succeeded(Running& running) {
 void Dispatcher::finish_by_another(std::size_t task) {
   const store::Manifest manifest = work_.cache.objects().manifest(spec(task).key);
   in_history([&](store::Records& records) { records.put_object(manifest, work_.cache.objects().stamp(manifest.key)); });
-  std::error_code ignored;
-  fs::remove_all(work_directory(task), ignored);
+  clear_work(work_directory(task));
   work_.observer.task_finished(spec(task), {manifest.cost, manifest.results, true});
   answer(task, Outcome::done);
 }

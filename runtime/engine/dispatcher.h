@@ -98,6 +98,7 @@ class Dispatcher {
   void take_messages();
   void hear_signal();
   void tick();
+  void hear(Running& running);
   void break_off(std::exception_ptr cause);
 
   void receive(std::size_t task, const Arrival& worst, Answer answer);

@@ -52,6 +52,8 @@ class Observer {
   virtual ~Observer() = default;
   virtual void run_started(std::size_t /*cached*/, std::size_t /*to_run*/) {}
   virtual void task_started(const plan::TaskSpec&, const TaskStarted&) {}
+  /// The child has found a state to go on from; comes after task_started.
+  virtual void task_resumed(const plan::TaskSpec&, const Resumption&) {}
   virtual void task_progress(const plan::TaskSpec&, const Progress&) {}
   virtual void task_finished(const plan::TaskSpec&, const TaskFinished&) {}
   virtual void task_failed(const plan::TaskSpec&, const TaskFailed&) {}

@@ -19,6 +19,13 @@ struct Progress {
   std::map<std::string, double> numbers;  // "loss", "ess", "acceptance"
 };
 
+/// Where an attempt at a task went on instead of beginning anew.
+struct Resumption {
+  std::int64_t step = 0;            // as Progress counts them; 0: not known
+  std::optional<double> age;        // of the checkpoint, seconds; none when it went on from finished work
+  std::optional<plan::Key> extends; // the finished work of fewer steps or samples
+};
+
 /// All a task may know of the world: its arguments, its inputs, its random streams' root, a place for its
 /// checkpoints, and whether it was asked to stop. Torch-free.
 class TaskContext {
@@ -36,11 +43,16 @@ class TaskContext {
   virtual std::shared_ptr<const artifacts::Artifact> object(const plan::Key& key) = 0;
   virtual plan::TaskSpec object_spec(const plan::Key& key) = 0;
 
-  /// Newest valid checkpoint of this task, falling back to older ones; nullopt when there is none.
+  /// The furthest state there is to go on from: the newest valid checkpoint of this task, an older one where that is
+  /// damaged, or the end of finished work that this task extends (engine/extension.h); nullopt when there is none.
   virtual std::optional<artifacts::Artifact> load_checkpoint() = 0;
   /// Writes a checkpoint beside, fsyncs, renames, and prunes to the policy's `keep`.
   virtual void save_checkpoint(const artifacts::Artifact& state) = 0;
-  /// True when the policy's interval has passed since the last checkpoint (or the start), or a stop was requested.
+  /// For tasks that a longer one may extend, and whose result does not hold all it takes to go on: the state at the
+  /// end, as for a checkpoint. It becomes state.h5 of the object.
+  virtual void keep_state(artifacts::Artifact state) = 0;
+  /// True when the policy's interval is over, counted from the beginning of the last checkpoint (or the start) and
+  /// less the time that writing takes, or when a stop was requested.
   virtual bool checkpoint_due() const = 0;
 
   virtual bool stop_requested() const = 0;

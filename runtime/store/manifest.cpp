@@ -34,9 +34,11 @@ Map cost_value(const artifacts::Cost& cost) {
 }
 
 Map provenance_value(const Provenance& provenance) {
-  return {{"bgw", provenance.bgw_version}, {"host", provenance.host},       {"device", provenance.device},
+  Map map{{"bgw", provenance.bgw_version}, {"host", provenance.host},       {"device", provenance.device},
           {"cpus", provenance.cpus},       {"started", provenance.started}, {"ended", provenance.ended},
           {"libraries", provenance.libraries}};
+  if (provenance.extended_from) map["extended_from"] = provenance.extended_from->hex();
+  return map;
 }
 
 artifacts::Cost cost_from(const Value& value) {
@@ -53,6 +55,7 @@ Provenance provenance_from(const Value& value) {
   provenance.started = value.at("started").as_int();
   provenance.ended = value.at("ended").as_int();
   provenance.libraries = value.at("libraries").as_map();
+  if (value.has("extended_from")) provenance.extended_from = plan::Key::from_hex(value.at("extended_from").as_string());
   return provenance;
 }
 

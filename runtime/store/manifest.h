@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct Provenance {
   std::int64_t started = 0;  // UTC, microseconds since 1970; of the first attempt that left a trace
   std::int64_t ended = 0;
   schema::Map libraries;     // name -> version, of what computed the numbers
+  std::optional<plan::Key> extended_from;  // the finished work of fewer steps or samples that it went on from
 
   bool operator==(const Provenance&) const = default;
 };

@@ -91,6 +91,15 @@ bool checksums_fit(const fs::path& object, const Manifest& manifest) {
   });
 }
 
+std::string checked_bytes(const Layout& layout, const Manifest& manifest, const std::string& name) {
+  const fs::path where = layout.object(manifest.key) / name;
+  const auto file = manifest.files.find(name);
+  if (file == manifest.files.end()) throw_damaged(manifest.key, where, "its manifest does not name " + name);
+  std::string bytes = read_bytes(where);
+  if (plan::sha256(bytes) != file->second.sha256) throw_damaged(manifest.key, where, "its checksum does not fit");
+  return bytes;
+}
+
 }  // namespace
 
 ObjectState ObjectStore::quick_look(const plan::Key& key) const {
@@ -163,18 +172,17 @@ plan::TaskSpec ObjectStore::task(const plan::Key& key) const {
 
 artifacts::Artifact ObjectStore::load(const plan::Key& key) const {
   const Manifest known = manifest(key);
-  const fs::path where = layout_.object(key) / kResult;
-  const auto file = known.files.find(kResult);
-  if (file == known.files.end()) throw_damaged(key, where, "its manifest does not name result.h5");
-  const std::string bytes = read_bytes(where);
-  if (plan::sha256(bytes) != file->second.sha256) throw_damaged(key, where, "its checksum does not fit");
-  artifacts::Artifact artifact = decode_hdf5(bytes);
+  artifacts::Artifact artifact = decode_hdf5(checked_bytes(layout_, known, kResult));
   artifact.cost = known.cost;
   return artifact;
 }
 
+std::string ObjectStore::load_file(const plan::Key& key, const std::string& name) const {
+  return checked_bytes(layout_, manifest(key), name);
+}
+
 void ObjectStore::publish(const plan::TaskSpec& spec, const artifacts::Artifact& artifact, const Provenance& provenance,
-                          const StepHook& before_step, Existing existing) const {
+                          const StepHook& before_step, Existing existing, const ExtraFiles& extra) const {
   const auto step = [&](const char* name) {
     if (before_step) before_step(name);
   };
@@ -182,12 +190,13 @@ void ObjectStore::publish(const plan::TaskSpec& spec, const artifacts::Artifact&
   remove_old_drafts(work);
   const Draft draft(work / ("out." + random_token()));
   Manifest manifest = make_manifest(spec, artifact, provenance);
-  const auto put = [&](const char* name, const std::string& bytes) {
-    step(name);
+  const auto put = [&](const std::string& name, const std::string& bytes) {
+    step(name.c_str());
     write_durably(draft.where() / name, bytes);
     manifest.files[name] = {bytes.size(), plan::sha256(bytes)};
   };
   put(kResult, encode_hdf5(artifact));
+  for (const auto& [name, bytes] : extra) put(name, bytes);
   put(kTask, to_json(spec));
   put(kLog, read_if_there(work / kLog));
   step(kManifest);

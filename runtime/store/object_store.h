@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,7 +48,12 @@ class ObjectStore {
   /// The whole result. The checksum of result.h5 is compared on the very bytes that are decoded.
   /// @throws StoreError naming the object and the way out when it is absent or damaged
   artifacts::Artifact load(const plan::Key& key) const;
+  /// The bytes of one file that the manifest names, compared with its checksum.
+  /// @throws StoreError as load()
+  std::string load_file(const plan::Key& key, const std::string& name) const;
 
+  /// Files that only some objects have, beside result.h5, task.json and log.txt: name -> bytes.
+  using ExtraFiles = std::map<std::string, std::string>;
   /// Called with the name of each step of publishing before it is taken; tests interrupt there.
   using StepHook = std::function<void(std::string_view step)>;
   /// Makes `artifact` the result of `spec`, with the log as it stands in work/<key>/log.txt.
@@ -55,7 +61,7 @@ class ObjectStore {
   /// @throws StoreError when the disk is full or refuses; nothing of the object is visible then
   enum class Existing { stays, is_replaced };
   void publish(const plan::TaskSpec& spec, const artifacts::Artifact& artifact, const Provenance& provenance,
-               const StepHook& before_step = {}, Existing existing = Existing::stays) const;
+               const StepHook& before_step = {}, Existing existing = Existing::stays, const ExtraFiles& extra = {}) const;
 
   /// Moves a damaged object out of sight, into damaged/; returns where it lies now, nullopt when another process was
   /// quicker and there is none any more.

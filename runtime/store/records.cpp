@@ -271,15 +271,21 @@ std::int64_t Records::begin_attempt(std::int64_t run, const plan::Key& key, cons
   const std::lock_guard guard(mutex_);
   Transaction transaction(*database_);
   Statement insert(*database_,
-                   "INSERT INTO t_attempt(key, run, state, host, started, cpus, gpus, resumed_from) "
-                   "VALUES (?, ?, 'running', ?, ?, ?, ?, ?)");
+                   "INSERT INTO t_attempt(key, run, state, host, started, cpus, gpus) "
+                   "VALUES (?, ?, 'running', ?, ?, ?, ?)");
   insert.bind_blob(1, bytes_of(key)).bind(2, run).bind(3, host_name()).bind(4, now_in_microseconds())
       .bind(5, std::int64_t{start.cpus}).bind(6, start.gpus);
-  if (start.resumed_from) insert.bind(7, *start.resumed_from);
   insert.run();
   const std::int64_t id = database_->last_insert_id();
   transaction.commit();
   return id;
+}
+
+void Records::attempt_resumed(std::int64_t attempt, std::int64_t step) {
+  const std::lock_guard guard(mutex_);
+  Transaction transaction(*database_);
+  Statement(*database_, "UPDATE t_attempt SET resumed_from = ? WHERE id = ?").bind(1, step).bind(2, attempt).run();
+  transaction.commit();
 }
 
 void Records::end_attempt(std::int64_t attempt, const AttemptRecord& record) {

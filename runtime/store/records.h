@@ -29,7 +29,6 @@ struct RunRecord {
 struct AttemptStart {
   int cpus = 1;
   std::string gpus;            // ids as the child sees them, "0,1"; empty: none
-  std::optional<std::int64_t> resumed_from;  // the step of the checkpoint it goes on from
 };
 
 /// One attempt at a task.
@@ -88,6 +87,8 @@ class Records {
   void put_checks(std::int64_t run, const std::vector<CheckRecord>& checks);
 
   std::int64_t begin_attempt(std::int64_t run, const plan::Key& key, const AttemptStart& start);
+  /// Where the attempt went on: known once its process has found a state that is whole.
+  void attempt_resumed(std::int64_t attempt, std::int64_t step);
   void end_attempt(std::int64_t attempt, const AttemptRecord& record);
   /// The newest attempt at a key that has ended, if any.
   std::optional<AttemptRecord> last_attempt(const plan::Key& key);

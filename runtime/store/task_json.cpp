@@ -35,31 +35,45 @@ plan::TaskSpec spec_from(const Value& value) {
   return spec;
 }
 
-}  // namespace
-
-std::string to_json(const plan::TaskSpec& spec) {
-  const List also_named(spec.also_named.begin(), spec.also_named.end());
-  return schema::to_pretty_json(Map{{"name", spec.name},
-                                    {"kind", spec.kind},
-                                    {"version", spec.version},
-                                    {"placement", spec.placement == plan::Placement::inline_ ? "inline" : "child"},
-                                    {"arguments", spec.arguments},
-                                    {"inputs", inputs_value(spec.inputs)},
-                                    {"policy", spec.policy},
-                                    {"presentation", spec.presentation},
-                                    {"preimage", plan::preimage(spec)},
-                                    {"key", spec.key.hex()},
-                                    {"stream_key", spec.stream_key.hex()},
-                                    {"also_named", also_named}}) +
-         "\n";
-}
-
-plan::TaskSpec parse_task(const std::string& text) {
+template <class Read>
+auto described(const Read& read) {
   try {
-    return spec_from(schema::parse_json(text));
+    return read();
   } catch (const std::logic_error& error) {
     throw std::runtime_error(std::string("not the description of a task: ") + error.what());
   }
+}
+
+}  // namespace
+
+std::string to_json(const plan::TaskSpec& spec, const std::optional<plan::Key>& extends) {
+  const List also_named(spec.also_named.begin(), spec.also_named.end());
+  Map members{{"name", spec.name},
+              {"kind", spec.kind},
+              {"version", spec.version},
+              {"placement", spec.placement == plan::Placement::inline_ ? "inline" : "child"},
+              {"arguments", spec.arguments},
+              {"inputs", inputs_value(spec.inputs)},
+              {"policy", spec.policy},
+              {"presentation", spec.presentation},
+              {"preimage", plan::preimage(spec)},
+              {"key", spec.key.hex()},
+              {"stream_key", spec.stream_key.hex()},
+              {"also_named", also_named}};
+  if (extends) members["extends"] = extends->hex();
+  return schema::to_pretty_json(std::move(members)) + "\n";
+}
+
+plan::TaskSpec parse_task(const std::string& text) {
+  return described([&] { return spec_from(schema::parse_json(text)); });
+}
+
+std::optional<plan::Key> extended_work(const std::string& text) {
+  return described([&]() -> std::optional<plan::Key> {
+    const Value value = schema::parse_json(text);
+    if (!value.has("extends")) return std::nullopt;
+    return plan::Key::from_hex(value.at("extends").as_string());
+  });
 }
 
 }  // namespace bgw::store

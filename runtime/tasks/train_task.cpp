@@ -1,5 +1,6 @@
 #include <array>
 
+#include "runtime/engine/extension.h"
 #include "runtime/flows/generate.h"
 #include "runtime/flows/trainer.h"
 #include "runtime/foundation/errors.h"
@@ -45,6 +46,13 @@ flows::TrainingState state_from(const artifacts::Artifact& checkpoint) {
   std::map<std::string, Tensor> named;
   for (const auto& [name, array] : checkpoint.arrays) named[name] = tensor::to_tensor(array);
   return flows::training_state_from(named);
+}
+
+/// As it was after the last step, before the last stage was left: a longer last stage goes on from there.
+flows::TrainingState at_the_last_step(flows::TrainingState state, const std::vector<flows::Stage>& stages) {
+  state.stage = std::ssize(stages) - 1;
+  state.step = stages.back().steps;
+  return state;
 }
 
 engine::Progress progress_of(const flows::TrainingState& state, const std::vector<flows::Stage>& stages) {
@@ -113,6 +121,9 @@ artifacts::Artifact train(engine::TaskContext& context) {
                  context.report(progress_of(now, stages));
                  context.step_done([&] { return checkpoint_of(now, calls()); });
                });
+  if (engine::can_be_extended(context.spec())) {
+    context.keep_state(checkpoint_of(at_the_last_step(state, stages), calls()));
+  }
   return result_of(state, calls());
 }
 

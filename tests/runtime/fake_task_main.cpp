@@ -34,7 +34,7 @@ artifacts::Artifact count(engine::TaskContext& context) {
   std::vector<double> values{0.4};
   if (context.arguments().has("before")) values[0] = context.input("before")->array("values").doubles.back();
   if (const auto saved = context.load_checkpoint()) values = saved->array("values").doubles;
-  const std::int64_t steps = context.arguments().at("steps").as_int();
+  const std::int64_t steps = context.arguments().int_or("count", context.arguments().int_or("steps", 0));
   const std::chrono::milliseconds pause(context.arguments().int_or("sleep_ms", 0));
   while (static_cast<std::int64_t>(values.size()) < steps) {
     std::this_thread::sleep_for(pause);
@@ -135,7 +135,7 @@ int run_plan(const std::string& program, const std::string& cache_path, const te
 
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
-  if (mode == "exec" && argc == 3) return engine::exec_task(argv[2], {{"count", count}, {"grandchild", grandchild}, {"fail", fail}, {"flaky", flaky}, {"stubborn", stubborn}, {"big", big}});
+  if (mode == "exec" && argc == 3) return engine::exec_task(argv[2], {{"count", count}, {"sample", count}, {"grandchild", grandchild}, {"fail", fail}, {"flaky", flaky}, {"stubborn", stubborn}, {"big", big}});
   if (mode == "run" && argc == 5) {
     const int sleep_ms = std::atoi(argv[4]);
     const bool is_stubborn = std::string(argv[3]) == "stubborn";

@@ -166,6 +166,32 @@ TEST_CASE("a published object is found, read and described", "[store]") {
   CHECK(cache.objects().keys() == std::vector<plan::Key>{spec.key});
 }
 
+TEST_CASE("an object may have files of its own, which its manifest lists and verify reads", "[store]") {
+  const test::ScratchDirectory scratch;
+  const plan::TaskSpec spec = sample_task();
+  store::Cache cache = cache_with_work(scratch.path(), spec);
+  store::Provenance provenance;
+  provenance.extended_from = plan::sha256("a shorter training");
+  cache.objects().publish(spec, sample_artifact(), provenance, {}, store::ObjectStore::Existing::stays, {{"state.h5", "of the optimizer"}});
+  CHECK(cache.objects().load_file(spec.key, "state.h5") == "of the optimizer");
+  CHECK(cache.manifest(spec.key)->provenance == provenance);
+  CHECK(cache.manifest(spec.key)->files.at("state.h5").bytes == 16);
+  CHECK(contains(message_of([&] { cache.objects().load_file(spec.key, "state.h6"); }), "does not name state.h6"));
+
+  std::ofstream(cache.layout().object(spec.key) / "state.h5") << "of the Optimizer";
+  CHECK(cache.objects().verify(spec.key) == store::ObjectState::damaged);
+  CHECK(contains(message_of([&] { cache.objects().load_file(spec.key, "state.h5"); }), "checksum does not fit"));
+  CHECK(cache.objects().load(spec.key).array("one").doubles == std::vector<double>{0.1});
+}
+
+TEST_CASE("the description of a task names the finished work it may go on from", "[store]") {
+  const plan::TaskSpec spec = sample_task();
+  const plan::Key finished = plan::sha256("finished");
+  CHECK_FALSE(store::extended_work(store::to_json(spec)).has_value());
+  CHECK(store::extended_work(store::to_json(spec, finished)) == finished);
+  CHECK(store::to_json(store::parse_task(store::to_json(spec, finished))) == store::to_json(spec));
+}
+
 TEST_CASE("publishing twice keeps the first object", "[store]") {
   const test::ScratchDirectory scratch;
   const plan::TaskSpec spec = sample_task();

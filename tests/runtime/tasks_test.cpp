@@ -4,8 +4,10 @@
 
 #include "compiler/plan/preimage.h"
 #include "compiler/plan/sha256.h"
+#include "runtime/engine/extension.h"
 #include "runtime/estimators/lfep.h"
 #include "runtime/foundation/errors.h"
+#include "runtime/store/hdf5_file.h"
 #include "runtime/tasks/energy_request.h"
 #include "runtime/tensor/array.h"
 #include "runtime/tensor/random_stream.h"
@@ -65,18 +67,30 @@ class Study {
     }
   }
 
+  /// The artifact of a task that goes on from the end of a shorter one.
+  artifacts::Artifact run_on_from(const plan::TaskSpec& shorter, const plan::TaskSpec& task_spec) {
+    test::MemoryContext first(store, shorter), second(store, task_spec);
+    const artifacts::Artifact end = tasks::registry().at(shorter.kind)(first);
+    second.save_checkpoint(first.kept ? *first.kept : end);
+    return tasks::registry().at(task_spec.kind)(second);
+  }
+
   plan::TaskSpec base(const std::string& kind = "phonon") {
     return spec("base", {{"kind", kind}, {"system", ice()}, {"ensemble", Map{{"kind", "nvt"}, {"temperature", 200.0}}},
                          {"relax_sites", true}, {"samples", 32}});
   }
-  plan::TaskSpec training(const plan::TaskSpec& on) {
-    const Value stage = Map{{"name", "main"}, {"loss", Map{{"call", "reverse_kl"}, {"gradient", "path"}}}, {"steps", 4},
-                            {"batch", 4}, {"learning_rate", Map{{"call", "one_cycle"}, {"peak", 0.02}}}};
-    return spec("train", {{"flow", Map{{"type", "mode_split"}, {"splits", 4}, {"look_ahead", 4}}}, {"seed", 42},
-                          {"stages", List{stage}}, {"base", task("base")}}, {{"base", on.key}});
+  static Value stage(const std::string& name, int steps, Value learning_rate) {
+    return Map{{"name", name}, {"loss", Map{{"call", "reverse_kl"}, {"gradient", "path"}}}, {"steps", steps}, {"batch", 4},
+               {"learning_rate", std::move(learning_rate)}};
   }
-  plan::TaskSpec drawing(const plan::TaskSpec& model) {
-    return spec("sample", {{"model", task("model")}, {"count", 300}, {"batch", 70}, {"seed", 1}}, {{"model", model.key}});
+  plan::TaskSpec training(const plan::TaskSpec& on, const List& stages) {
+    return spec("train", {{"flow", Map{{"type", "mode_split"}, {"splits", 4}, {"look_ahead", 4}}}, {"seed", 42},
+                          {"stages", stages}, {"base", task("base")}}, {{"base", on.key}});
+  }
+  plan::TaskSpec training(const plan::TaskSpec& on) { return training(on, {stage("main", 4, one_cycle())}); }
+  static Value one_cycle() { return Map{{"call", "one_cycle"}, {"peak", 0.02}}; }
+  plan::TaskSpec drawing(const plan::TaskSpec& model, int count = 300) {
+    return spec("sample", {{"model", task("model")}, {"count", count}, {"batch", 70}, {"seed", 1}}, {{"model", model.key}});
   }
   plan::TaskSpec chains(const plan::TaskSpec& on, int steps = 16) {
     return spec("reference", {{"method", "mbar"}, {"path", Map{{"call", "base_to_target"}, {"base", task("path.base")}, {"states", 3}}},
@@ -158,6 +172,37 @@ TEST_CASE("a task stopped after every step makes the artifact of an uninterrupte
     const artifacts::Artifact pieces = study.run_in_steps(*spec, stops);
     CHECK(stops >= 2);
     check_equal(whole, pieces);
+  }
+}
+
+TEST_CASE("samples and a training that go on from finished work make the result of a fresh run, byte for byte", "[tasks]") {
+  Study study;
+  const auto base = study.base();
+  study.run(base);
+  const auto stages = [&](int steps) { return List{Study::stage("warm", 2, Study::one_cycle()), Study::stage("main", steps, 0.01)}; };
+  const auto training = study.training(base, stages(3));
+  auto longer_training = study.training(base, stages(7));
+  longer_training.stream_key = training.stream_key;  // as the compiler gives it to all lengths
+  study.run(training);
+  const auto drawing = study.drawing(training, 100);  // ends within a batch
+  auto longer_drawing = study.drawing(training, 260);
+  longer_drawing.stream_key = drawing.stream_key;
+  for (const auto& [shorter, longer] : {std::pair(training, longer_training), {drawing, longer_drawing}}) {
+    INFO(longer.kind);
+    REQUIRE(engine::extension_of(shorter, longer).has_value());
+    const std::string fresh = store::encode_hdf5(study.run(longer));
+    CHECK(store::encode_hdf5(study.run_on_from(shorter, longer)) == fresh);
+  }
+}
+
+TEST_CASE("a training keeps its state for longer ones where its schedule does not know its length", "[tasks]") {
+  Study study;
+  const auto base = study.base();
+  study.run(base);
+  for (const auto& [rate, kept] : {std::pair(Value(0.01), true), {Study::one_cycle(), false}}) {
+    test::MemoryContext context(study.store, study.training(base, {Study::stage("main", 2, rate)}));
+    tasks::train(context);
+    CHECK(context.kept.has_value() == kept);
   }
 }
 

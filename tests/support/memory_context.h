@@ -35,10 +35,12 @@ class MemoryContext : public engine::TaskContext {
     ++saved;
   }
   bool checkpoint_due() const override { return false; }
+  void keep_state(artifacts::Artifact state) override { kept = std::move(state); }
   bool stop_requested() const override { return stop; }
   void report(const engine::Progress&) override { ++reports; }
   int cpus() const override { return 1; }
 
+  std::optional<artifacts::Artifact> kept;  // for a longer task
   bool stop = false;  // at the end of the next step
   int saved = 0;
   int reports = 0;
