@@ -16,6 +16,7 @@
 #include <optional>
 #include <set>
 
+#include "runtime/engine/checkpoints.h"
 #include "runtime/engine/claim.h"
 #include "runtime/engine/dispatcher.h"
 #include "runtime/engine/explain.h"
@@ -179,8 +180,7 @@ void finish_what_was_left(const plan::TaskSpec& spec, store::Cache& cache) {
   const std::optional<Claim> claim = Claim::try_take(work);
   if (!claim) return;  // its run is still at it
   cache.records().put_object(cache.objects().manifest(spec.key), cache.objects().stamp(spec.key));
-  std::error_code ignored;
-  std::filesystem::remove_all(work, ignored);
+  clear_work(work);
 }
 
 std::set<std::string> names_in(const std::filesystem::path& directory) {

@@ -10,6 +10,7 @@
 
 #include "compiler/plan/preimage.h"
 #include "runtime/engine/checkpoints.h"
+#include "runtime/engine/extension.h"
 #include "runtime/engine/program_identity.h"
 #include "runtime/engine/schedule.h"
 
@@ -156,6 +157,9 @@ void explain_task(Survey& survey, std::size_t task, TaskStatus& status) {
   if (survey.states[task] == store::ObjectState::damaged) return;
   if (const std::optional<std::string> reason = reason_from_attempts(survey, spec)) {
     status.reason = *reason;
+  } else if (const std::optional<Extension> extension = find_extension(spec, survey.cache)) {
+    status.reason = extension->text();
+    status.extends = extension->key;
   } else if (earlier) {
     status.reason = status.changes.empty() ? upstream_reason(survey, spec) : summary_of(status.changes);
   }

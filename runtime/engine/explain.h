@@ -16,6 +16,7 @@ struct TaskStatus {
   std::string reason;   // for a task to run: "new", "upstream: bg", "stage main.steps 60 -> 600", "failed (nan) ..."
   std::vector<std::string> changes;  // the differing fields against the latest earlier task of that name
   std::optional<double> estimated_seconds;  // from history; for tasks to run only
+  std::optional<plan::Key> extends;  // finished work that it goes on from
   bool forced = false;  // its result is there and is made again all the same
 };
 

@@ -3,14 +3,16 @@
 // recovery, and its manifest proves it without the database.
 #include "runtime/store/object_store.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <iterator>
+#include <memory>
 
 #include "compiler/plan/preimage.h"
 #include "compiler/plan/sha256.h"
@@ -123,16 +125,17 @@ ObjectState ObjectStore::verify(const plan::Key& key) const {
 }
 
 std::string ObjectStore::stamp(const plan::Key& key) const {
-  const Descriptor directory(::open(layout_.object(key).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.is_open()) return "";
-  std::string stamp;
-  for (const char* name : {kManifest, kResult, kTask, kLog}) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(layout_.object(key).c_str()), ::closedir);
+  if (!directory) return "";
+  std::vector<std::string> files;
+  while (const dirent* entry = ::readdir(directory.get())) {
     struct stat status{};
-    if (::fstatat(directory.get(), name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
-    fmt::format_to(std::back_inserter(stamp), "{} {} {} {}.{:09} {}.{:09};", name, status.st_ino, status.st_size,
-                   status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
+    if (::fstatat(::dirfd(directory.get()), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode)) continue;
+    files.push_back(fmt::format("{} {} {} {}.{:09} {}.{:09};", entry->d_name, status.st_ino, status.st_size, status.st_mtim.tv_sec,
+                                status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec));
   }
-  return stamp;
+  std::sort(files.begin(), files.end());
+  return fmt::format("{}", fmt::join(files, ""));
 }
 
 Manifest ObjectStore::manifest(const plan::Key& key) const {
