@@ -154,6 +154,7 @@ while [ "$kills" -lt "$kills_wanted" ]; do
   running=
   for child in $children; do running="$running $(task_of "$child")"; done
   next_random
+  # shellcheck disable=SC2086
   task=$(printf '%s\n' $children | awk -v r="$random" '{ line[NR] = $0 } END { print line[1 + int(r * NR)] }')
   case $((kills % 3)):$task in
     0:* | 1:) what=controller; victims=$controller ;;
