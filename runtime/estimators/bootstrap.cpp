@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "runtime/foundation/errors.h"
+#include "runtime/foundation/interlude.h"
 
 namespace bgw::estimators {
 namespace {
@@ -53,6 +54,7 @@ Blocks chain_blocks(const Tensor& chain, std::int64_t least) {
 }
 
 std::vector<double> resampled_counts(const Blocks& blocks, const tensor::RandomStream& stream, std::int64_t replicate) {
+  interlude();  // once a replicate
   const Tensor draws = stream.integers(replicate, blocks.count, blocks.count);
   std::vector<double> times(static_cast<std::size_t>(blocks.count), 0.0);
   for (std::int64_t i = 0; i < blocks.count; ++i)

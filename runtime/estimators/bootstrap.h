@@ -24,6 +24,7 @@ Blocks single_samples(std::int64_t samples);
 Blocks chain_blocks(const Tensor& chain, std::int64_t least = 8);
 
 /// How often each sample occurs in a resampled set: blocks are drawn with replacement.
+/// An interlude (foundation/interlude.h) comes before each.
 /// @return per sample, a whole number
 std::vector<double> resampled_counts(const Blocks& blocks, const tensor::RandomStream& stream, std::int64_t replicate);
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/foundation/errors.h"
+#include "runtime/foundation/interlude.h"
 
 namespace bgw::estimators {
 namespace {
@@ -69,6 +70,7 @@ Numbers weighted_counts(const Tensor& fractional, const CellNumbers& cell, const
   std::vector<Numbers> parts(static_cast<std::size_t>(chunks), Numbers(static_cast<std::size_t>(bins), 0.0));
   at::parallel_for(0, chunks, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t c = begin; c < end; ++c) {
+      interlude();
       Numbers& part = parts[static_cast<std::size_t>(c)];
       for (std::int64_t n = c * kConfigurations; n < std::min(all, (c + 1) * kConfigurations); ++n) {
         std::vector<std::int64_t> counts(part.size(), 0);

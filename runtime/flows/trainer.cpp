@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "runtime/foundation/errors.h"
+#include "runtime/foundation/interlude.h"
 #include "runtime/tensor/random_stream.h"
 
 namespace bgw::flows {
@@ -26,6 +27,7 @@ SampleLoss evaluate(const LossFunction& loss, const Stage& stage, const Tensor& 
   std::vector<Tensor> weights;
   std::vector<Tensor> gradients;
   for (std::int64_t first = 0; first < latent.size(0); first += micro_batch) {
+    interlude();
     const std::int64_t count = std::min(micro_batch, latent.size(0) - first);
     SampleLoss part = loss(stage, latent.narrow(0, first, count), parameters);
     weights.push_back(part.log_weight);

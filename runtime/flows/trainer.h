@@ -53,7 +53,8 @@ using LossFunction = std::function<SampleLoss(const Stage& stage, const Tensor& 
 /// Trains from `state` to the end of the last stage. Latent numbers are those of (stream key, total step, sample), and
 /// sums over a batch run in sample order, so neither micro-batches nor restarts change a number.
 /// @param dimension    width of the latent numbers, m
-/// @param micro_batch  samples evaluated at once; 0: the whole batch
+/// @param micro_batch  samples evaluated at once; 0: the whole batch. An interlude (foundation/interlude.h) comes before
+///                     each of several, with the state as it was before the step
 /// @param on_step      called after each step; what it throws ends the training
 /// @throws NumericalError naming stage, step and value when a loss or gradient is not finite; the state then is that
 ///         before the step

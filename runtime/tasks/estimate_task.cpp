@@ -4,13 +4,12 @@
 #include "runtime/foundation/errors.h"
 #include "runtime/tasks/free_energy_results.h"
 #include "runtime/tasks/ledger.h"
+#include "runtime/tasks/pace.h"
 #include "runtime/tasks/tasks.h"
 #include "runtime/tensor/array.h"
 
 namespace bgw::tasks {
 namespace {
-
-constexpr std::int64_t kChunk = 64;  // configurations pushed through the inverse flow between two checkpoints
 
 /// Configurations as displacements from the sites of the flow's base, whatever sites they were recorded from.
 Tensor displacements_on(const Ground& ground, const artifacts::Artifact& data) {
@@ -20,6 +19,14 @@ Tensor displacements_on(const Ground& ground, const artifacts::Artifact& data) {
                      std::to_string(ground.particles()));
   }
   return tensor::to_tensor(data.array("displacements")) + (sites - ground.base.sites);
+}
+
+/// For a checkpoint: the log weights of the data so far.
+artifacts::Artifact state_of(const Tensor& log_weight, const physics::CallCount& calls) {
+  artifacts::Artifact state;
+  state.arrays["log_weight"] = tensor::to_array(log_weight);
+  state.cost = cost_of(calls);
+  return state;
 }
 
 /// Log weights of the data under the flow, chunk by chunk.
@@ -33,17 +40,13 @@ Tensor log_weights_of_data(engine::TaskContext& context, const TrainedFlow& trai
     before = calls_of(checkpoint->cost);
     count = done.front().size(0);
   }
+  const std::int64_t at_once = configurations_at_once(trained.ground.particles());
   while (count < data.size(0)) {
-    const std::int64_t end = std::min(count + kChunk, data.size(0));
+    const std::int64_t end = std::min(count + at_once, data.size(0));
     done.push_back(flows::log_weight_of(*trained.flow, data.slice(0, count, end), trained.parameters));
     count = end;
     context.report({"inverse of the data", count, data.size(0), {}});
-    context.step_done([&] {
-      artifacts::Artifact state;
-      state.arrays["log_weight"] = tensor::to_array(at::cat(done));
-      state.cost = cost_of(before + trained.ground.model->calls());
-      return state;
-    });
+    context.step_done([&] { return state_of(at::cat(done), before + trained.ground.model->calls()); });
   }
   return at::cat(done);
 }
@@ -58,6 +61,8 @@ artifacts::Artifact two_sided(engine::TaskContext& context, const TrainedFlow& t
   const auto data = context.input("data");
   physics::CallCount before;
   const Tensor data_weight = log_weights_of_data(context, trained, displacements_on(trained.ground, *data), before);
+  const Listening listening =
+      stop_in_interludes(context, [&] { return state_of(data_weight, before + trained.ground.model->calls()); });
   const estimators::Blocks chains = estimators::chain_blocks(tensor::to_tensor(data->array("chain")));
 
   estimators::BarOptions options;
@@ -82,6 +87,7 @@ artifacts::Artifact two_sided(engine::TaskContext& context, const TrainedFlow& t
 }
 
 artifacts::Artifact one_sided(engine::TaskContext& context, const TrainedFlow& trained, const Tensor& log_weight) {
+  const Listening listening = stop_in_interludes(context);
   const tensor::RandomStream stream(context.spec().stream_key, "one-sided");
   const std::int64_t bootstrap = context.arguments().at("bootstrap").as_int();
   const estimators::Estimate f = estimators::lfep(log_weight, stream, bootstrap);

@@ -1,6 +1,7 @@
 #include "runtime/estimators/lfep.h"
 #include "runtime/estimators/rdf.h"
 #include "runtime/foundation/errors.h"
+#include "runtime/tasks/pace.h"
 #include "runtime/tasks/tasks.h"
 #include "runtime/tensor/array.h"
 
@@ -14,6 +15,7 @@ artifacts::Artifact radial_distribution(engine::TaskContext& context) {
   }
   Tensor weights;
   if (weighted) weights = estimators::normalised_weights(tensor::to_tensor(samples->array("log_weight")));
+  const Listening listening = stop_in_interludes(context);
   const auto curve = estimators::radial_distribution(
       tensor::to_tensor(samples->array("displacements")), tensor::to_tensor(samples->array("sites")),
       tensor::to_tensor(samples->array("cell")), weights, context.arguments().at("bins").as_int());

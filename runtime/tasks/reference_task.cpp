@@ -3,6 +3,7 @@
 #include "runtime/sampling/staged_reference.h"
 #include "runtime/tasks/free_energy_results.h"
 #include "runtime/tasks/ledger.h"
+#include "runtime/tasks/pace.h"
 #include "runtime/tasks/tasks.h"
 #include "runtime/tensor/array.h"
 
@@ -93,12 +94,14 @@ artifacts::Artifact reference(engine::TaskContext& context) {
     before = calls_of(checkpoint->cost);
   }
   const auto calls = [&] { return before + ground.model->calls(); };
+  const auto checkpoint = [&] { return checkpoint_of(state, calls()); };
   sampling::run_staged(*ground.target, options, context.spec().stream_key, state,
                        [&](const sampling::StagedState& now) {
                          context.report(progress_of(now, options));
-                         context.step_done([&] { return checkpoint_of(now, calls()); });
+                         context.step_done(checkpoint);
                        });
 
+  const Listening listening = stop_in_interludes(context, checkpoint);
   const Tensor samples = at::full({options.states}, options.chains * options.steps, at::kLong);
   const estimators::MbarResult mbar =
       estimators::mbar(sampling::reduced_energies(state.work), samples, sampling::chain_of_samples(state.work),

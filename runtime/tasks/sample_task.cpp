@@ -2,6 +2,7 @@
 #include "runtime/flows/generate.h"
 #include "runtime/tasks/free_energy_results.h"
 #include "runtime/tasks/ledger.h"
+#include "runtime/tasks/pace.h"
 #include "runtime/tasks/tasks.h"
 #include "runtime/tensor/array.h"
 #include "runtime/tensor/random_stream.h"
@@ -62,24 +63,25 @@ artifacts::Artifact sample(engine::TaskContext& context) {
     drawn = drawn_from(*checkpoint);
     before = calls_of(checkpoint->cost);
   }
-  const auto calls = [&] { return before + trained->ground.model->calls(); };
+  const auto state = [&] {
+    artifacts::Artifact artifact = arrays_of(drawn);
+    artifact.cost = cost_of(before + trained->ground.model->calls());
+    return artifact;
+  };
+  const std::int64_t at_once = std::min(batch, configurations_at_once(trained->ground.particles()));
   while (drawn.count < count) {
-    const std::int64_t size = std::min(batch, count - drawn.count);
+    const std::int64_t size = std::min(at_once, count - drawn.count);
     drawn.add(flows::generate(*trained->flow, latent.normal(0, drawn.count, size, trained->flow->dimension()),
                               trained->parameters));
     const double ess = estimators::ess_fraction(at::cat(drawn.log_weight));
     context.report({"drawing", drawn.count, count, {{"ess", ess}}});
-    context.step_done([&] {
-      artifacts::Artifact state = arrays_of(drawn);
-      state.cost = cost_of(calls());
-      return state;
-    });
+    context.step_done(state);
   }
 
-  artifacts::Artifact result = arrays_of(drawn);
+  const Listening listening = stop_in_interludes(context, state);
+  artifacts::Artifact result = state();
   add_crystal(result, trained->ground);
   add_weight_results(result, trained->ground, at::cat(drawn.log_weight), context.spec().stream_key);
-  result.cost = cost_of(calls());
   return result;
 }
 

@@ -6,6 +6,7 @@
 #include "runtime/foundation/errors.h"
 #include "runtime/tasks/ground.h"
 #include "runtime/tasks/ledger.h"
+#include "runtime/tasks/pace.h"
 #include "runtime/tasks/tasks.h"
 #include "runtime/tensor/array.h"
 
@@ -116,10 +117,12 @@ artifacts::Artifact train(engine::TaskContext& context) {
     before = calls_of(checkpoint->cost);
   }
   const auto calls = [&] { return before + ground.model->calls(); };
-  flows::train(flows::reverse_kl_of(*flow), ground.target->dimension(), stages, context.spec().stream_key, 0, state,
-               [&](const flows::TrainingState& now) {
+  const auto checkpoint = [&] { return checkpoint_of(state, calls()); };
+  const Listening listening = stop_in_interludes(context, checkpoint);
+  flows::train(flows::reverse_kl_of(*flow), ground.target->dimension(), stages, context.spec().stream_key,
+               configurations_at_once(ground.particles()), state, [&](const flows::TrainingState& now) {
                  context.report(progress_of(now, stages));
-                 context.step_done([&] { return checkpoint_of(now, calls()); });
+                 context.step_done(checkpoint);
                });
   if (engine::can_be_extended(context.spec())) {
     context.keep_state(checkpoint_of(at_the_last_step(state, stages), calls()));

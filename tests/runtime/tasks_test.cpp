@@ -54,15 +54,18 @@ class Study {
     return *artifact;
   }
 
-  /// The artifact of the same task when it is stopped at the end of every step and started again.
+  /// The artifact of the same task when it is stopped at the end of every step and started again. An analysis that was
+  /// stopped in its middle is made anew, and then left alone.
   artifacts::Artifact run_in_steps(const plan::TaskSpec& task_spec, int& stops) {
     test::MemoryContext context(store, task_spec);
     context.stop = true;
     for (stops = 0;; ++stops) {
+      const int steps = context.reports;
       try {
         return tasks::registry().at(task_spec.kind)(context);
       } catch (const Stopped&) {
         REQUIRE(context.saved == stops + 1);
+        context.stop = context.reports > steps;
       }
     }
   }
@@ -173,6 +176,27 @@ TEST_CASE("a task stopped after every step makes the artifact of an uninterrupte
     CHECK(stops >= 2);
     check_equal(whole, pieces);
   }
+}
+
+TEST_CASE("a request to stop is met within an analysis, after the state before it is saved", "[tasks]") {
+  Study study;
+  const auto base = study.base(), training = study.training(base), drawing = study.drawing(training), chains = study.chains(base),
+             estimating = study.estimating(drawing, chains);
+  for (const plan::TaskSpec* spec : {&base, &training, &drawing, &chains}) study.run(*spec);
+  for (const plan::TaskSpec* spec : {&drawing, &chains, &estimating}) {
+    INFO(spec->kind);
+    int stops = 0;
+    study.run_in_steps(*spec, stops);
+    test::MemoryContext context(study.store, *spec);
+    context.ask_after = stops - 1;  // as many steps as it has
+    CHECK_THROWS_AS(tasks::registry().at(spec->kind)(context), Stopped);
+    CHECK(context.reports == stops - 1);
+    CHECK(context.saved == 1);
+  }
+  const auto curve = study.spec("rdf", {{"of", task("of")}, {"weighted", false}, {"bins", 10}}, {{"of", chains.key}});
+  test::MemoryContext context(study.store, curve);
+  context.stop = true;
+  CHECK_THROWS_AS(tasks::radial_distribution(context), Stopped);
 }
 
 TEST_CASE("samples and a training that go on from finished work make the result of a fresh run, byte for byte", "[tasks]") {

@@ -36,12 +36,15 @@ class MemoryContext : public engine::TaskContext {
   }
   bool checkpoint_due() const override { return false; }
   void keep_state(artifacts::Artifact state) override { kept = std::move(state); }
-  bool stop_requested() const override { return stop; }
+  // The request that comes after a number of steps comes when the step is over, so to say a moment too late for it.
+  bool stop_requested() const override { return stop || (reports == ask_after && ++looks > 1); }
   void report(const engine::Progress&) override { ++reports; }
   int cpus() const override { return 1; }
 
   std::optional<artifacts::Artifact> kept;  // for a longer task
   bool stop = false;  // at the end of the next step
+  int ask_after = -1;  // steps; asks then to stop, when they are all done
+  mutable int looks = 0;
   int saved = 0;
   int reports = 0;
 
