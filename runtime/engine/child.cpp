@@ -10,6 +10,7 @@
 #include <fstream>
 #include <new>
 
+#include "runtime/engine/checkpoint_rhythm.h"
 #include "runtime/engine/checkpoints.h"
 #include "runtime/engine/extension.h"
 #include "runtime/engine/policy.h"
@@ -82,33 +83,6 @@ class Effort {
   std::int64_t started_ = 0;
 };
 
-// When to save the state. At a kill no more than the interval and one step shall be lost, so it counts from the moment
-// whose state was saved, and the next save must have ended when it is over, not begun. Where writing takes most of the
-// interval, half of the time still belongs to the work.
-class Rhythm {
- public:
-  explicit Rhythm(double interval) : interval_(interval) {}
-
-  bool is_due() const {
-    const double pause = interval_ > 0 ? std::max(interval_ - writing_, 2 * writing_) : 0;
-    return seconds_since(last_) >= pause;
-  }
-  void saved(SteadyClock::time_point begin, double seconds) {
-    constexpr double kDear = 0.1;  // of the time
-    last_ = begin;
-    writing_ = seconds;
-    if (told_ || interval_ <= 0 || seconds < kDear * interval_) return;
-    told_ = true;
-    log_line(fmt::format("saving the state took {:.2g} s, and it is saved every {:.3g} s; a longer checkpoint.every costs less", seconds, interval_));
-  }
-
- private:
-  double interval_;  // seconds
-  double writing_ = 0;
-  SteadyClock::time_point last_ = SteadyClock::now();
-  bool told_ = false;
-};
-
 // What a checkpoint says of itself beside the state of the task.
 constexpr const char* kStep = "checkpoint.step";
 constexpr const char* kSaved = "checkpoint.saved";                // UTC, microseconds
@@ -127,7 +101,7 @@ class ChildContext : public TaskContext {
         extends_(extends),
         objects_(layout),
         work_(layout.work(spec_.key)),
-        rhythm_(policy_of(spec_).checkpoint_every),
+        interval_(policy_of(spec_).checkpoint_every),
         checkpoints_(work_, spec_.key, policy_of(spec_).checkpoints_kept),
         progress_(work_ / "progress.jsonl"),
         effort_(work_ / "effort.json") {}
@@ -154,7 +128,7 @@ class ChildContext : public TaskContext {
   }
 
   void save_checkpoint(const artifacts::Artifact& state) override {
-    const SteadyClock::time_point begin = SteadyClock::now();
+    const double begin = seconds_since(begin_);
     artifacts::Artifact with_origin = state;
     with_origin.attributes[kStep] = step_;
     with_origin.attributes[kSaved] = store::now_in_microseconds();
@@ -164,10 +138,13 @@ class ChildContext : public TaskContext {
     }
     checkpoints_.save(with_origin);
     effort_.save();
-    rhythm_.saved(begin, seconds_since(begin));
+    const double end = seconds_since(begin_);
+    if (rhythm_.saved(begin, end)) {
+      log_line(fmt::format("saving the state took {:.2g} s, and it is saved every {:.3g} s; a longer checkpoint.every costs less", end - begin, interval_));
+    }
   }
 
-  bool checkpoint_due() const override { return stop_requested() || rhythm_.is_due(); }
+  bool checkpoint_due() const override { return stop_requested() || rhythm_.is_due(seconds_since(begin_)); }
   void keep_state(artifacts::Artifact state) override { state_ = std::move(state); }
   bool stop_requested() const override { return stop_flag; }
   void report(const Progress& progress) override {
@@ -260,7 +237,9 @@ class ChildContext : public TaskContext {
   std::optional<plan::Key> extends_;
   store::ObjectStore objects_;
   fs::path work_;
-  Rhythm rhythm_;
+  double interval_;  // seconds between two checkpoints
+  SteadyClock::time_point begin_ = SteadyClock::now();
+  CheckpointRhythm rhythm_{interval_, 0};
   Checkpoints checkpoints_;
   ProgressWriter progress_;
   Effort effort_;

@@ -5,9 +5,11 @@
 
 #include <fstream>
 
+#include "runtime/engine/checkpoint_rhythm.h"
 #include "runtime/engine/checkpoints.h"
 #include "runtime/engine/executor.h"
 #include "runtime/store/durable_file.h"
+#include "runtime/store/sqlite_database.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch_directory.h"
 #include "tests/support/toy_plan.h"
@@ -189,6 +191,8 @@ TEST_CASE("of a checkpoint and finished work the further one is gone on from", "
     REQUIRE(diary.resumed.size() == 1);
     CHECK(diary.resumed[0].step == 15);
     CHECK_FALSE(diary.resumed[0].extends.has_value());
+    store::Database history(store::Layout{root}.database());
+    CHECK(history.integer("SELECT resumed_from FROM t_attempt ORDER BY id DESC LIMIT 1") == 15);
   }
   SECTION("the finished work is further") {
     fs::remove(work / "ckpt-2.h5");
@@ -236,6 +240,24 @@ TEST_CASE("a task process takes the newest checkpoint that is whole and keeps th
   CHECK(fs::exists(work / "ckpt-1.h5.bad") == (bad == 2));
   CHECK_FALSE(fs::exists(work / "task.json"));  // of a task that is done only the evidence stays
   CHECK(result_in(root, toy) == result_in(fresh, toy));
+}
+
+TEST_CASE("the next state is written when the interval since the last one is over", "[engine][checkpoint]") {
+  engine::CheckpointRhythm rhythm(10, 100);
+  CHECK_FALSE(rhythm.is_due(109.9));
+  CHECK(rhythm.is_due(110));
+  CHECK_FALSE(rhythm.saved(112, 112.5));  // a late step; writing took half a second
+  CHECK_FALSE(rhythm.is_due(121.4));
+  CHECK(rhythm.is_due(121.5));         // so that it is written at 122
+  CHECK(rhythm.saved(121.5, 123.5));   // more than a tenth: worth a line
+  CHECK_FALSE(rhythm.saved(130, 132));  // which is said once
+  rhythm.saved(140, 149);
+  CHECK_FALSE(rhythm.is_due(157));  // half of the time is for the work
+  CHECK(rhythm.is_due(158));
+  engine::CheckpointRhythm at_every_step(0, 0);
+  CHECK(at_every_step.is_due(0));
+  CHECK_FALSE(at_every_step.saved(0, 5));
+  CHECK(at_every_step.is_due(5));
 }
 
 TEST_CASE("a state that is found bad twice is kept twice", "[engine][checkpoint]") {

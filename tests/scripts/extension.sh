@@ -69,6 +69,8 @@ said '^resumed draws at step 40 (finished work' || fail "more samples did not go
 run constant grown -p count=100 -p steps=9
 said '^resumed bg at step 5 (finished work' || fail "a longer training did not go on from the finished one"
 said '^resumed draws' && fail "samples of another model were gone on from"
+run constant grown -p count=120 --json
+said '"event":"task_resumed".*"extends":"[0-9a-f]*".*"step":100' || fail "the events do not tell that finished work was extended"
 run constant fresh -p count=100
 run constant fresh2 -p count=100 -p steps=9
 draws=$(key constant grown draws -p count=100)

@@ -191,8 +191,9 @@ outcome=$?
 [ $outcome = $finished ] || fail "the last resumed run ended with exit code $outcome, the uninterrupted one with $finished"
 check_what_is_visible
 compare_with_reference
-resumed=$(grep -c '^resumed ' "$log")
+resumed=$(grep -c '^resumed .* at step .* (checkpoint .* old)' "$log")
+[ "$resumed" -gt 0 ] || fail "no task went on from a saved state"
 echo "killed $kills times in $((rounds + 1)) rounds: tasks went on from a saved state $resumed times; all $objects objects equal, byte for byte"
-awk -v every="$every" '$3 > most { most = $3; limit = $4 } END {
+awk -v every="$every" 'BEGIN { most = -1 } $3 > most { most = $3; limit = $4 } END {
   printf "lost work: at most %.2f s of %.2f s allowed there (interval %s s and one step), in %d attempts measured\n", most, limit, every, NR }' "$scratch/lost"
 rm -rf "$scratch"
