@@ -48,10 +48,12 @@ Value provenance_json(const store::Manifest& manifest) {
   const store::Provenance& p = manifest.provenance;
   Map inputs;
   for (const auto& [role, key] : manifest.inputs) inputs.insert_or_assign(role, key.hex());
-  return Map{
+  Map map{
       {"bgw_version", p.bgw_version}, {"host", p.host},      {"device", p.device},       {"cpus", p.cpus},
       {"started_us", p.started},      {"ended_us", p.ended}, {"libraries", p.libraries}, {"made_as", manifest.name},
       {"inputs", std::move(inputs)}};
+  if (p.extended_from) map.insert_or_assign("extended_from", p.extended_from->hex());
+  return map;
 }
 
 Value heavy_json(const store::Manifest& manifest, const std::string& name, const plan::TaskSpec& spec) {

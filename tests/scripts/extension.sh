@@ -64,6 +64,8 @@ same_bytes() {
 }
 
 run constant grown
+"$bgw" plan "$scratch/constant.bgw" --cache "$scratch/grown" -p count=100 > "$scratch/plan.txt" 2>&1
+grep -q 'draws .*count 40 -> 100: extends finished work' "$scratch/plan.txt" || { cat "$scratch/plan.txt"; fail "the plan does not say what is extended"; }
 run constant grown -p count=100
 said '^resumed draws at step 40 (finished work' || fail "more samples did not go on from those that are there"
 run constant grown -p count=100 -p steps=9
@@ -79,6 +81,8 @@ same_bytes grown fresh "$draws" || fail "100 samples that extend 40 differ from 
 same_bytes grown fresh2 "$bg" || fail "9 steps that extend 3 differ from 9 fresh ones"
 same_bytes grown fresh2 "$(key constant grown draws -p count=100 -p steps=9)" || fail "the samples of the extended training differ"
 grep -q '"extended_from"' "$scratch/grown/objects"/*/"$draws/manifest.json" || fail "the manifest does not say what was extended"
+"$bgw" show "$scratch/constant.bgw" draws --json --cache "$scratch/grown" -p count=100 | grep -q '"extended_from":' ||
+  fail "show does not say what was extended"
 grep -q '"extended_from"' "$scratch/fresh/objects"/*/"$draws/manifest.json" && fail "a fresh run says that it extended something"
 [ -f "$scratch/grown/objects/$(printf %.2s "$bg")/$bg/state.h5" ] || fail "the training kept no state for longer ones"
 "$bgw" cache verify "$scratch/constant.bgw" --cache "$scratch/grown" > "$scratch/verify.txt" 2>&1 || fail "verify: $(cat "$scratch/verify.txt")"
