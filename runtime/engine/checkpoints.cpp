@@ -89,7 +89,7 @@ std::optional<artifacts::Artifact> Checkpoints::load(const std::function<void(co
                        aside.filename().string()));
     }
   }
-  if (any) warn("no checkpoint is usable: beginning again from the start");
+  if (any) warn("no checkpoint is usable");
   return std::nullopt;
 }
 

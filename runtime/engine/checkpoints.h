@@ -19,7 +19,7 @@ class Checkpoints {
  public:
   Checkpoints(std::filesystem::path directory, const plan::Key& key, std::size_t keep);
 
-  /// The newest valid state. Bad files are kept, renamed to *.bad, and `warn` hears of each.
+  /// The newest valid state. Bad files are kept, renamed to *.bad, and `warn` hears of each, and when none is left.
   std::optional<artifacts::Artifact> load(const std::function<void(const std::string&)>& warn);
   /// Writes beside, makes durable, renames, and removes all but the newest `keep`.
   /// @throws StoreError; the older states stay

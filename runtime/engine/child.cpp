@@ -119,11 +119,16 @@ class ChildContext : public TaskContext {
   plan::TaskSpec object_spec(const plan::Key& key) override { return objects_.task(key); }
 
   std::optional<artifacts::Artifact> load_checkpoint() override {
-    std::optional<artifacts::Artifact> own = checkpoints_.load([this](const std::string& text) { warn(text); });
+    bool warned = false;
+    std::optional<artifacts::Artifact> own = checkpoints_.load([&](const std::string& text) {
+      warn(text);
+      warned = true;
+    });
     if (extends_) {
       if (std::optional<artifacts::Artifact> end = end_of_finished_work(own ? step_of(*own) : -1)) return end;
     }
     if (own) go_on_from_checkpoint(*own);
+    if (!own && warned) warn("beginning again from the start");
     return own;
   }
 

@@ -194,6 +194,16 @@ TEST_CASE("of a checkpoint and finished work the further one is gone on from", "
     store::Database history(store::Layout{root}.database());
     CHECK(history.integer("SELECT resumed_from FROM t_attempt ORDER BY id DESC LIMIT 1") == 15);
   }
+  SECTION("the checkpoint is of an attempt that went on from finished work") {
+    artifacts::Artifact state = state_after(20);
+    state.attributes["checkpoint.extended_from"] = counting(10).plan.tasks[0].key.hex();
+    state.attributes["checkpoint.seconds_before"] = 1000.0;
+    engine::Checkpoints(work, key, 2).save(state);
+    run(counting(40), root, diary);
+    CHECK(diary.resumed[0].step == 20);
+    CHECK(manifest_in(root, counting(40)).provenance.extended_from == counting(10).plan.tasks[0].key);
+    CHECK(manifest_in(root, counting(40)).cost.seconds > 1000);
+  }
   SECTION("the finished work is further") {
     fs::remove(work / "ckpt-2.h5");
     run(counting(40), root, diary);
@@ -232,7 +242,8 @@ TEST_CASE("a task process takes the newest checkpoint that is whole and keeps th
     CHECK(diary.resumed[0].step == 10);
   } else {
     CHECK(diary.resumed.empty());
-    CHECK(diary.notices.back() == "draws: no checkpoint is usable: beginning again from the start");
+    CHECK(diary.notices.at(diary.notices.size() - 2) == "draws: no checkpoint is usable");
+    CHECK(diary.notices.back() == "draws: beginning again from the start");
   }
   REQUIRE_FALSE(diary.notices.empty());
   CHECK(diary.notices[0].find("draws: checkpoint ckpt-2.h5 is not usable (") == 0);
