@@ -69,6 +69,7 @@ class Builder {
       if (&file != &sources.main()) plan.imports.push_back({file.path(), plan::sha256(file.text()).hex()});
     }
     plan.overridden = model.overridden;
+    program_.params = model.params;
     program_.docs = model.docs;
     program_.axes = model.axes;
     plan.tasks.reserve(model.instances.size());

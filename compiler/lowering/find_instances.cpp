@@ -125,7 +125,17 @@ std::string nothing_named(const Program& program, const std::string& spelling, c
   for (const auto& [name, indices] : program.plan.targets) known.insert(name);
   const std::string nearest = source::nearest(parts.block, {known.begin(), known.end()});
   std::string problem = fmt::format("nothing in {} is named `{}`", program.plan.program, spelling);
-  if (!nearest.empty()) problem += fmt::format("; did you mean `{}`?", nearest);
+  if (!nearest.empty()) return problem + fmt::format("; did you mean `{}`?", nearest);
+  std::vector<std::string> targets;
+  for (const auto& [name, tasks] : program.plan.targets) targets.push_back(name);
+  for (const auto& [name, checks] : program.plan.target_checks) {
+    if (!program.plan.targets.count(name)) targets.push_back(name);
+  }
+  constexpr std::size_t kShown = 8;
+  if (!targets.empty()) {
+    const auto end = targets.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, targets.size()));
+    problem += fmt::format("; its targets are {}{}", fmt::join(targets.begin(), end, ", "), targets.size() > kShown ? ", …" : "");
+  }
   return problem;
 }
 

@@ -28,6 +28,7 @@ struct Program {
   std::unordered_map<std::string, std::vector<std::size_t>> blocks;  // by name of the block: its instances
   std::map<std::string, schema::Value> values;         // "water[64]" and "system.water[64]" -> the resolved value
   std::map<std::string, schema::Value> presentations;  // of the same names: {"energy_unit", "length_unit"}
+  std::map<std::string, std::string> params;           // all of them -> the value as it is written or given, "200 K"
   std::map<std::string, std::string> docs;             // "sample.draws", "param.T" -> its `##` lines
   std::size_t axes = 0;
   std::shared_ptr<const void> made_of;  // what it shares values with; a command that ends anyway need not take it apart

@@ -85,6 +85,7 @@ struct Model {
   std::deque<Instance> instances;
   std::vector<TargetDeclaration> targets;
   schema::Map overridden;         // param -> {"old", "new"} as text
+  std::map<std::string, std::string> params;  // all of them -> the value as it is written or given, "200 K"
   std::map<std::string, std::string> docs;  // "sample.draws", "param.T" -> its `##` lines
   std::size_t axes = 0;
 };

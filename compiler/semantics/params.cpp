@@ -39,6 +39,7 @@ Evaluated Elaborator::evaluate_param(const syntax::Param& param, Module& module)
     }
     Evaluated value = typed(param.type, *param.value, param.name.text, scope);
     if (!value.is_poison() && !inside_domain(param, module, value, shown(param.value->range), param.value->range)) return poison();
+    model_->params[full] = shown(param.value->range);
     return value;
   }
   const std::string old = param.value ? shown(param.value->range) : "none";
@@ -47,6 +48,7 @@ Evaluated Elaborator::evaluate_param(const syntax::Param& param, Module& module)
   if (value.is_poison()) return value;
   if (!inside_domain(param, module, value, origin, param.name.range)) return poison();
   model_->overridden[full] = schema::Map{{"old", old}, {"new", given->second.text}};
+  model_->params[full] = given->second.text;
   return value;
 }
 

@@ -41,6 +41,9 @@ class Application {
     add_plan();
     add_run();
     add_show();
+    add_lock();
+    add_verify();
+    add_reproduce();
     add_report();
     add_energy();
     add_list();
@@ -52,7 +55,7 @@ class Application {
   }
 
   int run(const std::vector<std::string>& arguments) {
-    run_options_.command_line = arguments;
+    run_options_.command_line = reproduce_options_.command_line = arguments;
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // CLI11 takes them from the back
     try {
       app_.parse(reversed);
@@ -99,30 +102,78 @@ class Application {
     command->add_flag("--stdout", format_options_.to_stdout, "print the result, leave the files alone");
     command->callback([this] { chosen_ = [this] { return cli::format(format_options_); }; });
   }
+  // What of a program is meant, the same for planning and running.
+  void add_selection(CLI::App* command, SelectionOptions& options) {
+    command->add_option("TARGET", options.targets,
+                        "targets, families, members or slices: F, 'F[64]', 'lbar[*,64,*]' (default: the target default)");
+    CLI::Option* until = add_names(command, "--until", options.until, "of that only NAME and what leads to it; may be repeated");
+    add_names(command, "--only", options.only, "exactly NAME, whose inputs have to be there; may be repeated")
+        ->excludes("TARGET")
+        ->excludes(until);
+    add_names(command, "--force", options.force, "make NAME again though it is there, and what reads it; may be repeated");
+    add_locked(command, options);
+  }
+  CLI::Option* add_names(CLI::App* command, const char* option, std::vector<std::string>& names, const char* description) {
+    return command->add_option(option, names, description)->type_name("NAME")->allow_extra_args(false)->take_all();
+  }
+  void add_locked(CLI::App* command, SelectionOptions& options) {
+    CLI::Option* locked = command->add_flag("--locked", options.locked, "refuse what is not as bgw.lock says, exit 7");
+    command->add_option("--lock-file", options.lock_file, "another lock file (default: bgw.lock beside the program)")
+        ->type_name("FILE")
+        ->needs(locked);
+  }
   void add_plan() {
     CLI::App* command = add("plan", "What a run would do, and why; runs nothing", plan_options_);
-    command->add_option(
-        "TARGET", plan_options_.targets,
-        "targets, families, members or slices: F, 'F[64]', 'lbar[*,64,*]' (default: the target default)");
+    add_selection(command, plan_options_);
     command->add_flag("--detailed-exitcode", plan_options_.detailed_exit_code, "exit 10 when there is work to do");
+    command->add_flag("--seeds", plan_options_.seeds, "the seed of each task too");
+    command->add_option("-o,--output", plan_options_.output, "save the plan, for `bgw run FILE` to go by")->type_name("FILE");
     command->callback([this] { chosen_ = [this] { return plan(plan_options_); }; });
   }
   void add_run() {
-    CLI::App* command = add("run", "Makes what is missing and prints the results", run_options_);
-    command->add_option("TARGET", run_options_.targets,
-                        "targets, families, members or slices (default: the target default)");
-    command->add_option("--cpus", run_options_.cpus, "threads of all tasks together (default: those of the machine)")
-        ->check(CLI::Range(1, 4096));
+    CLI::App* command = add("run", "Makes what is missing and prints the results; a saved plan runs as it stands", run_options_);
+    add_selection(command, run_options_);
+    add_running(command, run_options_);
     command->add_option("--wait", run_options_.wait,
                         "0: give up tasks that another run is doing, exit 7 (default: 1, wait for them)");
-    command->add_flag("--quiet,-q", run_options_.quiet, "no progress, only the results");
+    CLI::Option* fast = command->add_flag("--fail-fast", run_options_.fail_fast, "end with the first task that fails");
+    command->add_flag_callback("--keep-going", [] {}, "go on with what does not need a task that failed (the default)")->excludes(fast);
     command->callback([this] { chosen_ = [this] { return cli::run(run_options_); }; });
   }
+  void add_running(CLI::App* command, RunCommandOptions& options) {
+    command->add_option("--cpus", options.cpus, "threads of all tasks together (default: those of the machine)")
+        ->check(CLI::Range(1, 4096));
+    command->add_flag("--quiet,-q", options.quiet, "no progress, only the results");
+  }
   void add_show() {
-    CLI::App* command = add("show", "A result, a table, a check or a value of a program", show_options_);
-    command->add_option("NAME", show_options_.name, "for instance 'F[64]', 'F[64].ess', free_energy, 'water[64]'")
-        ->required();
+    CLI::App* command = add("show", "A result, a table, a check or a value of a program; or a saved plan", show_options_);
+    command->add_option("NAME", show_options_.name, "for instance 'F[64]', 'F[64].ess', free_energy, 'water[64]'");
     command->callback([this] { chosen_ = [this] { return show(show_options_); }; });
+  }
+  void add_lock() {
+    CLI::App* command = add("lock", "Writes what a program comes to, for `--locked` to hold it to that", lock_options_);
+    command->add_option("-o,--output", lock_options_.output, "the lock file (default: bgw.lock beside the program)")->type_name("FILE");
+    command->add_flag("--check", lock_options_.check, "write nothing, name what differs from the lock file; exit 7 when there is any");
+    command->callback([this] { chosen_ = [this] { return cli::lock(lock_options_); }; });
+  }
+  void add_verify() {
+    CLI::App* command = add("verify", "Judges require and expect from the results that are there; runs nothing", verify_options_);
+    command->add_option("TARGET", verify_options_.names, "targets, checks, or tasks that checks read (default: the target default)");
+    command->callback([this] { chosen_ = [this] { return verify(verify_options_); }; });
+  }
+  void add_reproduce() {
+    CLI::App* command = add("reproduce", "Computes results again in an empty cache and compares them", reproduce_options_);
+    command->add_option("TARGET", reproduce_options_.targets, "targets, families, members or slices (default: the target default)");
+    command->add_flag("--fresh{}", reproduce_options_.fresh,
+                      "in an empty cache, as ever; --fresh=FOLDER names it (default: one beside the cache, removed in the end)");
+    command->add_flag_callback("--compare", [] {}, "compare with the results that are there, as ever");
+    command->add_option("--sigmas", reproduce_options_.sigmas, "a difference may be so many of its standard errors (default: 4)")
+        ->check(CLI::PositiveNumber);
+    command->add_flag("--keep", reproduce_options_.keep, "leave the folder of the new results");
+    command->add_flag("--full", reproduce_options_.full, "hosts and folders too");
+    add_locked(command, reproduce_options_);
+    add_running(command, reproduce_options_);
+    command->callback([this] { chosen_ = [this] { return reproduce(reproduce_options_); }; });
   }
   void add_report() {
     CLI::App* command =
@@ -215,6 +266,9 @@ class Application {
   PlanOptions plan_options_;
   RunCommandOptions run_options_;
   ShowOptions show_options_;
+  LockOptions lock_options_;
+  VerifyOptions verify_options_;
+  ReproduceOptions reproduce_options_;
   ReportOptions report_options_;
   EnergyOptions energy_options_;
   ListOptions list_options_;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "runtime/cli/program_options.h"
+#include "runtime/cli/selection.h"
 
 // One function a command; each prints and gives the exit code. What goes wrong on the way is thrown: CommandFailure,
 // InputError, StoreError (runtime/cli/application.cpp turns them into messages and codes).
@@ -23,23 +24,43 @@ struct FormatOptions {
 };
 int format(const FormatOptions& options);
 
-struct PlanOptions : ProgramOptions {
-  std::vector<std::string> targets;
+struct PlanOptions : SelectionOptions {
   bool detailed_exit_code = false;
+  bool seeds = false;
+  std::string output;  // a file for `run` to go by later
 };
 int plan(const PlanOptions& options);
 
-struct RunCommandOptions : ProgramOptions {
-  std::vector<std::string> targets;
+struct RunCommandOptions : SelectionOptions {
   int cpus = 0;  // 0: those of the machine
   bool quiet = false;
   bool wait = true;  // for tasks that another run is doing
+  bool fail_fast = false;
   std::vector<std::string> command_line;
 };
 int run(const RunCommandOptions& options);
 
+struct LockOptions : ProgramOptions {
+  std::string output;  // "" is bgw.lock beside the program
+  bool check = false;
+};
+int lock(const LockOptions& options);
+
+struct ReproduceOptions : RunCommandOptions {
+  std::string fresh;   // "" is a folder beside the cache, removed in the end
+  bool keep = false;
+  double sigmas = 4;   // a difference may be so many of its standard errors
+  bool full = false;   // hosts and folders too
+};
+int reproduce(const ReproduceOptions& options);
+
+struct VerifyOptions : ProgramOptions {
+  std::vector<std::string> names;
+};
+int verify(const VerifyOptions& options);
+
 struct ShowOptions : ProgramOptions {
-  std::string name;
+  std::string name;  // "" for a saved plan
 };
 int show(const ShowOptions& options);
 

@@ -13,6 +13,7 @@ inline constexpr int kWrongProgram = 3;
 inline constexpr int kTaskFailed = 4;  // or there is no result yet
 inline constexpr int kCheckFailed = 5;
 inline constexpr int kEnvironment = 6;
+inline constexpr int kRefused = 7;  // a stale plan, a drift from a lock, work that another run holds
 inline constexpr int kThereIsWork = 10;  // of `plan --detailed-exitcode`
 
 /// A command that ends here, with an exit code and what to tell; an empty text when all was told already.

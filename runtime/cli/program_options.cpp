@@ -38,7 +38,7 @@ GivenParams given_params(const ProgramOptions& options, const source::SourceMap&
   for (auto file = options.parameter_files.rbegin(); file != options.parameter_files.rend(); ++file) {
     given.merge(params_of_file(*file));
   }
-  given.merge(params_of_environment(param_names(text)));
+  if (options.environment) given.merge(params_of_environment(param_names(text)));
   return given;
 }
 

@@ -15,6 +15,7 @@ struct ProgramOptions {
   std::vector<std::string> parameters;       // "T=250K"
   std::vector<std::string> parameter_files;  // TOML, a later one wins
   std::string cache;                         // "" is .bgw beside the program
+  bool environment = true;                   // BGW_P_NAME counts; a saved plan holds all params itself
   bool json = false;
 };
 

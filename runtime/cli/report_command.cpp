@@ -1,14 +1,12 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "compiler/source/read_source.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
-#include "runtime/foundation/errors.h"
+#include "runtime/cli/output_file.h"
 #include "runtime/report/page.h"
-#include "runtime/store/durable_file.h"
 
 namespace bgw::cli {
 namespace {
@@ -21,16 +19,6 @@ std::string program_text(const std::string& path) {
 std::filesystem::path page_path(const ReportOptions& options) {
   if (!options.output.empty()) return options.output;
   return std::filesystem::path(options.program).stem().string() + ".html";
-}
-
-// The page appears whole or not at all; what is no file of its own, /dev/stdout or a pipe, is written as it stands.
-void write_page(const std::filesystem::path& path, const std::string& page) {
-  std::error_code error;
-  const std::filesystem::file_status status = std::filesystem::symlink_status(path, error);
-  if (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status) || std::filesystem::is_directory(status))
-    return store::replace_durably(std::filesystem::absolute(path), page);
-  std::ofstream stream(path, std::ios::binary);
-  if (!(stream << page << std::flush)) throw StoreError(fmt::format("cannot write {}", path.string()));
 }
 
 }  // namespace
@@ -47,7 +35,7 @@ int report(const ReportOptions& options) {
                                     command_for};
   const std::string page = report::make_page(request, cache);
   const std::filesystem::path path = page_path(options);
-  write_page(path, page);
+  write_output(path, page);
   if (options.json)
     fmt::print("{}\n", schema::to_json(
                            schema::Map{{"page", path.string()}, {"bytes", static_cast<std::int64_t>(page.size())}}));

@@ -44,7 +44,7 @@ Value cost_json(const artifacts::Cost& cost) {
              {"seconds", cost.seconds}};
 }
 
-Value provenance_json(const store::Manifest& manifest) {
+Value provenance_json(const store::Manifest& manifest, const plan::TaskSpec& spec) {
   const store::Provenance& p = manifest.provenance;
   Map inputs;
   for (const auto& [role, key] : manifest.inputs) inputs.insert_or_assign(role, key.hex());
@@ -53,6 +53,10 @@ Value provenance_json(const store::Manifest& manifest) {
       {"started_us", p.started},      {"ended_us", p.ended}, {"libraries", p.libraries}, {"made_as", manifest.name},
       {"inputs", std::move(inputs)}};
   if (p.extended_from) map.insert_or_assign("extended_from", p.extended_from->hex());
+  if (const Value* seed = spec.arguments.find("seed"); seed && seed->is_int()) {
+    map.insert_or_assign("seed", *seed);
+    map.insert_or_assign("stream_key", spec.stream_key.hex());
+  }
   return map;
 }
 
@@ -71,7 +75,7 @@ Value heavy_json(const store::Manifest& manifest, const std::string& name, const
   }
   map.insert_or_assign("results", std::move(results));
   map.insert_or_assign("cost", cost_json(manifest.cost));
-  map.insert_or_assign("provenance", provenance_json(manifest));
+  map.insert_or_assign("provenance", provenance_json(manifest, spec));
   return map;
 }
 

@@ -2,21 +2,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <iterator>
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
-#include "runtime/cli/machine_warnings.h"
-#include "runtime/cli/not_yet_run.h"
+#include "runtime/cli/lock_file.h"
 #include "runtime/cli/progress_display.h"
 #include "runtime/cli/result_view.h"
-#include "runtime/cli/task_program.h"
-#include "runtime/cli/terminal.h"
+#include "runtime/cli/run_session.h"
+#include "runtime/cli/saved_plan.h"
 #include "runtime/engine/executor.h"
-#include "runtime/foundation/errors.h"
-#include "runtime/inline_tasks/inline_task.h"
-#include "runtime/inline_tasks/task_results.h"
-#include "runtime/inline_tasks/verdict.h"
 #include "runtime/report/number_format.h"
 
 namespace bgw::cli {
@@ -24,30 +18,6 @@ namespace {
 
 using engine::Outcome;
 using schema::Map;
-
-engine::RunOptions engine_options(const RunCommandOptions& options) {
-  engine::RunOptions result;
-  result.cpus = options.cpus > 0 ? options.cpus : machine_cpus();
-  try {
-    result.task_program = find_task_program();
-  } catch (const StoreError& error) {  // told when a task needs it
-    result.no_task_program = error.what();
-  }
-  result.inline_task = inline_tasks::run_inline_task;
-  result.command_line = options.command_line;
-  result.wait = options.wait;
-  result.gate_holds = [](const plan::CheckSpec& check, const engine::TaskInputs& inputs) {
-    return inline_tasks::judge(check, inline_tasks::TaskResults(inputs)).holds;
-  };
-  return result;
-}
-
-std::vector<std::size_t> requirements(const plan::Plan& plan, const std::vector<std::size_t>& checks) {
-  std::vector<std::size_t> found;
-  std::copy_if(checks.begin(), checks.end(), std::back_inserter(found),
-               [&](std::size_t check) { return plan.checks[check].kind == "require"; });
-  return found;
-}
 
 // The verdicts of a run, for `bgw query`; one that could not be judged is none.
 void remember(const lowering::Program& program, const Wanted& wanted, const std::vector<CheckOutcome>& outcomes, std::int64_t run,
@@ -128,19 +98,21 @@ void print_json_summary(const lowering::Program& program, const Wanted& wanted, 
   fmt::print("{}\n", schema::to_json(map));
 }
 
-}  // namespace
-
-int run(const RunCommandOptions& options) {
+// A run goes by the command line, or by a saved plan as long as that holds.
+int run_as(const RunCommandOptions& options, const std::optional<SavedPlan>& saved) {
   const LoadedProgram loaded = load_program(options);
   const lowering::Program& program = loaded.program;
-  const Wanted wanted = find_wanted(program, options.targets);
-  if (const std::vector<std::string> missing = not_yet_run(program.plan, with_inputs(program.plan, wanted.tasks)); !missing.empty()) {
-    throw CommandFailure(kWrongProgram, fmt::format("this version of bgw checks and plans this program, but cannot run all of it yet:\n  {}", fmt::join(missing, "\n  ")));
-  }
+  if (options.locked) refuse_drift(program, options);
+  const Selection selection = select(program, options);
+  const Wanted& wanted = selection.wanted;
+  refuse_not_yet_run(program.plan, selection);
   store::Cache cache = store::Cache::open(cache_directory(options));
-  engine::RunOptions engine_run = engine_options(options);
-  engine_run.gates = requirements(program.plan, wanted.checks);
-  engine_run.target = wanted.title;
+  if (saved || selection.only) {
+    const std::vector<engine::TaskStatus> statuses = explain(program.plan, selection, cache);
+    if (saved) refuse_stale(*saved, program, selection, statuses);
+    refuse_others(program.plan, selection, statuses, options);
+  }
+  const engine::RunOptions engine_run = engine_options(options, program.plan, selection);
 
   const bool speaks = !options.quiet && !options.json;
   if (speaks) {
@@ -174,6 +146,16 @@ int run(const RunCommandOptions& options) {
   }
   print_results(program, wanted, outcomes, cache);
   return exit_code;
+}
+
+}  // namespace
+
+int run(const RunCommandOptions& options) {
+  if (!is_saved_plan(options.program)) return run_as(options, std::nullopt);
+  const SavedPlan saved = read_saved_plan(options.program);
+  RunCommandOptions planned = options;
+  static_cast<SelectionOptions&>(planned) = saved.selection(options);
+  return run_as(planned, saved);
 }
 
 }  // namespace bgw::cli

@@ -5,6 +5,7 @@
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
 #include "runtime/cli/result_view.h"
+#include "runtime/cli/saved_plan.h"
 #include "runtime/report/number_format.h"
 #include "runtime/report/text_table.h"
 
@@ -110,9 +111,24 @@ void print_task(const Value& task, const std::string& result) {
   }
 }
 
+// Of a saved plan, as it was: the program may have changed since, or be gone.
+int show_plan(const ShowOptions& options) {
+  if (!options.name.empty())
+    throw CommandFailure(kWrongUse, fmt::format("{} is a saved plan and is shown whole; name the program to show {}", options.program, options.name));
+  const SavedPlan saved = read_saved_plan(options.program);
+  if (options.json)
+    fmt::print("{}\n", schema::to_json(to_map(saved.view)));
+  else
+    fmt::print("{}{}", saved.heading(), plan_text(saved.view));
+  return kDone;
+}
+
 }  // namespace
 
 int show(const ShowOptions& options) {
+  if (is_saved_plan(options.program)) return show_plan(options);
+  if (options.name.empty())
+    throw CommandFailure(kWrongUse, fmt::format("show what of it? `bgw list {}` prints the names", options.program));
   const LoadedProgram loaded = load_program(options);
   const lowering::Program& program = loaded.program;
   const Named named = find_named(program, options.name);

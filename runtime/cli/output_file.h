@@ -1,0 +1,18 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace bgw::cli {
+
+/// Writes a file that a user named. It appears whole or not at all; what is no file of its own, /dev/stdout or a pipe, is
+/// written as it stands.
+/// @throws StoreError
+void write_output(const std::filesystem::path& path, const std::string& text);
+
+/// The way from a file to another, for files that are shared: the same wherever the folder of both is moved to.
+std::filesystem::path way_from(const std::filesystem::path& file, const std::filesystem::path& other);
+/// The file at the end of that way; as short as the way and `file` are.
+std::filesystem::path follow(const std::filesystem::path& file, const std::filesystem::path& way);
+
+}  // namespace bgw::cli
