@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "runtime/cli/terminal.h"
 #include "runtime/engine/policy.h"
@@ -11,10 +10,10 @@
 
 namespace bgw::cli {
 
-int machine_cpus() { return static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
+int machine_cpus() { return engine::this_machine().cpus; }
 
 std::vector<std::string> machine_warnings(const plan::Plan& plan, const std::vector<std::size_t>& tasks) {
-  const engine::Machine machine{machine_cpus(), engine::physical_memory()};
+  const engine::Machine machine = engine::this_machine();
   std::vector<std::string> warnings;
   for (const std::size_t task : tasks) {
     if (plan.tasks[task].placement != plan::Placement::child) continue;

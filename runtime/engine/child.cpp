@@ -13,6 +13,7 @@
 #include "runtime/engine/checkpoint_rhythm.h"
 #include "runtime/engine/checkpoints.h"
 #include "runtime/engine/extension.h"
+#include "runtime/engine/orphan_watch.h"
 #include "runtime/engine/policy.h"
 #include "runtime/engine/progress_file.h"
 #include "runtime/foundation/errors.h"
@@ -266,6 +267,13 @@ int fail(const fs::path& work, const char* cause, const std::string& message) {
   return kTaskFailed;
 }
 
+// What torch throws is no class that this room could name; its words are the same since its first versions.
+const char* cause_of(std::string_view words) {
+  const auto says = [&](const char* text) { return words.find(text) != std::string_view::npos; };
+  if (says("CUDA out of memory") || says("DefaultCPUAllocator: can't allocate memory") || says("not enough memory: you tried to allocate")) return "oom";
+  return says("CUDA error") || says("cuDNN error") || says("CUBLAS_STATUS") || says("NCCL error") ? "cuda" : "crash";
+}
+
 // Runs `work` and turns whatever it throws into an exit status with a cause.
 int end_of(const fs::path& directory, const std::function<void()>& work) {
   try {
@@ -283,7 +291,7 @@ int end_of(const fs::path& directory, const std::function<void()>& work) {
   } catch (const std::bad_alloc&) {
     return fail(directory, "oom", "out of memory");
   } catch (const std::exception& error) {
-    return fail(directory, "crash", error.what());
+    return fail(directory, cause_of(error.what()), error.what());
   }
 }
 
@@ -305,6 +313,7 @@ void TaskContext::step_done(const std::function<artifacts::Artifact()>& state) {
 
 int exec_task(const fs::path& task_json, const TaskRegistry& registry, const TaskProgram& program) {
   listen_to_signals();
+  watch_controller(stop_flag);
   const fs::path directory = fs::absolute(task_json).parent_path();
   std::error_code ignored;
   fs::remove(directory / "failure.json", ignored);

@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <ctime>
 
 #include "compiler/schema/value.h"
@@ -16,19 +18,29 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string clock_time_now() {
-  const std::time_t now = std::time(nullptr);
+constexpr double kMicroseconds = 1e6;  // in a second
+
+std::string clock_time(std::int64_t microseconds) {
+  const auto time = static_cast<std::time_t>(microseconds / 1'000'000);
   std::tm local{};
-  ::localtime_r(&now, &local);
+  ::localtime_r(&time, &local);
   char text[16] = {};
   std::strftime(text, sizeof(text), "%H:%M", &local);
   return text;
 }
 
+bool is_gone(const schema::Value& owner) {
+  if (owner.at("host").as_string() != store::host_name()) return false;
+  if (owner.string_or("boot", "") != store::boot_id()) return true;
+  return ::kill(static_cast<pid_t>(owner.at("pid").as_int()), 0) != 0 && errno == ESRCH;
+}
+
 // For people only: whether the claim is held is the kernel's to say.
 void write_owner(int file) {
-  const std::string text = schema::to_json(
-      schema::Map{{"pid", static_cast<std::int64_t>(::getpid())}, {"host", store::host_name()}, {"since", clock_time_now()}});
+  const std::string text = schema::to_json(schema::Map{{"pid", static_cast<std::int64_t>(::getpid())},
+                                                       {"host", store::host_name()},
+                                                       {"boot", store::boot_id()},
+                                                       {"time", store::now_in_microseconds()}});
   if (::ftruncate(file, 0) != 0) return;
   [[maybe_unused]] const ssize_t written = ::pwrite(file, text.data(), text.size(), 0);
 }
@@ -62,7 +74,9 @@ std::optional<Claim> Claim::try_take(const fs::path& work) {
 ClaimOwner claim_owner(const fs::path& work) {
   try {
     const schema::Value owner = schema::parse_json(store::read_bytes(work / "claim"));
-    return {static_cast<int>(owner.at("pid").as_int()), owner.at("host").as_string(), owner.at("since").as_string()};
+    const std::int64_t since = owner.at("time").as_int();
+    const double seconds = static_cast<double>(store::now_in_microseconds() - since) / kMicroseconds;
+    return {static_cast<int>(owner.at("pid").as_int()), owner.at("host").as_string(), clock_time(since), std::max(0.0, seconds), is_gone(owner)};
   } catch (const std::exception&) {
     return {};  // it has just begun, or just ended
   }

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <exception>
 #include <functional>
-#include <list>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -12,12 +11,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "runtime/engine/admission.h"
+#include "runtime/engine/attached_tasks.h"
 #include "runtime/engine/claim.h"
 #include "runtime/engine/executor.h"
-#include "runtime/engine/policy.h"
-#include "runtime/engine/process.h"
-#include "runtime/engine/progress_file.h"
-#include "runtime/engine/schedule.h"
+#include "runtime/engine/retry_book.h"
+#include "runtime/engine/running_child.h"
+#include "runtime/engine/wakeups.h"
 
 namespace bgw::engine {
 
@@ -29,8 +29,7 @@ struct Arrival {
 };
 
 /// The one thread that decides: it admits tasks, starts children, watches them, hears signals, tells the observer and
-/// writes the history. It waits in epoll for children (pidfds), signals (signalfd), messages of other threads
-/// (eventfd) and a clock (timerfd), and never for anything else.
+/// writes the history. It sleeps in Wakeups and never anywhere else.
 ///
 /// Free of TBB: the graph comes in as submit() and goes out as the `answer` of each task.
 class Dispatcher {
@@ -43,6 +42,7 @@ class Dispatcher {
     const plan::Plan& plan;
     store::Cache& cache;
     const RunOptions& options;
+    Machine machine;
     Observer& observer;
     std::int64_t run = 0;
     std::vector<bool> forced;               // made again though their results are there
@@ -50,7 +50,7 @@ class Dispatcher {
     std::size_t tasks = 0;                  // how many will be submitted
   };
 
-  /// SIGINT, SIGTERM and SIGHUP must be blocked in all threads by now.
+  /// The signals of stop_signals() must be blocked in all threads by now.
   Dispatcher(Assignment assignment, Enqueue enqueue);
   /// Waits for the thread.
   ~Dispatcher();
@@ -72,20 +72,9 @@ class Dispatcher {
   using SteadyClock = std::chrono::steady_clock;
 
   struct Running {
-    std::size_t task = 0;
-    int cpus = 1;
-    ChildProcess child;
+    RunningChild child;
     Claim claim;
-    ProgressReader progress;
     std::int64_t attempt = 0;
-    SteadyClock::time_point begin;
-    Policy policy;
-    bool out_of_time = false;  // told to stop because its walltime is over
-  };
-  // Failures of a task in this run; the first one is what the user hears of.
-  struct Failures {
-    TaskFailed first;
-    std::vector<SteadyClock::time_point> times;
   };
 
   const plan::TaskSpec& spec(std::size_t task) const { return work_.plan.tasks[task]; }
@@ -94,55 +83,61 @@ class Dispatcher {
   void post(std::function<void()> message);
   void loop();
   void serve();
-  void handle_event(int descriptor);
+  void handle(const Wakeups::Event& event);
   void take_messages();
-  void hear_signal();
+  void hear_signals();
   void tick();
-  void hear(Running& running);
+  void hear(Running& running, SteadyClock::time_point now);
   void break_off(std::exception_ptr cause);
 
   void receive(std::size_t task, const Arrival& worst, Answer answer);
   void queue_child(std::size_t task);
   void admit();
-  /// False when it holds no cpus: another run works on it, or has done it.
+  /// False when nothing was started: another run works on it, or has done it.
   bool start(const Admission::Start& next);
+  std::optional<Claim> take_claim(std::size_t task);
+  void leave_to_its_owner(std::size_t task);
   void launch(const Admission::Start& next, Claim claim);
+  std::int64_t begin_attempt(const Admission::Start& next);
   void run_inline(std::size_t task);
   void inline_ended(std::size_t task, std::optional<schema::Value> value, double seconds, const TaskFailed& failure);
   void enter_inline_results();
+
   void child_ended(Running& running);
-  void child_succeeded(Running& running);
-  void child_failed(Running& running, TaskFailed failure, int exit_code);
-  bool may_retry(const Running& running, const TaskFailed& failure);
-  void end_overlong_children();
-  void poll_attached();
+  void child_stopped(Running& running, const RunningChild::End& end);
+  void child_succeeded(Running& running, const RunningChild::End& end);
+  void child_failed(Running& running, const RunningChild::End& end);
+  void try_again(Running& running, const TaskFailed& failure, const RetryBook::Next& next);
+  void end_attempt(const Running& running, const RunningChild::End& end, const std::string& state, const TaskFailed& failure = {});
+
+  void queue_those_due();
+  void take_up_freed_tasks();
+  void hold(std::size_t task, Claim claim);
 
   bool admits() const { return stop_signal_ == 0 && !disk_full_ && !failed_fast_ && !broken_; }
-  bool is_forced(std::size_t task) const { return work_.forced[task]; }
+  /// Its result is there, and good enough.
+  bool is_made(std::size_t task) const;
   void stop_waiting_tasks();
   void answer(std::size_t task, Outcome outcome);
   void finish_by_another(std::size_t task);
-  void fail(std::size_t task, TaskFailed failure);
-  void end_attempt(const Running& running, const store::AttemptRecord& record);
+  void fail(std::size_t task, const TaskFailed& failure);
   void in_history(const std::function<void(store::Records&)>& write);
 
   Assignment work_;
   Enqueue enqueue_;
-  store::Descriptor epoll_;
-  store::Descriptor signals_;
-  store::Descriptor bell_;
-  store::Descriptor clock_;
+  Wakeups wakeups_;
 
   std::mutex mutex_;
   std::vector<std::function<void()>> messages_;
 
   Admission admission_;
-  std::map<int, Running> running_;         // by pidfd
-  std::map<std::size_t, Claim> held_;      // claims of tasks that wait for cpus
-  std::map<std::size_t, Failures> failures_;
-  std::list<std::size_t> attached_;        // tasks another run works on
-  std::vector<store::InlineResult> inline_results_;  // made and not yet entered
-  std::unordered_map<std::size_t, Answer> answers_;  // of tasks not yet answered
+  AttachedTasks attached_;
+  RetryBook book_;
+  std::map<int, Running> running_;                             // by pidfd
+  std::multimap<SteadyClock::time_point, std::size_t> later_;  // tasks to be tried again, by when
+  std::map<std::size_t, Claim> held_;                          // claims of tasks that wait
+  std::vector<store::InlineResult> inline_results_;            // made and not yet entered
+  std::unordered_map<std::size_t, Answer> answers_;            // of tasks not yet answered
   std::vector<Outcome> outcomes_;
   std::size_t answered_ = 0;
   int stop_signal_ = 0;

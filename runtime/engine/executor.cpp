@@ -34,9 +34,7 @@ using TaskNode = tbb::flow::async_node<Arrival, Arrival>;
 class SignalsBlocked {
  public:
   SignalsBlocked() {
-    sigset_t signals;
-    sigemptyset(&signals);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
+    const sigset_t signals = stop_signals();
     pthread_sigmask(SIG_BLOCK, &signals, &before_);
   }
   ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
@@ -180,6 +178,7 @@ void finish_what_was_left(const plan::TaskSpec& spec, store::Cache& cache) {
   const std::optional<Claim> claim = Claim::try_take(work);
   if (!claim) return;  // its run is still at it
   cache.records().put_object(cache.objects().manifest(spec.key), cache.objects().stamp(spec.key));
+  cache.records().end_abandoned_attempts(spec.key, cache.objects().manifest(spec.key).provenance.ended);
   clear_work(work);
 }
 
@@ -255,9 +254,15 @@ std::vector<double> estimates(const std::vector<TaskStatus>& statuses) {
   return seconds;
 }
 
+Machine machine_for(const RunOptions& options) {
+  Machine machine = options.machine ? *options.machine : this_machine();
+  machine.cpus = options.cpus;
+  return machine;
+}
+
 // Runs the tasks to run; gives what became of them and the exit code.
 RunSummary run_graph(const plan::Plan& plan, const std::vector<TaskStatus>& statuses, store::Cache& cache,
-                     const RunOptions& options, Observer& observer, std::int64_t run) {
+                     const RunOptions& options, const Machine& machine, Observer& observer, std::int64_t run) {
   std::vector<bool> to_run;
   std::vector<bool> forced;
   for (const TaskStatus& status : statuses) {
@@ -267,11 +272,10 @@ RunSummary run_graph(const plan::Plan& plan, const std::vector<TaskStatus>& stat
   const auto tasks = static_cast<std::size_t>(std::count(to_run.begin(), to_run.end(), true));
   RunSummary summary;
   if (tasks > 0) {
-    const SignalsBlocked blocked;
     // One thread waits for the graph, one more keeps inline tasks going; children have the cpus for themselves.
     const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(std::max(2, options.cpus)));
     tbb::task_arena arena;
-    Dispatcher dispatcher({plan, cache, options, observer, run, forced, remaining_path(plan, to_run, estimates(statuses)), tasks},
+    Dispatcher dispatcher({plan, cache, options, machine, observer, run, forced, remaining_path(plan, to_run, estimates(statuses)), tasks},
                           [&arena](std::function<void()> work) { arena.enqueue(std::move(work)); });
     Gates gates(plan, options, cache);
     TaskGraph graph(plan, to_run, gates, dispatcher);  // outlives the dispatcher's thread, which answers into it
@@ -301,12 +305,14 @@ RunSummary run(const plan::Plan& plan, const std::vector<std::size_t>& wanted, s
   const std::vector<TaskStatus> statuses =
       explain(plan, wanted, cache, options.forced, inspect_results(plan, wanted, cache, observer));
   if (options.task_program.empty() && children_are_needed(plan, statuses)) throw StoreError(options.no_task_program);
-  check_all_resources(plan, statuses, {options.cpus, physical_memory()});
+  const Machine machine = machine_for(options);
+  check_all_resources(plan, statuses, machine);
+  const SignalsBlocked blocked;  // from the first row on that needs an end
   const std::int64_t run = record_plan(plan, statuses, cache.records(), options);
   const auto is_cached = [](const TaskStatus& status) { return status.needed && status.cached; };
   const auto cached = static_cast<std::size_t>(std::count_if(statuses.begin(), statuses.end(), is_cached));
   observer.run_started(cached, needed_tasks(statuses).size() - cached);
-  RunSummary summary = run_graph(plan, statuses, cache, options, observer, run);
+  RunSummary summary = run_graph(plan, statuses, cache, options, machine, observer, run);
   summary.run = run;
   summary.cached = static_cast<std::size_t>(std::count_if(statuses.begin(), statuses.end(), [](const TaskStatus& status) { return status.cached; }));
   try {

@@ -2,10 +2,12 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "compiler/plan/plan.h"
+#include "runtime/engine/machine.h"
 #include "runtime/engine/observer.h"
 #include "runtime/engine/task_inputs.h"
 #include "runtime/store/cache.h"
@@ -21,6 +23,7 @@ using GateFunction = std::function<bool(const plan::CheckSpec&, const TaskInputs
 
 struct RunOptions {
   int cpus = 1;                        // threads all children together may use
+  std::optional<Machine> machine;      // memory and GPUs for them; absent: those of this machine
   std::filesystem::path task_program;  // bgw-task; may be empty where no task needs it
   std::string no_task_program;         // what is told then when one does
   InlineFunction inline_task;
@@ -31,6 +34,8 @@ struct RunOptions {
   bool wait = true;  // for tasks that another run is doing; without it they are given up, exit code 7
   std::vector<std::string> command_line;  // for the history
   std::string target;                     // likewise: "default", "F[64], rdf"
+  double grace = 60;    // seconds that a task whose time is over has to save its state
+  double silence = 300; // seconds without progress after which a task is said to be silent
 };
 
 /// What became of a task of the plan.

@@ -3,15 +3,16 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-
-#include "runtime/foundation/errors.h"
+#include <fstream>
 
 extern char** environ;
 
@@ -48,7 +49,25 @@ struct Launch {
   int inherited;
   int report;  // takes errno when something fails; closed by a successful exec
   pid_t parent;
+  const char* out_of_memory_score;
 };
+
+// A controller holds little memory and much of what is known of the run; its tasks can go on from their checkpoints.
+std::string raised_score() {
+  constexpr int kMore = 500;
+  constexpr int kMost = 1000;
+  int own = 0;
+  std::ifstream("/proc/self/oom_score_adj") >> own;
+  return std::to_string(std::min(kMost, own + kMore));
+}
+
+// Where it cannot be written, the kernel chooses as it always does.
+void offer_to_out_of_memory_killer(const char* score) {
+  const int file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (file < 0) return;
+  [[maybe_unused]] const ssize_t written = ::write(file, score, std::strlen(score));
+  ::close(file);
+}
 
 [[noreturn]] void give_up(const Launch& launch) {
   const int error = errno;
@@ -60,6 +79,7 @@ struct Launch {
   ::setpgid(0, 0);
   if (::prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) give_up(launch);
   if (::getppid() != launch.parent) ::_exit(127);  // the parent died before we asked to hear of it
+  offer_to_out_of_memory_killer(launch.out_of_memory_score);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -80,7 +100,7 @@ int error_reported(int report) {
 }
 
 [[noreturn]] void throw_not_started(const std::string& program, int error) {
-  throw StoreError(fmt::format("cannot start {}: {}", program, std::strerror(error)));
+  throw NotStarted(fmt::format("cannot start {}: {}", program, std::strerror(error)));
 }
 
 }  // namespace
@@ -99,8 +119,9 @@ ChildProcess start_child(const ChildCommand& command) {
   const store::Descriptor report_out(ends[0]);
   store::Descriptor report_in(ends[1]);
 
+  const std::string score = raised_score();
   const Launch launch{const_cast<char**>(argument_pointers.data()), const_cast<char**>(environment_pointers.data()),
-                      null_input.get(), log.get(), command.inherited, report_in.get(), ::getpid()};
+                      null_input.get(), log.get(), command.inherited, report_in.get(), ::getpid(), score.c_str()};
   const pid_t pid = ::fork();
   if (pid < 0) throw_not_started(arguments[0], errno);
   if (pid == 0) become(launch);
@@ -122,10 +143,21 @@ ChildProcess start_child(const ChildCommand& command) {
 
 ProcessEnd collect(const ChildProcess& child) {
   int status = 0;
-  while (::waitpid(child.pid, &status, 0) < 0 && errno == EINTR) {
+  rusage used{};
+  while (::wait4(child.pid, &status, 0, &used) < 0 && errno == EINTR) {
   }
-  if (WIFSIGNALED(status)) return {0, WTERMSIG(status)};
-  return {WEXITSTATUS(status), 0};
+  const double peak = 1024.0 * static_cast<double>(used.ru_maxrss);
+  if (WIFSIGNALED(status)) return {0, WTERMSIG(status), peak};
+  return {WEXITSTATUS(status), 0, peak};
+}
+
+double peak_memory(pid_t pid) {
+  std::ifstream status(fmt::format("/proc/{}/status", pid));
+  for (std::string word; status >> word;) {
+    double kilobytes = 0;
+    if (word == "VmHWM:" && status >> kilobytes) return 1024 * kilobytes;
+  }
+  return 0;
 }
 
 void signal_group(const ChildProcess& child, int signal) { ::kill(-child.pid, signal); }

@@ -1,7 +1,5 @@
 #include "runtime/engine/progress_file.h"
 
-#include <fmt/format.h>
-
 #include <fstream>
 
 #include "runtime/store/clock.h"
@@ -100,15 +98,6 @@ void ProgressReader::read(const std::string& line, std::optional<Progress>& newe
   } catch (const std::exception&) {
     // a line of a killed writer; the next one is whole again
   }
-}
-
-std::optional<Resumption> relay(ProgressReader& reader, const plan::TaskSpec& spec, Observer& observer) {
-  const std::optional<Progress> progress = reader.newest();
-  for (const std::string& warning : reader.take_warnings()) observer.notice(fmt::format("{}: {}", spec.name, warning));
-  std::optional<Resumption> resumption = reader.take_resumption();
-  if (resumption) observer.task_resumed(spec, *resumption);
-  if (progress) observer.task_progress(spec, *progress);
-  return resumption;
 }
 
 }  // namespace bgw::engine

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "compiler/schema/value.h"
-#include "runtime/engine/observer.h"
 #include "runtime/engine/task.h"
 
 namespace bgw::engine {
@@ -50,8 +49,5 @@ class ProgressReader {
   std::optional<Resumption> resumption_;
   std::vector<std::string> warnings_;
 };
-
-/// Hands on to the observer what a child has told since the last look; returns where it went on, when it told that.
-std::optional<Resumption> relay(ProgressReader& reader, const plan::TaskSpec& spec, Observer& observer);
 
 }  // namespace bgw::engine

@@ -59,31 +59,4 @@ std::vector<double> remaining_path(const plan::Plan& plan, const std::vector<boo
   return remaining;
 }
 
-void Admission::add(std::size_t task, int requested, double remaining_seconds) {
-  ready_.push_back({task, requested, remaining_seconds});
-  std::sort(ready_.begin(), ready_.end(), [](const Ready& a, const Ready& b) {
-    return a.remaining_seconds != b.remaining_seconds ? a.remaining_seconds > b.remaining_seconds : a.task < b.task;
-  });
-}
-
-std::optional<Admission::Start> Admission::next() {
-  const int share = std::max(1, free_ / std::max(1, static_cast<int>(ready_.size())));
-  for (auto ready = ready_.begin(); ready != ready_.end(); ++ready) {
-    const int cpus = ready->requested > 0 ? ready->requested : share;
-    if (cpus > free_) continue;
-    const Start start{ready->task, cpus};
-    free_ -= cpus;
-    ready_.erase(ready);
-    return start;
-  }
-  return std::nullopt;
-}
-
-std::vector<std::size_t> Admission::withdraw_all() {
-  std::vector<std::size_t> tasks;
-  for (const Ready& ready : ready_) tasks.push_back(ready.task);
-  ready_.clear();
-  return tasks;
-}
-
 }  // namespace bgw::engine

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <vector>
 
 #include "compiler/plan/plan.h"
@@ -26,37 +25,5 @@ std::vector<std::size_t> predecessors(const plan::Plan& plan, std::size_t task, 
 /// Seconds from the start of each task to the end of the longest chain of tasks to run behind it; 0 for the others.
 /// @param seconds  estimated, one entry a task of the plan
 std::vector<double> remaining_path(const plan::Plan& plan, const std::vector<bool>& to_run, const std::vector<double>& seconds);
-
-/// Which of the ready tasks starts next, and with how many cpus.
-///
-/// The longest remaining path goes first; one that does not fit lets smaller ones pass. A task that does not say how
-/// many cpus it wants gets an equal share of the free ones, which its numbers do not depend on.
-class Admission {
- public:
-  explicit Admission(int cpus) : free_(cpus) {}
-
-  struct Start {
-    std::size_t task = 0;
-    int cpus = 1;
-  };
-
-  /// @param requested  cpus, 0 for a share
-  void add(std::size_t task, int requested, double remaining_seconds);
-  /// Takes the cpus of the task it names; nullopt while nothing fits.
-  std::optional<Start> next();
-  void release(int cpus) { free_ += cpus; }
-  int free_cpus() const { return free_; }
-  /// Empties the queue: the tasks that will not start.
-  std::vector<std::size_t> withdraw_all();
-
- private:
-  struct Ready {
-    std::size_t task;
-    int requested;
-    double remaining_seconds;
-  };
-  int free_;
-  std::vector<Ready> ready_;  // longest remaining path first, ties in order of the plan
-};
 
 }  // namespace bgw::engine

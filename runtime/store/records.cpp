@@ -301,6 +301,20 @@ void Records::end_attempt(std::int64_t attempt, const AttemptRecord& record) {
   transaction.commit();
 }
 
+void Records::end_abandoned_attempts(const plan::Key& key, std::int64_t made) {
+  const std::lock_guard guard(mutex_);
+  const auto is_any = [&] {  // mostly there is none, and then nothing is to be written
+    Statement query(*database_, "SELECT 1 FROM t_attempt WHERE key = ? AND state = 'running' LIMIT 1");
+    return query.bind_blob(1, bytes_of(key)).step();
+  };
+  if (!is_any()) return;
+  Transaction transaction(*database_);
+  Statement(*database_,
+            "UPDATE t_attempt SET state = iif(started < ?1, 'done', 'lost'), ended = ?2 WHERE key = ?3 AND state = 'running'")
+      .bind(1, made).bind(2, now_in_microseconds()).bind_blob(3, bytes_of(key)).run();
+  transaction.commit();
+}
+
 std::optional<AttemptRecord> Records::last_attempt(const plan::Key& key) {
   const std::lock_guard guard(mutex_);
   Statement query(*database_,

@@ -90,6 +90,10 @@ class Records {
   /// Where the attempt went on: known once its process has found a state that is whole.
   void attempt_resumed(std::int64_t attempt, std::int64_t step);
   void end_attempt(std::int64_t attempt, const AttemptRecord& record);
+  /// Gives the attempts at a key that still count as running the end that nobody could write: done, when they began before
+  /// its object was made, else lost. For the holder of the claim: whoever made them is dead.
+  /// @param made  when the object was made, UTC in microseconds; 0 without one
+  void end_abandoned_attempts(const plan::Key& key, std::int64_t made = 0);
   /// The newest attempt at a key that has ended, if any.
   std::optional<AttemptRecord> last_attempt(const plan::Key& key);
 

@@ -54,6 +54,9 @@ class Diary : public engine::Observer {
   void task_blocked(const plan::TaskSpec& spec, const engine::Obstacle& obstacle) override {
     lines.push_back("blocked " + spec.name + " by " + obstacle.name);
   }
+  void task_waiting(const plan::TaskSpec& spec, const engine::TaskWaiting& waiting) override {
+    lines.push_back(fmt::format("waiting {}: {}, attempt {} of {} in {} s", spec.name, waiting.cause, waiting.attempt, waiting.attempts, waiting.seconds));
+  }
   void task_progress(const plan::TaskSpec& spec, const engine::Progress& progress) override {
     lines.push_back(fmt::format("progress {} {}/{}", spec.name, progress.step, progress.steps));
   }
@@ -174,25 +177,6 @@ TEST_CASE("the remaining path of a task counts the longest chain behind it", "[e
   const test::ToyPlan toy = test::chain(3, 0);
   CHECK(engine::remaining_path(toy.plan, {true, true, true}, {5, 7, 1}) == std::vector<double>{13, 8, 1});
   CHECK(engine::remaining_path(toy.plan, {false, true, true}, {5, 7, 1}) == std::vector<double>{0, 8, 1});
-}
-
-TEST_CASE("the longest path is admitted first, within the cpus, and shares are equal", "[engine][schedule]") {
-  engine::Admission admission(4);
-  admission.add(0, 3, 1.0);
-  admission.add(1, 2, 9.0);
-  admission.add(2, 1, 0.5);
-  CHECK(admission.next()->task == 1);
-  CHECK(admission.next()->task == 2);  // task 0 does not fit beside task 1
-  CHECK_FALSE(admission.next().has_value());
-  admission.release(2);
-  CHECK(admission.next()->task == 0);
-  CHECK(admission.free_cpus() == 0);
-
-  engine::Admission shares(5);
-  shares.add(0, 0, 2.0);
-  shares.add(1, 0, 1.0);
-  CHECK(shares.next()->cpus == 2);
-  CHECK(shares.next()->cpus == 3);
 }
 
 TEST_CASE("the fields in which two pre-images differ are told in the words of the program", "[engine][explain]") {
@@ -341,14 +325,14 @@ TEST_CASE("a task is tried again for the causes it names, as often as it says", 
   const auto plan_with = [&](int failures, int attempts) {
     test::ToyPlan toy;
     toy.add("flaky", "flaky", {{"counter", (scratch.path() / "counter").string()}, {"failures", failures}}, {},
-            {plan::Placement::child, {{"retry", schema::Map{{"attempts", attempts}, {"on", causes}}}}});
+            {plan::Placement::child, {{"retry", schema::Map{{"attempts", attempts}, {"on", causes}, {"backoff_s", 0.01}}}}});
     return toy;
   };
   store::Cache cache = store::Cache::open(scratch.path() / "cache");
   Diary diary;
   SECTION("and succeeds in the end") {
     CHECK(run_all(plan_with(1, 2), cache, diary).exit_code == 0);
-    CHECK(diary.has("flaky failed (nan): failure 1; attempt 2 of 2 follows"));
+    CHECK(diary.has("waiting flaky: nan, attempt 2 of 2 in 0.01 s"));
   }
   SECTION("and is given up, with the first cause") {
     CHECK(run_all(plan_with(2, 2), cache, diary).exit_code == 4);

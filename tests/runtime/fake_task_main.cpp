@@ -14,6 +14,7 @@
 #include "runtime/engine/child.h"
 #include "runtime/engine/executor.h"
 #include "runtime/foundation/errors.h"
+#include "runtime/store/clock.h"
 #include "tests/support/toy_plan.h"
 
 namespace {
@@ -86,6 +87,29 @@ artifacts::Artifact stubborn(engine::TaskContext& context) {
   return {};
 }
 
+// What it was given of the machine, and when.
+artifacts::Artifact surroundings(engine::TaskContext& context) {
+  artifacts::Artifact result;
+  const auto now = [] { return std::to_string(store::now_in_microseconds()); };
+  const auto variable = [](const char* name) { return std::string(std::getenv(name) == nullptr ? "unset" : std::getenv(name)); };
+  result.attributes["begin"] = now();
+  result.attributes["gpus"] = variable("CUDA_VISIBLE_DEVICES");
+  result.attributes["threads"] = variable("OMP_NUM_THREADS");
+  std::string score;
+  std::ifstream("/proc/self/oom_score_adj") >> score;
+  result.attributes["oom_score_adj"] = score;
+  std::this_thread::sleep_for(std::chrono::milliseconds(context.arguments().int_or("sleep_ms", 0)));
+  result.attributes["end"] = now();
+  return result;
+}
+
+// Holds so many bytes for a while.
+artifacts::Artifact hold(engine::TaskContext& context) {
+  const std::vector<char> bytes(static_cast<std::size_t>(context.arguments().at("bytes").as_int()), 'x');
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  return state_of({static_cast<double>(bytes.back())});
+}
+
 artifacts::Artifact big(engine::TaskContext& context) {
   const std::int64_t size = context.arguments().at("size").as_int();
   artifacts::Artifact result;
@@ -135,7 +159,7 @@ int run_plan(const std::string& program, const std::string& cache_path, const te
 
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
-  if (mode == "exec" && argc == 3) return engine::exec_task(argv[2], {{"count", count}, {"sample", count}, {"grandchild", grandchild}, {"fail", fail}, {"flaky", flaky}, {"stubborn", stubborn}, {"big", big}});
+  if (mode == "exec" && argc == 3) return engine::exec_task(argv[2], {{"count", count}, {"sample", count}, {"grandchild", grandchild}, {"fail", fail}, {"flaky", flaky}, {"stubborn", stubborn}, {"surroundings", surroundings}, {"hold", hold}, {"big", big}});
   if (mode == "run" && argc == 5) {
     const int sleep_ms = std::atoi(argv[4]);
     const bool is_stubborn = std::string(argv[3]) == "stubborn";
