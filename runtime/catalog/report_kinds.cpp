@@ -126,11 +126,11 @@ KindSchema resources() {
   kind.doc = "What a task may take of the machine; never part of a key";
   kind.attributes = {{"cpus", Type::of(TypeKind::integer), "threads", false, 1, {}, {1.0, {}, 4096.0}},
                      {"memory", Type::quantity("memory"), "at most", false, {}, {}, kPositive, "4 GB"},
-                     {"walltime", Type::quantity("duration"), "at most", false, {}, {}, kPositive, "2 h"},
-                     later({"gpus", Type::of(TypeKind::integer), "of each node", false, 0, {}, {0.0, {}, 1024.0}}),
+                     {"walltime", Type::quantity("duration"), "of one attempt at most", false, {}, {}, kPositive, "2 h"},
+                     {"gpus", Type::of(TypeKind::integer), "for itself, of each node", false, 0, {}, {0.0, {}, 1024.0}},
                      later({"nodes", Type::of(TypeKind::integer), "of a cluster", false, 1, {}, {1.0, {}, 65536.0}}),
                      later({"data_parallel", Type::of(TypeKind::boolean), "share each batch among the devices", false, false}),
-                     later({"exclusive", Type::of(TypeKind::boolean), "no other job on its nodes", false, false})};
+                     {"exclusive", Type::of(TypeKind::boolean), "no other task beside it", false, false}};
   kind.complete = check_resources;
   return kind;
 }

@@ -25,11 +25,11 @@ void add_task_members(schema::KindSchema& kind) {
   schema::NestedSchema retry;
   retry.kind = retry.member = "retry";
   retry.policy = true;
-  retry.doc = "When a failed task is tried again";
+  retry.doc = "When a failed task is tried again; without it, only what the machine took from it (node_lost, preempted)";
   retry.attributes = {{"attempts", Type::of(TypeKind::integer), "at most so many", false, 3, {}, {1.0, {}, 1000.0}},
-                      {"on", Type::list(Type::word({"node_lost", "preempted", "timeout", "oom", "crash", "nan"}, {"cuda", "require", "bad_input"})), "causes", false,
+                      {"on", Type::list(Type::word({"node_lost", "preempted", "timeout", "oom", "cuda", "crash", "killed", "nan", "disk", "bad_input"}, {"require"})), "causes", false,
                        schema::List{"node_lost", "preempted", "timeout"}},
-                      later({"backoff", Type::quantity("duration"), "wait before the next try, doubled each time", false, {}, {}, kPositive, "30 s"})};
+                      {"backoff", Type::quantity("duration"), "wait before the next try, doubled each time", false, 3e16, {}, kPositive, "30 s"}};
   kind.nested.push_back(checkpoint);
   kind.nested.push_back(retry);
 }

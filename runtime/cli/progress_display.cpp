@@ -1,6 +1,7 @@
 #include "runtime/cli/progress_display.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <chrono>
 #include <cmath>
@@ -41,12 +42,18 @@ std::string main_number(const std::vector<artifacts::Result>& results) {
 class Failures : public engine::Observer {
  public:
   void task_failed(const TaskSpec& spec, const engine::TaskFailed& failed) override {
-    say(fmt::format("{} {} ({}): {}", painted("failed", Colour::red, stderr), spec.name, failed.cause, failed.message));
+    const std::string tries = failed.attempts > 1 ? fmt::format(", {} attempts", failed.attempts) : "";
+    say(fmt::format("{} {} ({}{}): {}", painted("failed", Colour::red, stderr), spec.name, failed.cause, tries, failed.message));
     if (told_) return;
     told_ = true;
     if (!failed.last_log_lines.empty()) say("  the last lines of its log:");
     for (const std::string& line : failed.last_log_lines) say("  | " + line);
     if (!failed.log.empty()) say("  all of it: " + failed.log.string());
+  }
+  void held_elsewhere(const TaskSpec& spec, const engine::ClaimOwner& owner) override {
+    const std::string by = fmt::format("pid {} on {} for {}", owner.pid, owner.host, format_duration(std::floor(owner.seconds)));
+    say(fmt::format("{} {}: held by {}{}", painted("refused", Colour::red, stderr), spec.name, by,
+                    owner.gone ? ", which is gone; its task is about to stop" : ""));
   }
   void notice(const std::string& text) override { say(text); }
 
@@ -65,7 +72,8 @@ class Plain : public Failures {
     say(fmt::format("{} cached, {} to run", cached, to_run));
   }
   void task_started(const TaskSpec& spec, const engine::TaskStarted& started) override {
-    say(fmt::format("start  {} ({} {})", spec.name, started.cpus, started.cpus == 1 ? "cpu" : "cpus"));
+    const std::string gpus = started.gpus.empty() ? "" : fmt::format(", GPU {}", fmt::join(started.gpus, " "));
+    say(fmt::format("start  {} ({} {}{})", spec.name, started.cpus, started.cpus == 1 ? "cpu" : "cpus", gpus));
   }
   void task_resumed(const TaskSpec& spec, const engine::Resumption& resumption) override {
     const std::string from = resumption.extends ? "finished work " + resumption.extends->short_hex()
@@ -85,6 +93,14 @@ class Plain : public Failures {
     ++done_;
     const std::string by = finished.by_another_run ? "by another run" : format_duration(finished.cost.seconds);
     say(fmt::format("done   {} ({}){}  [{}/{}]", spec.name, by, main_number(finished.results), done_, total_));
+  }
+  void task_waiting(const TaskSpec& spec, const engine::TaskWaiting& waiting) override {
+    const std::string when = waiting.seconds > 0 ? "in " + format_duration(waiting.seconds) : "at once";
+    const std::string which = waiting.attempts > 1 ? fmt::format(", attempt {} of {}", waiting.attempt, waiting.attempts) : "";
+    say(fmt::format("again  {} {}{} ({}): {}", spec.name, when, which, waiting.cause, waiting.message));
+  }
+  void task_silent(const TaskSpec& spec, double seconds) override {
+    say(fmt::format("silent {}: no progress for {}; it is left alone", spec.name, format_duration(std::floor(seconds))));
   }
   void task_stopped(const TaskSpec& spec, bool saved) override {
     say(fmt::format("stopped {}: {}", spec.name, saved ? "its state is saved" : "killed, its last checkpoint stays"));
@@ -143,6 +159,10 @@ class Live : public Plain {
   void task_failed(const TaskSpec& spec, const engine::TaskFailed& failed) override {
     forget(spec);
     Plain::task_failed(spec, failed);
+  }
+  void task_waiting(const TaskSpec& spec, const engine::TaskWaiting& waiting) override {
+    forget(spec);
+    Plain::task_waiting(spec, waiting);
   }
   void task_stopped(const TaskSpec& spec, bool saved) override {
     forget(spec);
@@ -224,6 +244,7 @@ class Json : public engine::Observer {
   }
   void task_started(const TaskSpec& spec, const engine::TaskStarted& started) override {
     Map map{{"cpus", started.cpus}};
+    if (!started.gpus.empty()) map.insert_or_assign("gpus", schema::List(started.gpus.begin(), started.gpus.end()));
     if (started.checkpoint_age) map.insert_or_assign("checkpoint_age_s", *started.checkpoint_age);
     tell("task_started", std::move(map), &spec);
   }
@@ -249,13 +270,28 @@ class Json : public engine::Observer {
     tell("task_finished",
          {{"seconds", finished.cost.seconds},
           {"energy_call_equivalents", finished.cost.energy_call_equivalents()},
-          {"by_another_run", finished.by_another_run}},
+          {"by_another_run", finished.by_another_run},
+          {"peak_memory", static_cast<std::int64_t>(finished.peak_memory)}},
          &spec);
   }
+  void task_waiting(const TaskSpec& spec, const engine::TaskWaiting& waiting) override {
+    tell("task_waiting",
+         {{"cause", waiting.cause},
+          {"message", waiting.message},
+          {"seconds", waiting.seconds},
+          {"attempt", waiting.attempt},
+          {"attempts", waiting.attempts}},
+         &spec);
+  }
+  void task_silent(const TaskSpec& spec, double seconds) override { tell("task_silent", {{"seconds", seconds}}, &spec); }
   void task_failed(const TaskSpec& spec, const engine::TaskFailed& failed) override {
     schema::List lines;
     for (const std::string& line : failed.last_log_lines) lines.push_back(line);
-    tell("task_failed", {{"cause", failed.cause}, {"message", failed.message}, {"last_log_lines", std::move(lines)}},
+    tell("task_failed",
+         {{"cause", failed.cause},
+          {"message", failed.message},
+          {"attempts", failed.attempts},
+          {"last_log_lines", std::move(lines)}},
          &spec);
   }
   void task_stopped(const TaskSpec& spec, bool saved) override { tell("task_stopped", {{"saved", saved}}, &spec); }
@@ -263,12 +299,18 @@ class Json : public engine::Observer {
     tell("task_blocked", {{obstacle.is_require ? "require" : "upstream", obstacle.name}}, &spec);
   }
   void attached(const TaskSpec& spec, const engine::ClaimOwner& owner) override {
-    tell("attached", {{"pid", owner.pid}, {"host", owner.host}, {"since", owner.since}}, &spec);
+    tell("attached", owner_map(owner), &spec);
+  }
+  void held_elsewhere(const TaskSpec& spec, const engine::ClaimOwner& owner) override {
+    tell("held_elsewhere", owner_map(owner), &spec);
   }
   void stopping(std::size_t running) override { tell("stopping", {{"running", static_cast<std::int64_t>(running)}}); }
   void notice(const std::string& text) override { tell("notice", {{"text", text}}); }
 
  private:
+  static Map owner_map(const engine::ClaimOwner& owner) {
+    return {{"pid", owner.pid}, {"host", owner.host}, {"since", owner.since}, {"seconds", owner.seconds}};
+  }
   static void tell(const char* event, Map map, const TaskSpec* spec = nullptr) {
     map.insert_or_assign("schema", 1);
     map.insert_or_assign("event", event);
