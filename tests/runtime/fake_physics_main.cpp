@@ -1,7 +1,9 @@
 // Stands in for bgw-task in the tests of the command line: results of the right names and shapes, made up in no time.
 //   fake_physics exec TASK.json       BGW_FAKE_FAIL=kind makes tasks of that kind fail, BGW_FAKE_SHIFT is added to free
 //   energies,
-//                                     BGW_FAKE_STEPS=n makes a task n steps of 20 ms long
+//                                     BGW_FAKE_STEPS=n makes a task n steps of BGW_FAKE_STEP_MS (20) ms long, each of
+//                                     which shows in the result
+//   fake_physics attempts CACHE       the history of a cache: state, kind and key of each attempt, a line each
 //   fake_physics energy REQUEST.json  energy = 1 eV an atom, force = the atom's position in eV/angstrom
 #include <fmt/format.h>
 
@@ -15,6 +17,8 @@
 
 #include "runtime/engine/child.h"
 #include "runtime/foundation/errors.h"
+#include "runtime/store/layout.h"
+#include "runtime/store/sqlite_database.h"
 
 namespace {
 
@@ -22,6 +26,34 @@ using namespace bgw;
 using artifacts::Artifact;
 
 constexpr const char* kConvention = "beta F / N with Lambda = sigma";
+
+int number_from_environment(const char* name, int otherwise) {
+  const char* text = std::getenv(name);
+  return text ? std::atoi(text) : otherwise;
+}
+
+// A chaotic map, so that a step lost or doubled by a stop shows in the number at the end.
+double pretend_to_work(engine::TaskContext& context) {
+  double x = 0.4;
+  int step = 0;
+  if (const auto saved = context.load_checkpoint()) {
+    x = saved->array("x").doubles.at(0);
+    step = static_cast<int>(saved->array("x").doubles.at(1));
+  }
+  const int steps = number_from_environment("BGW_FAKE_STEPS", 1);
+  const std::chrono::milliseconds pause(steps > 1 ? number_from_environment("BGW_FAKE_STEP_MS", 20) : 0);
+  while (step < steps) {
+    std::this_thread::sleep_for(pause);
+    x = 3.9 * x * (1 - x);
+    context.report({"making it up", ++step, steps, {{"loss", 0.5}}});
+    context.step_done([&] {
+      Artifact state;
+      state.arrays["x"] = {{2}, {x, static_cast<double>(step)}, {}, ""};
+      return state;
+    });
+  }
+  return x;
+}
 
 Artifact made_up(engine::TaskContext& context) {
   const plan::TaskSpec& spec = context.spec();
@@ -32,13 +64,9 @@ Artifact made_up(engine::TaskContext& context) {
   }
   const char* shift = std::getenv("BGW_FAKE_SHIFT");
   const double f = (spec.name.find("64") != std::string::npos ? -25.1631 : -25.0823) + (shift ? std::atof(shift) : 0);
-  const char* steps = std::getenv("BGW_FAKE_STEPS");
-  for (int step = 1, last = steps ? std::atoi(steps) : 1; step <= last; ++step) {
-    if (last > 1) std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    context.report({"making it up", step, last, {{"loss", 0.5}}});
-    context.step_done([] { return Artifact{}; });
-  }
+  const double x = pretend_to_work(context);
   Artifact result;
+  result.arrays["chaos"] = {{1}, {x}, {}, ""};
   if (spec.kind == "base") result.results = {{"bound", f + 0.02, 1e-3, "kT", 150, kConvention}};
   if (spec.kind == "train") {
     result.results = {{"loss", f + 0.01, 1e-3, "kT", 16, kConvention},
@@ -73,6 +101,13 @@ Artifact made_up(engine::TaskContext& context) {
   return result;
 }
 
+int list_attempts(const std::string& cache) {
+  store::Database history(store::Layout{cache}.database());
+  store::Statement attempts(history, "SELECT state, kind, hex(key) FROM t_attempt JOIN t_task USING (key) ORDER BY id");
+  while (attempts.step()) fmt::print("{} {} {}\n", attempts.text(0), attempts.text(1), attempts.text(2));
+  return 0;
+}
+
 int answer_energy(const std::string& path) {
   std::ifstream file(path);
   const std::string text((std::istreambuf_iterator<char>(file)), {});
@@ -88,6 +123,7 @@ int answer_energy(const std::string& path) {
 
 int main(int argc, char** argv) {
   if (argc == 3 && std::string_view(argv[1]) == "energy") return answer_energy(argv[2]);
+  if (argc == 3 && std::string_view(argv[1]) == "attempts") return list_attempts(argv[2]);
   if (argc != 3 || std::string_view(argv[1]) != "exec") return 2;
   engine::TaskRegistry registry;
   for (const char* kind : {"base", "train", "sample", "reference", "estimate", "rdf"}) registry[kind] = made_up;
