@@ -47,7 +47,7 @@ void check_resources(const plan::TaskSpec& spec, const Machine& machine) {
     throw InputError(fmt::format("task {} needs {}, this machine has {}: lower it in its resources, or run it on a larger machine",
                                  spec.name, wanted, there));
   };
-  if (policy.cpus > machine.cpus) refuse(fmt::format("{} cpus", policy.cpus), fmt::format("{}", machine.cpus));
+  if (policy.cpus > machine.cpus) refuse(fmt::format("{} cpus", policy.cpus), fmt::format("{} for this run", machine.cpus));
   if (static_cast<std::size_t>(std::max(0, policy.gpus)) > machine.gpus.size()) {
     refuse(fmt::format("{} {}", policy.gpus, policy.gpus == 1 ? "GPU" : "GPUs"), machine.gpus.empty() ? "none" : fmt::format("{}", machine.gpus.size()));
   }
