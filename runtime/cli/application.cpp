@@ -285,8 +285,10 @@ int tell(int exit_code, const std::string& message) {
   return exit_code;
 }
 
-// Results that did not reach their file or pipe are no results, whatever the command made of them.
+// Results that did not reach their file or pipe are no results, whatever the command made of them. One that was ended by
+// a signal has none to show; its terminal may be gone.
 int with_output_written(int exit_code) {
+  if (exit_code > 128) return exit_code;
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
   return tell(kEnvironment, "the output could not be written: is the disk full, or its reader gone?");
 }

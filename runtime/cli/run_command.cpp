@@ -95,7 +95,7 @@ void print_json_summary(const lowering::Program& program, const Wanted& wanted, 
                 {"tasks", std::move(counts)},
                 {"results", std::move(results)},
                 {"checks", std::move(checks)}};
-  fmt::print("{}\n", schema::to_json(map));
+  put(stdout, schema::to_json(map) + "\n");
 }
 
 // A run goes by the command line, or by a saved plan as long as that holds.
@@ -138,10 +138,10 @@ int run_as(const RunCommandOptions& options, const std::optional<SavedPlan>& sav
   if (speaks && touched == 0) {
     fmt::print("nothing to do ({} cached)\n", summary.cached);
   } else if (speaks) {
-    fmt::print("{}\n", summary_line(summary));
+    put(stdout, summary_line(summary) + "\n");  // a terminal that was closed takes nothing, which is no failure of the run
   }
   if (summary.stopped()) {
-    if (speaks) fmt::print("interrupted; the same command goes on from what is saved\n");
+    if (speaks) put(stdout, "interrupted; the same command goes on from what is saved\n");
     return exit_code;
   }
   print_results(program, wanted, outcomes, cache);

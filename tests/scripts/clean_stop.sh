@@ -68,7 +68,7 @@ run_in_terminal() {
   rm -f "$scratch/pid" "$scratch/code"
   cat > "$scratch/in_terminal.sh" <<END
 trap : HUP
-"$bgw" run "$program" --cache "$cache" >> "$scratch/log" 2>&1 &
+"$bgw" run "$program" --cache "$cache" &
 echo \$! > "$scratch/pid"
 while :; do
   wait \$!
