@@ -12,6 +12,7 @@
 #include "runtime/cli/completion.h"
 #include "runtime/cli/failure.h"
 #include "runtime/cli/terminal.h"
+#include "runtime/cli/upkeep_commands.h"
 #include "runtime/foundation/errors.h"
 
 namespace bgw::cli {
@@ -49,6 +50,9 @@ class Application {
     add_list();
     add_log();
     add_cache();
+    add_garbage();
+    add_pins();
+    add_query();
     add_explain();
     add_doc();
     add_completion();
@@ -209,17 +213,56 @@ class Application {
   void add_cache() {
     CLI::App* cache = app_.add_subcommand("cache", "Looks after the folder of results");
     cache->require_subcommand(1);
-    CLI::App* verify =
-        cache->add_subcommand("verify", "Reads every result and compares checksums; exit 6 when one is damaged");
-    verify->callback([this] { chosen_ = [this] { return cache_verify(cache_options_); }; });
+    CLI::App* verify = cache->add_subcommand("verify", "Reads every result, compares checksums and the database; exit 6 when something is wrong");
+    verify->add_flag("--repair", verify_options_.repair, "make database and objects agree, move damaged objects aside");
+    verify->add_flag("--evict", verify_options_.evict, "the same, and remove what was made from damaged objects");
+    verify->callback([this] { chosen_ = [this] { return cache_verify(verify_options_); }; });
     CLI::App* rebuild = cache->add_subcommand(
         "rebuild", "Enters all results into the database again, from what lies beside them; for a lost or damaged one");
     rebuild->callback([this] { chosen_ = [this] { return cache_rebuild(cache_options_); }; });
-    for (CLI::App* command : {verify, rebuild}) {
-      command->add_option("PROGRAM", cache_options_.program, "the program beside which the cache lies");
-      command->add_option("--cache", cache_options_.cache, "the cache itself");
-      command->add_flag("--json", cache_options_.json, "for machines: JSON on stdout");
-    }
+    add_place(verify, verify_options_);
+    add_place(rebuild, cache_options_);
+  }
+  // For commands that need the cache and not the program.
+  static void add_place(CLI::App* command, ProgramOptions& options) {
+    command->add_option("PROGRAM", options.program, "the program beside which the cache lies");
+    command->add_option("--cache", options.cache, "the cache itself");
+    command->add_flag("--json", options.json, "for machines: JSON on stdout");
+  }
+  void add_garbage() {
+    CLI::App* command = app_.add_subcommand("gc", "What of the cache nobody needs any more; --apply removes it");
+    command->add_option("PROGRAM", garbage_options_.programs, "programs beside which the cache lies");
+    command->add_option("--keep-last", garbage_options_.keep_last, "keep what the last N runs of every program need (default: 2)")
+        ->check(CLI::Range(0, 1000000));
+    command->add_option("--older", garbage_options_.older, "remove only what is older: 12h, 30d, 2w, 0 (default: 30d)");
+    command->add_option("--root", garbage_options_.roots, "keep what this program leads to; may be repeated")->allow_extra_args(false);
+    command->add_flag("--apply", garbage_options_.apply, "remove it");
+    command->add_option("--cache", garbage_options_.cache, "the cache itself");
+    command->add_flag("--json", garbage_options_.json, "for machines: JSON on stdout");
+    command->callback([this] { chosen_ = [this] { return collect_garbage(garbage_options_); }; });
+  }
+  void add_pins() {
+    CLI::App* command = add("pin", "Protects results, and what they were made from, from gc", pin_options_);
+    command->add_option("TARGET", pin_options_.names, "targets, families, members or slices (default: the target default)");
+    command->add_option("--as", pin_options_.label, "the label; one that exists moves (default: program and names)");
+    command->callback([this] { chosen_ = [this] { return pin(pin_options_); }; });
+    CLI::App* remove = app_.add_subcommand("unpin", "Takes a label off again");
+    remove->add_option("PROGRAM", pin_options_.program, "the program beside which the cache lies")->required();
+    remove->add_option("LABEL", pin_options_.label, "as `bgw pins` lists it")->required();
+    remove->add_option("--cache", pin_options_.cache, "the cache itself");
+    remove->add_flag("--json", pin_options_.json, "for machines: JSON on stdout");
+    remove->callback([this] { chosen_ = [this] { return unpin(pin_options_); }; });
+    CLI::App* list = app_.add_subcommand("pins", "The labels, and what they protect");
+    list->callback([this] { chosen_ = [this] { return pins(cache_options_); }; });
+    add_place(list, cache_options_);
+  }
+  void add_query() {
+    CLI::App* command = app_.add_subcommand("query", "Asks the database of results and runs in SQL; read-only");
+    command->add_option("WORDS", query_options_.words, "[PROGRAM] 'SELECT ...' over the views of docs/database.md")->required()->expected(1, 2);
+    command->add_option("--cache", query_options_.cache, "folder of the results (default: .bgw beside the program, or here)");
+    CLI::Option* csv = command->add_flag("--csv", query_options_.csv, "for spreadsheets: commas, one line a row");
+    command->add_flag("--json", query_options_.json, "for machines: JSON on stdout")->excludes(csv);
+    command->callback([this] { chosen_ = [this] { return cli::query(query_options_); }; });
   }
   void add_explain() {
     CLI::App* command = app_.add_subcommand("explain", "What a diagnostic means, a wrong program and the right one");
@@ -261,6 +304,10 @@ class Application {
   CLI::App app_;
   std::function<int()> chosen_;
   ProgramOptions cache_options_;
+  VerifyOptions verify_options_;
+  GarbageOptions garbage_options_;
+  PinOptions pin_options_;
+  QueryOptions query_options_;
   CheckOptions check_options_;
   FormatOptions format_options_;
   PlanOptions plan_options_;

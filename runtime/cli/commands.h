@@ -101,7 +101,4 @@ struct DocOptions {
 };
 int doc(const DocOptions& options);
 
-int cache_verify(const ProgramOptions& options);
-int cache_rebuild(const ProgramOptions& options);
-
 }  // namespace bgw::cli

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
@@ -14,15 +13,6 @@ namespace bgw::cli {
 namespace {
 
 using schema::Map;
-
-std::string local_time(std::int64_t microseconds) {
-  const std::time_t seconds = microseconds / 1'000'000;
-  std::tm parts{};
-  ::localtime_r(&seconds, &parts);
-  char text[32];
-  const std::size_t length = std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts);
-  return std::string(text, length);
-}
 
 std::string outcome_text(std::int64_t exit) {
   switch (exit) {
@@ -74,7 +64,7 @@ int log(const LogOptions& options) {
     const bool ended = !runs.is_none(2);
     const double seconds = ended ? static_cast<double>(runs.integer(2) - runs.integer(1)) * 1e-6 : 0;
     const std::string outcome = ended ? outcome_text(runs.integer(3)) : "running, or killed";
-    table.rows.push_back({std::to_string(runs.integer(0)), local_time(runs.integer(1)),
+    table.rows.push_back({std::to_string(runs.integer(0)), report::format_time(runs.integer(1)),
                           ended ? report::format_duration(seconds) : "", std::to_string(runs.integer(7)),
                           std::to_string(runs.integer(8)), outcome, parameters_text(runs.text(4))});
     Map map{{"run", runs.integer(0)},

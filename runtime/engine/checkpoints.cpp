@@ -116,6 +116,22 @@ void clear_work(const fs::path& directory) {
   fs::remove(directory, ignored);  // stays where something in it stays
 }
 
+std::vector<CheckpointFile> look_at_checkpoints(const fs::path& directory, const plan::Key& key) {
+  std::vector<CheckpointFile> files;
+  for (const fs::path& path : store::entries_of(directory)) {
+    if (!number_of(path)) continue;
+    try {
+      open_sealed(key, store::read_bytes(path));
+      files.push_back({path, ""});
+    } catch (const store::Unreadable&) {
+      throw;
+    } catch (const StoreError& problem) {
+      if (store::is_there(path)) files.push_back({path, problem.what()});
+    }
+  }
+  return files;
+}
+
 std::optional<fs::file_time_type> newest_checkpoint_time(const fs::path& directory) {
   std::optional<fs::file_time_type> newest;
   std::error_code error;

@@ -39,6 +39,15 @@ class Checkpoints {
 /// Empties the work directory of a task that is done. States that were found bad stay: they tell of a disk, or of us.
 void clear_work(const std::filesystem::path& directory);
 
+/// A checkpoint as it lies in a work directory; `problem` says why it cannot be used, "" when it can.
+struct CheckpointFile {
+  std::filesystem::path path;
+  std::string problem;
+};
+/// Reads all checkpoints of a task and changes nothing; ascending.
+/// @throws store::Unreadable when the system does not give one
+std::vector<CheckpointFile> look_at_checkpoints(const std::filesystem::path& directory, const plan::Key& key);
+
 /// When the newest checkpoint in a work directory was written; nullopt without one.
 std::optional<std::filesystem::file_time_type> newest_checkpoint_time(const std::filesystem::path& directory);
 

@@ -71,6 +71,14 @@ std::optional<Claim> Claim::try_take(const fs::path& work) {
   }
 }
 
+bool is_claimed(const fs::path& work) {
+  const fs::path path = work / "claim";
+  const store::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open() && errno == ENOENT) return false;
+  if (!file.is_open()) store::throw_system_error(errno, "read", path);
+  return ::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
 ClaimOwner claim_owner(const fs::path& work) {
   try {
     const schema::Value owner = schema::parse_json(store::read_bytes(work / "claim"));

@@ -25,6 +25,9 @@ class Claim {
   store::Descriptor file_;
 };
 
+/// Whether somebody works on the task now; makes nothing.
+/// @throws StoreError when the claim is there and cannot be opened
+bool is_claimed(const std::filesystem::path& work);
 /// Who holds the claim, as far as the file tells.
 ClaimOwner claim_owner(const std::filesystem::path& work);
 

@@ -24,6 +24,7 @@
 #include "runtime/engine/program_identity.h"
 #include "runtime/engine/schedule.h"
 #include "runtime/foundation/errors.h"
+#include "runtime/store/use_lock.h"
 
 namespace bgw::engine {
 namespace {
@@ -302,6 +303,8 @@ std::size_t RunSummary::count(Outcome outcome) const {
 
 RunSummary run(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache, const RunOptions& options,
                Observer& observer) {
+  // What is found now must not be taken away before the plan, which says that we count on it, is written down.
+  std::optional<store::UseLock> in_use = store::UseLock::shared(cache.layout());
   const std::vector<TaskStatus> statuses =
       explain(plan, wanted, cache, options.forced, inspect_results(plan, wanted, cache, observer));
   if (options.task_program.empty() && children_are_needed(plan, statuses)) throw StoreError(options.no_task_program);
@@ -309,6 +312,7 @@ RunSummary run(const plan::Plan& plan, const std::vector<std::size_t>& wanted, s
   check_all_resources(plan, statuses, machine);
   const SignalsBlocked blocked;  // from the first row on that needs an end
   const std::int64_t run = record_plan(plan, statuses, cache.records(), options);
+  in_use.reset();
   const auto is_cached = [](const TaskStatus& status) { return status.needed && status.cached; };
   const auto cached = static_cast<std::size_t>(std::count_if(statuses.begin(), statuses.end(), is_cached));
   observer.run_started(cached, needed_tasks(statuses).size() - cached);

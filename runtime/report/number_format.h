@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -31,5 +32,12 @@ std::string format_count(long long count);
 
 /// A time a person can read: "0.8 s", "42 s", "3 min 05 s", "2 h 10 min", "3 d 4 h".
 std::string format_duration(double seconds);
+
+/// A size in powers of ten: "812 B", "3.1 kB", "12 MB", "1.4 TB".
+std::string format_bytes(std::uint64_t bytes);
+
+/// Local time of the clock on the wall, "2026-03-02 12:04:31".
+/// @param microseconds  UTC, since 1970
+std::string format_time(std::int64_t microseconds);
 
 }  // namespace bgw::report

@@ -74,23 +74,4 @@ std::vector<bool> Cache::has_rows(const std::vector<plan::Key>& keys) {
 
 std::optional<schema::Value> Cache::row(const plan::Key& key) { return records_ ? records_->row(key) : std::nullopt; }
 
-std::vector<plan::Key> damaged_objects(const Cache& cache) {
-  std::vector<plan::Key> damaged;
-  for (const plan::Key& key : cache.objects().keys()) {
-    if (cache.objects().verify(key) == ObjectState::damaged) damaged.push_back(key);
-  }
-  return damaged;
-}
-
-std::size_t rebuild_records(Cache& cache) {
-  std::size_t count = 0;
-  for (const plan::Key& key : cache.objects().keys()) {
-    if (const std::optional<Manifest> manifest = cache.manifest(key)) {
-      cache.records().put_object(*manifest);
-      ++count;
-    }
-  }
-  return count;
-}
-
 }  // namespace bgw::store

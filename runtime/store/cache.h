@@ -59,9 +59,4 @@ class Cache {
   std::unique_ptr<Manifests> manifests_;
 };
 
-/// `bgw cache verify`: reads every object; returns the keys of the damaged ones.
-std::vector<plan::Key> damaged_objects(const Cache& cache);
-/// `bgw cache rebuild`: fills the index of the database again from the manifests; returns how many there were.
-std::size_t rebuild_records(Cache& cache);
-
 }  // namespace bgw::store

@@ -5,12 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <utility>
-
-#include "runtime/foundation/errors.h"
 
 namespace bgw::store {
 namespace {
@@ -23,6 +22,15 @@ bool write_all(int descriptor, std::string_view bytes) {
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
   return true;
+}
+
+// Nothing stands there, as opposed to something that cannot be reached.
+bool is_missing(int error) { return error == ENOENT || error == ENOTDIR || error == EISDIR || error == ELOOP; }
+
+[[noreturn]] void throw_unread(int error, const std::filesystem::path& path) {
+  const std::string text = fmt::format("cannot read {}: {}", path.string(), std::strerror(error));
+  if (is_missing(error)) throw StoreError(text);
+  throw Unreadable(text);
 }
 
 }  // namespace
@@ -96,18 +104,36 @@ void exchange(const std::filesystem::path& a, const std::filesystem::path& b) {
 std::string read_bytes(const std::filesystem::path& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status{};
-  if (!file.is_open() || ::fstat(file.get(), &status) != 0) throw_system_error(errno, "read", path);
+  if (!file.is_open() || ::fstat(file.get(), &status) != 0) throw_unread(errno, path);
   std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
   std::size_t filled = 0;
   while (filled < bytes.size()) {
     const ssize_t got = ::read(file.get(), bytes.data() + filled, bytes.size() - filled);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw_system_error(errno, "read", path);
+    if (got < 0) throw_unread(errno, path);
     if (got == 0) break;
     filled += static_cast<std::size_t>(got);
   }
   bytes.resize(filled);
   return bytes;
+}
+
+bool is_there(const std::filesystem::path& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) == 0) return true;
+  if (!is_missing(errno)) throw_unread(errno, path);
+  return false;
+}
+
+std::vector<std::filesystem::path> entries_of(const std::filesystem::path& directory) {
+  std::vector<std::filesystem::path> entries;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+    entries.push_back(entry->path());
+  }
+  if (error && !is_missing(error.value())) throw_unread(error.value(), directory);
+  std::sort(entries.begin(), entries.end());
+  return entries;
 }
 
 void make_directories(const std::filesystem::path& directory) {

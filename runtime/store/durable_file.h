@@ -3,8 +3,17 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "runtime/foundation/errors.h"
 
 namespace bgw::store {
+
+/// Something is there and could not be read: no permission, no descriptor left, a device that fails. It tells nothing of
+/// what it holds, so nobody may take it for damaged.
+struct Unreadable : StoreError {
+  using StoreError::StoreError;
+};
 
 /// A file descriptor that is closed at the end of its scope.
 class Descriptor {
@@ -36,8 +45,15 @@ bool rename_without_replacing(const std::filesystem::path& from, const std::file
 /// What stands at each of two places stands at the other afterwards. In one step where the file system can; else there
 /// is a moment with nothing at `b`.
 void exchange(const std::filesystem::path& a, const std::filesystem::path& b);
-/// All bytes of a file; throws StoreError.
+/// All bytes of a file.
+/// @throws Unreadable when it is there and the system does not give it, StoreError when it is not there
 std::string read_bytes(const std::filesystem::path& path);
+/// True when something stands at `path`.
+/// @throws Unreadable when the system does not tell
+bool is_there(const std::filesystem::path& path);
+/// What lies in a directory, sorted; nothing when it is not there or no directory.
+/// @throws Unreadable when the system does not list it
+std::vector<std::filesystem::path> entries_of(const std::filesystem::path& directory);
 /// Makes a directory and its parents; throws StoreError.
 void make_directories(const std::filesystem::path& directory);
 

@@ -37,10 +37,7 @@ constexpr const char* kLog = "log.txt";
                                key.short_hex(), cause, where.string()));
 }
 
-std::string read_if_there(const fs::path& path) {
-  std::error_code error;
-  return fs::exists(path, error) ? read_bytes(path) : std::string();
-}
+std::string read_if_there(const fs::path& path) { return is_there(path) ? read_bytes(path) : std::string(); }
 
 // A directory in the making; it vanishes unless it was renamed away.
 class Draft {
@@ -80,17 +77,27 @@ Manifest make_manifest(const plan::TaskSpec& spec, const artifacts::Artifact& ar
   return manifest;
 }
 
-bool sizes_fit(const fs::path& object, const Manifest& manifest) {
-  return std::all_of(manifest.files.begin(), manifest.files.end(), [&](const auto& entry) {
+// "" when all files have their sizes, else which one has not. A size that the system does not tell is no wrong size.
+std::string odd_size(const fs::path& object, const Manifest& manifest) {
+  for (const auto& [name, file] : manifest.files) {
+    if (!is_there(object / name)) return fmt::format("{} is missing", name);
     std::error_code error;
-    return fs::file_size(object / entry.first, error) == entry.second.bytes && !error;
-  });
+    const std::uintmax_t bytes = fs::file_size(object / name, error);
+    if (error) throw Unreadable(fmt::format("cannot read {}: {}", (object / name).string(), error.message()));
+    if (bytes != file.bytes) return fmt::format("{} has {} bytes, not {}", name, bytes, file.bytes);
+  }
+  return "";
 }
 
-bool checksums_fit(const fs::path& object, const Manifest& manifest) {
-  return std::all_of(manifest.files.begin(), manifest.files.end(), [&](const auto& entry) {
-    return plan::sha256(read_bytes(object / entry.first)) == entry.second.sha256;
-  });
+std::string odd_checksum(const fs::path& object, const Manifest& manifest) {
+  for (const auto& [name, file] : manifest.files) {
+    if (plan::sha256(read_bytes(object / name)) != file.sha256) return fmt::format("the checksum of {} does not fit", name);
+  }
+  return "";
+}
+
+ObjectReport report_on(const std::string& cause) {
+  return {cause.empty() ? ObjectState::sound : ObjectState::damaged, cause};
 }
 
 std::string checked_bytes(const Layout& layout, const Manifest& manifest, const std::string& name) {
@@ -104,24 +111,36 @@ std::string checked_bytes(const Layout& layout, const Manifest& manifest, const 
 
 }  // namespace
 
-ObjectState ObjectStore::quick_look(const plan::Key& key) const {
-  std::error_code error;
-  if (!fs::exists(layout_.object(key), error)) return ObjectState::absent;
+ObjectReport ObjectStore::look(const plan::Key& key, bool read_all) const {
+  const fs::path where = layout_.object(key);
+  if (!is_there(where)) return {};
   try {
-    return sizes_fit(layout_.object(key), manifest(key)) ? ObjectState::sound : ObjectState::damaged;
-  } catch (const StoreError&) {
-    return ObjectState::damaged;
+    const Manifest known = parse_own_manifest(key);
+    const std::string cause = odd_size(where, known);
+    return report_on(cause.empty() && read_all ? odd_checksum(where, known) : cause);
+  } catch (const Unreadable&) {
+    throw;  // that is neither sound nor damaged
+  } catch (const std::runtime_error& cause) {
+    return is_there(where) ? report_on(fmt::format("{}: {}", kManifest, cause.what())) : ObjectReport{};
   }
 }
 
-ObjectState ObjectStore::verify(const plan::Key& key) const {
-  const ObjectState state = quick_look(key);
-  if (state != ObjectState::sound) return state;
+ObjectState ObjectStore::quick_look(const plan::Key& key) const { return look(key, false).state; }
+
+ObjectState ObjectStore::verify(const plan::Key& key) const { return look(key, true).state; }
+
+ObjectReport ObjectStore::inspect(const plan::Key& key) const {
   try {
-    return checksums_fit(layout_.object(key), manifest(key)) ? ObjectState::sound : ObjectState::damaged;
-  } catch (const StoreError&) {
-    return ObjectState::damaged;
+    return look(key, true);
+  } catch (const Unreadable& cause) {
+    return {ObjectState::unreadable, cause.what()};
   }
+}
+
+Manifest ObjectStore::parse_own_manifest(const plan::Key& key) const {
+  Manifest manifest = parse_manifest(read_bytes(layout_.object(key) / kManifest));
+  if (manifest.key != key) throw std::runtime_error("it belongs to another key");
+  return manifest;
 }
 
 std::string ObjectStore::stamp(const plan::Key& key) const {
@@ -140,14 +159,13 @@ std::string ObjectStore::stamp(const plan::Key& key) const {
 
 Manifest ObjectStore::manifest(const plan::Key& key) const {
   const fs::path where = layout_.object(key);
-  std::error_code error;
-  if (!fs::exists(where, error)) {
+  if (!is_there(where)) {
     throw StoreError(fmt::format("object {} is not in the cache {}; `bgw run` makes it", key.short_hex(), layout_.root.string()));
   }
   try {
-    Manifest manifest = parse_manifest(read_bytes(where / kManifest));
-    if (manifest.key != key) throw std::runtime_error("it belongs to another key");
-    return manifest;
+    return parse_own_manifest(key);
+  } catch (const Unreadable&) {
+    throw;
   } catch (const std::runtime_error& cause) {
     throw_damaged(key, where / kManifest, cause.what());
   }
@@ -155,10 +173,13 @@ Manifest ObjectStore::manifest(const plan::Key& key) const {
 
 std::optional<Manifest> ObjectStore::find_manifest(const plan::Key& key) const {
   try {
-    Manifest found = manifest(key);
-    if (sizes_fit(layout_.object(key), found)) return found;
-  } catch (const StoreError&) {
-    // absent or damaged: there is no result to show
+    if (!is_there(layout_.object(key))) return std::nullopt;
+    Manifest found = parse_own_manifest(key);
+    if (odd_size(layout_.object(key), found).empty()) return found;
+  } catch (const Unreadable&) {
+    throw;
+  } catch (const std::runtime_error&) {
+    // damaged: there is no result to show
   }
   return std::nullopt;
 }
@@ -168,6 +189,8 @@ plan::TaskSpec ObjectStore::task(const plan::Key& key) const {
   const Manifest known = manifest(key);
   try {
     return parse_task(read_bytes(where));
+  } catch (const Unreadable&) {
+    throw;
   } catch (const std::runtime_error& cause) {
     throw_damaged(key, where, cause.what());
   }
@@ -233,11 +256,9 @@ std::optional<fs::path> ObjectStore::set_aside(const plan::Key& key) const {
 
 std::vector<plan::Key> ObjectStore::keys() const {
   std::vector<plan::Key> keys;
-  std::error_code error;
-  for (const auto& shelf : fs::directory_iterator(layout_.objects(), error)) {
-    for (const auto& object : fs::directory_iterator(shelf.path(), error)) {
-      const std::string name = object.path().filename().string();
-      if (name.size() == 64) keys.push_back(plan::Key::from_hex(name));
+  for (const fs::path& shelf : entries_of(layout_.objects())) {
+    for (const fs::path& object : entries_of(shelf)) {
+      if (const std::optional<plan::Key> key = key_named(object)) keys.push_back(*key);
     }
   }
   std::sort(keys.begin(), keys.end());

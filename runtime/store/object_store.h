@@ -14,8 +14,15 @@
 namespace bgw::store {
 
 /// What one object turned out to be when it was looked at. An untouched one was found sound before, and nobody wrote to
-/// it since.
-enum class ObjectState { absent, sound, untouched, damaged };
+/// it since; an unreadable one is there, and the system does not give its bytes (permission, descriptors, a failing
+/// device), so nobody knows.
+enum class ObjectState { absent, sound, untouched, damaged, unreadable };
+
+/// The same with the cause: the file and what is wrong with it; empty for a sound one.
+struct ObjectReport {
+  ObjectState state = ObjectState::absent;
+  std::string cause;
+};
 
 /// Finished results on disk: written once under their key, complete or invisible, never changed afterwards.
 ///
@@ -30,19 +37,25 @@ class ObjectStore {
 
   /// True when the object is there and its files have the sizes its manifest names. Cheap: no file is read but the
   /// manifest.
+  /// @throws Unreadable
   bool contains(const plan::Key& key) const { return quick_look(key) == ObjectState::sound; }
   /// The same, telling an absent object from a damaged one.
+  /// @throws Unreadable
   ObjectState quick_look(const plan::Key& key) const;
   /// Reads every file and compares checksums.
+  /// @throws Unreadable
   ObjectState verify(const plan::Key& key) const;
+  /// The same for those who look after the cache: tells what is wrong and never throws for it.
+  ObjectReport inspect(const plan::Key& key) const;
 
   /// What the file system says of the files of an object: names, sizes, inodes, times. While it stays what it was when
   /// verify() found the object sound, nobody wrote to it. "" when the object is absent.
   std::string stamp(const plan::Key& key) const;
 
-  /// @throws StoreError when the object is absent or its manifest does not hold together
+  /// @throws StoreError when the object is absent or its manifest does not hold together, Unreadable
   Manifest manifest(const plan::Key& key) const;
-  std::optional<Manifest> find_manifest(const plan::Key& key) const;  // nullopt when absent or damaged
+  /// nullopt when absent or damaged; throws Unreadable
+  std::optional<Manifest> find_manifest(const plan::Key& key) const;
   /// The specification with which the object was made.
   plan::TaskSpec task(const plan::Key& key) const;
   /// The whole result. The checksum of result.h5 is compared on the very bytes that are decoded.
@@ -66,10 +79,14 @@ class ObjectStore {
   /// Moves a damaged object out of sight, into damaged/; returns where it lies now, nullopt when another process was
   /// quicker and there is none any more.
   std::optional<std::filesystem::path> set_aside(const plan::Key& key) const;
-  /// Every key that has an object directory, sound or not.
+  /// Every key that has an object directory, sound or not; throws Unreadable when a folder cannot be listed.
   std::vector<plan::Key> keys() const;
 
  private:
+  /// Sizes alone, or checksums too.
+  ObjectReport look(const plan::Key& key, bool read_all) const;
+  Manifest parse_own_manifest(const plan::Key& key) const;
+
   Layout layout_;
 };
 

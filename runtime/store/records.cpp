@@ -12,6 +12,8 @@
 #include "compiler/plan/preimage.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/store/clock.h"
+#include "runtime/store/durable_file.h"
+#include "runtime/store/key_column.h"
 #include "runtime/store/sqlite_database.h"
 #include "runtime/store/utf8.h"
 
@@ -19,7 +21,6 @@ namespace bgw::store {
 namespace {
 
 constexpr std::int64_t kApplication = 0x62677731;  // "bgw1"
-constexpr std::int64_t kSchema = 2;
 
 // Schema 1 had the tables under the names that are views now, fewer columns, and no checks, pins and objects. The tables
 // are named t_…: the names without it belong to the views that people query (docs/database.md).
@@ -86,17 +87,6 @@ DROP TABLE inline_result; DROP TABLE result; DROP TABLE artifact; DROP TABLE att
 DROP TABLE task_in; DROP TABLE task; DROP TABLE run;
 )sql";
 
-std::string_view bytes_of(const plan::Key& key) {
-  return {reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size()};
-}
-
-plan::Key key_from(const std::string& bytes) {
-  plan::Key key;
-  if (bytes.size() != key.bytes.size()) throw StoreError("the database holds a key of the wrong length");
-  std::copy(bytes.begin(), bytes.end(), key.bytes.begin());
-  return key;
-}
-
 // WAL needs memory shared between the processes that use the file, which no network file system gives.
 bool on_network(const std::filesystem::path& file) {
   constexpr std::array<unsigned, 5> kNetworks = {0x6969 /* nfs */, 0xff534d42 /* cifs */, 0xfe534d42 /* smb2 */,
@@ -130,23 +120,38 @@ void check_owner(Database& database) {
   const std::int64_t application = database.integer("PRAGMA application_id");
   const std::int64_t tables = database.integer("SELECT count(*) FROM sqlite_schema");
   if (application != kApplication && (application != 0 || tables != 0)) {
-    throw StoreError(fmt::format("{} is a database of another program; move it away or choose another place with --cache",
-                                 database.file().string()));
+    throw UnusableDatabase(fmt::format("{} is a database of another program; move it away or choose another place with --cache",
+                                       database.file().string()));
   }
   const std::int64_t schema = database.integer("PRAGMA user_version");
-  if (schema > kSchema) {
-    throw StoreError(fmt::format("the cache was written by a newer bgw (schema {}), this one reads {}: {}", schema, kSchema,
+  if (schema > kDatabaseSchema) {
+    throw StoreError(fmt::format("the cache was written by a newer bgw (schema {}), this one reads {}: {}", schema, kDatabaseSchema,
                                  database.file().string()));
   }
+}
+
+// A migration that turns out wrong must not cost the history: the file as it was stays beside, whole or not at all.
+void keep_copy(Database& database, std::int64_t schema) {
+  const std::string copy = fmt::format("{}.schema{}", database.file().string(), schema);
+  if (is_there(copy)) return;
+  const std::string draft = copy + "." + random_token();
+  try {
+    Statement(database, "VACUUM INTO ?").bind(1, draft).run();
+  } catch (...) {
+    std::error_code ignored;
+    std::filesystem::remove(draft, ignored);
+    throw;
+  }
+  std::filesystem::rename(draft, copy);
 }
 
 void make_tables(Database& database) {
   Transaction transaction(database);
   const std::int64_t schema = database.integer("PRAGMA user_version");  // another process may have been quicker
-  if (schema < kSchema) {
+  if (schema < kDatabaseSchema) {
     database.execute(kTables);
     if (schema == 1) database.execute(kFromSchema1);
-    database.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {};", kApplication, kSchema));
+    database.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {};", kApplication, kDatabaseSchema));
   }
   transaction.commit();
 }
@@ -208,7 +213,9 @@ void put_result_row(Database& database, const plan::Key& key, const artifacts::R
 Records::Records(const std::filesystem::path& file) : database_(std::make_unique<Database>(file)) {
   check_owner(*database_);
   if (on_network(file)) database_->execute("PRAGMA synchronous = FULL");
-  if (database_->integer("PRAGMA user_version") == kSchema) return;
+  const std::int64_t schema = database_->integer("PRAGMA user_version");
+  if (schema == kDatabaseSchema) return;
+  if (schema > 0) keep_copy(*database_, schema);
   set_journal(*database_);
   make_tables(*database_);
 }

@@ -16,6 +16,9 @@ namespace bgw::store {
 
 class Database;
 
+/// The form of the tables; a database of an earlier form is brought to this one when it is opened, a copy is kept.
+inline constexpr std::int64_t kDatabaseSchema = 2;
+
 /// A run as it is remembered.
 struct RunRecord {
   std::string program;         // absolute path

@@ -7,8 +7,6 @@
 
 #include <cctype>
 
-#include "runtime/foundation/errors.h"
-
 namespace bgw::store {
 namespace {
 
@@ -17,9 +15,9 @@ namespace {
   switch (code & 0xff) {
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
-      throw StoreError(fmt::format("{} is not a readable database ({}); move it away: results stay in objects/, only "
-                                   "the history is lost",
-                                   file.string(), words));
+      throw UnusableDatabase(fmt::format("{} is not a readable database ({}); `bgw cache rebuild` moves it aside and makes it "
+                                         "again from the results, only the history is lost",
+                                         file.string(), words));
     case SQLITE_FULL: throw StoreError(fmt::format("disk full: cannot write {}", file.string()));
     case SQLITE_BUSY:
       throw StoreError(fmt::format("{} is kept busy by another process; try again when it is done", file.string()));
@@ -37,7 +35,8 @@ bool is_frozen(const std::filesystem::path& file) {
   return ::access(file.c_str(), R_OK) == 0 && ::access(folder.c_str(), W_OK) != 0 && ::access(log.c_str(), F_OK) != 0;
 }
 
-// A path in the form of a URI: every byte that could mean something there is written as %xx.
+}  // namespace
+
 std::string uri_of(const std::filesystem::path& file) {
   std::string uri = "file:";
   for (const unsigned char c : file.string()) {
@@ -46,8 +45,6 @@ std::string uri_of(const std::filesystem::path& file) {
   }
   return uri;
 }
-
-}  // namespace
 
 void Database::Close::operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
 

@@ -9,10 +9,21 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/foundation/errors.h"
+
 struct sqlite3;
 struct sqlite3_stmt;
 
 namespace bgw::store {
+
+/// A file that holds no database, a damaged one, or one of another program; `bgw cache rebuild` puts a new one in its
+/// place.
+struct UnusableDatabase : StoreError {
+  using StoreError::StoreError;
+};
+
+/// A path in the form of a URI as SQLite takes it: every byte that could mean something there is written as %xx.
+std::string uri_of(const std::filesystem::path& file);
 
 /// An open SQLite file. Every failure is a StoreError with the file and SQLite's words.
 class Database {

@@ -16,6 +16,7 @@
 #include "runtime/store/cache.h"
 #include "runtime/store/durable_file.h"
 #include "runtime/store/hdf5_file.h"
+#include "runtime/store/query.h"
 #include "runtime/store/sqlite_database.h"
 #include "runtime/store/task_json.h"
 #include "tests/support/scratch_directory.h"
@@ -265,7 +266,7 @@ TEST_CASE("a flipped byte and a missing byte are found, named, and moved out of 
     flip_byte(cache.layout().object(spec.key) / "manifest.json", 40);
     CHECK(cache.objects().quick_look(spec.key) == store::ObjectState::damaged);
   }
-  CHECK(store::damaged_objects(cache) == std::vector<plan::Key>{spec.key});
+  CHECK(cache.objects().inspect(spec.key).state == store::ObjectState::damaged);
   const fs::path aside = cache.objects().set_aside(spec.key).value();
   CHECK_FALSE(cache.objects().set_aside(spec.key).has_value());  // another run moved it already
   CHECK(fs::exists(aside / "result.h5"));
@@ -347,13 +348,52 @@ TEST_CASE("rows of inline tasks, attempts and earlier keys are remembered", "[st
   CHECK_FALSE(cache.records().latest_other("/other.bgw", "a", after.plan.tasks[0].key).has_value());
 }
 
-TEST_CASE("the index is rebuilt from the manifests", "[store]") {
+TEST_CASE("a database of schema 1 keeps all its rows, and a copy as it was stays beside it", "[store]") {
   const test::ScratchDirectory scratch;
-  const plan::TaskSpec spec = sample_task();
-  store::Cache cache = cache_with_work(scratch.path(), spec);
-  cache.objects().publish(spec, sample_artifact(), {});
-  CHECK(store::rebuild_records(cache) == 1);
-  store::Database database(cache.layout().database());
-  CHECK(database.integer("SELECT count(*) FROM t_result") == 2);
-  CHECK(database.integer("SELECT count(*) FROM t_artifact") == 3);
+  const fs::path file = scratch.path() / "db.sqlite";
+  fs::copy_file(fs::path(BGW_SOURCE_DIR) / "tests" / "golden" / "database" / "schema1.sqlite", file);
+  const auto counts = [](const fs::path& database, const std::string& prefix) {
+    store::Database opened(database);
+    std::vector<std::int64_t> numbers;
+    for (const char* table : {"run", "task", "task_in", "planned", "attempt", "artifact", "result", "inline_result"}) {
+      numbers.push_back(opened.integer("SELECT count(*) FROM " + prefix + table));
+    }
+    return numbers;
+  };
+  const std::vector<std::int64_t> before = counts(file, "");
+  REQUIRE(before == std::vector<std::int64_t>{2, 21, 39, 26, 17, 45, 22, 3});
+  store::Records(file).end_run(2, 0);
+  CHECK(counts(file, "t_") == before);
+  CHECK(counts(file.string() + ".schema1", "") == before);
+  store::Database migrated(file);
+  CHECK(migrated.integer("PRAGMA user_version") == store::kDatabaseSchema);
+  CHECK(migrated.integer("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 't\\_%' ESCAPE '\\'") == 0);
+  CHECK(migrated.integer("SELECT count(*) FROM t_attempt WHERE state = 'failed' AND cause = 'nan'") == 2);
+  store::Statement run(migrated, "SELECT program, params FROM t_run WHERE id = 1");
+  REQUIRE(run.step());
+  CHECK(run.text(0) == "/data/ice.bgw");
+  CHECK(schema::parse_json(run.text(1)).at("steps").at("new").as_string() == "50");
+}
+
+TEST_CASE("a query never waits for a writer, sees what is committed, and leaves no file behind", "[store][query]") {
+  const test::ScratchDirectory scratch;
+  const fs::path file = scratch.path() / "db.sqlite";
+  const auto runs = [&] { return store::query(file, "select count(*) from runs").rows.at(0).at(0).as_int(); };
+  const auto files = [&] { return std::distance(fs::directory_iterator(scratch.path()), fs::directory_iterator()); };
+  { store::Records(file).begin_run({"/p.bgw", "", {"run"}, {}, "default"}); }
+  REQUIRE(files() == 1);
+  CHECK(runs() == 1);
+  CHECK(files() == 1);
+  {
+    store::Database writer(file);
+    store::Transaction open(writer);
+    writer.execute("INSERT INTO t_run SELECT 7, program, program_sha, argv, params, started, ended, exit, bgw_version, host, pid, boot, target FROM t_run");
+    CHECK(runs() == 1);
+    open.commit();
+    CHECK(runs() == 2);
+  }
+  CHECK(runs() == 2);
+  CHECK(files() == 1);
+  store::Database(file).execute("PRAGMA user_version = 3");
+  CHECK(contains(message_of([&] { runs(); }), "its database has schema 3, this one reads 2"));
 }
