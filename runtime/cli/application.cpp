@@ -214,13 +214,13 @@ class Application {
     CLI::App* cache = app_.add_subcommand("cache", "Looks after the folder of results");
     cache->require_subcommand(1);
     CLI::App* verify = cache->add_subcommand("verify", "Reads every result, compares checksums and the database; exit 6 when something is wrong");
-    verify->add_flag("--repair", verify_options_.repair, "make database and objects agree, move damaged objects aside");
-    verify->add_flag("--evict", verify_options_.evict, "the same, and remove what was made from damaged objects");
-    verify->callback([this] { chosen_ = [this] { return cache_verify(verify_options_); }; });
+    verify->add_flag("--repair", cache_verify_options_.repair, "make database and objects agree, move damaged objects aside");
+    verify->add_flag("--evict", cache_verify_options_.evict, "the same, and remove what was made from damaged objects");
+    verify->callback([this] { chosen_ = [this] { return cache_verify(cache_verify_options_); }; });
     CLI::App* rebuild = cache->add_subcommand(
         "rebuild", "Enters all results into the database again, from what lies beside them; for a lost or damaged one");
     rebuild->callback([this] { chosen_ = [this] { return cache_rebuild(cache_options_); }; });
-    add_place(verify, verify_options_);
+    add_place(verify, cache_verify_options_);
     add_place(rebuild, cache_options_);
   }
   // For commands that need the cache and not the program.
@@ -314,7 +314,7 @@ class Application {
   RunCommandOptions run_options_;
   ShowOptions show_options_;
   LockOptions lock_options_;
-  VerifyOptions verify_options_;
+  CacheVerifyOptions cache_verify_options_;
   ReproduceOptions reproduce_options_;
   ReportOptions report_options_;
   EnergyOptions energy_options_;

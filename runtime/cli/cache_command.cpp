@@ -109,7 +109,7 @@ void print_repairs(const upkeep::Repairs& repairs) {
 
 }  // namespace
 
-int cache_verify(const VerifyOptions& options) {
+int cache_verify(const CacheVerifyOptions& options) {
   const store::Layout layout = layout_of(options);
   if (!options.json && !store::is_there(layout.root)) {
     fmt::print("nothing to verify: there is no cache in {}\n", layout.root.string());

@@ -8,11 +8,11 @@
 // Commands that look after a cache; as in commands.h each prints and gives the exit code.
 namespace bgw::cli {
 
-struct VerifyOptions : ProgramOptions {
+struct CacheVerifyOptions : ProgramOptions {
   bool repair = false;
   bool evict = false;  // repairs, and removes what was made from damaged results
 };
-int cache_verify(const VerifyOptions& options);
+int cache_verify(const CacheVerifyOptions& options);
 int cache_rebuild(const ProgramOptions& options);
 
 struct GarbageOptions : ProgramOptions {
