@@ -171,6 +171,20 @@ TEST_CASE("results that vanished, new tasks and other checks make a plan stale, 
   CHECK(has(vanished.err, "the result of train.bg is gone from the cache"));
 }
 
+TEST_CASE("blocks of two kinds may share a name", "[plans]") {
+  const Desk desk;
+  desk.append("\ntable bg { column ess { value = F[64].ess } }\ntarget twins = [table.bg]\n");
+  desk.replace("transfer(bg,", "transfer(train.bg,");
+  const Answer saved = desk.bgw("plan ice.bgw twins -o p.json");
+  INFO(saved.err);
+  REQUIRE(saved.exit_code == 0);
+  CHECK(desk.bgw("run p.json -q").exit_code == 0);
+  REQUIRE(desk.bgw("lock ice.bgw").exit_code == 0);
+  const Value lock = parse_json(text_of(desk.folder() / "bgw.lock"));
+  CHECK(lock.at("targets").at("twins").has("train.bg"));
+  CHECK(lock.at("targets").at("twins").has("table.bg"));
+}
+
 TEST_CASE("what is no plan is told so", "[plans]") {
   const Desk desk;
   std::ofstream(desk.folder() / "a.json") << "{\"some\": 1}\n";
@@ -306,7 +320,7 @@ TEST_CASE("a lock holds params, keys, files and versions, and the same bytes eac
   const Value lock = parse_json(text);
   CHECK(lock.at("params").at("T").as_string() == "200 K");
   CHECK(lock.at("program").at("path").as_string() == "ice.bgw");
-  CHECK(lock.at("targets").at("default").at("bg").as_string() == planned(desk.json("plan ice.bgw"), "bg").at("key").as_string());
+  CHECK(lock.at("targets").at("default").at("train.bg").as_string() == planned(desk.json("plan ice.bgw"), "bg").at("key").as_string());
   CHECK(lock.at("kinds").at("train").as_int() >= 1);
   CHECK(lock.at("bgw_version").as_string() == BGW_VERSION);
   REQUIRE(desk.bgw("lock '" + (desk.folder() / "ice.bgw").string() + "' -o '" + (desk.folder() / "two.lock").string() + "'").exit_code == 0);
@@ -325,7 +339,7 @@ TEST_CASE("what drifted from a lock is named with old and new", "[plans]") {
   const Answer param = desk.bgw("run ice.bgw --locked -p steps=600");
   CHECK(param.exit_code == 7);
   CHECK(has(param.err, "param steps: 600 (locked: 60);\n"));
-  CHECK(has(param.err, "task bg: key "));
+  CHECK(has(param.err, "task train.bg: key "));
   CHECK(desk.bgw("run ice.bgw --locked", "BGW_P_T=210K").exit_code == 7);
   desk.append("\n# changed\n");
   const Answer file = desk.bgw("plan ice.bgw --locked");
