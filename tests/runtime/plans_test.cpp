@@ -1,70 +1,37 @@
 // Plans one can trust and runs one can repeat, as a user calls them: saved plans, selections, costs, locks, reproduce and
 // verify. A fake stands in the place of bgw-task.
-#include <sys/wait.h>
-
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
-#include "compiler/schema/value.h"
-#include "tests/support/catch.h"
-#include "tests/support/scratch_directory.h"
+#include "tests/support/desk.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 using bgw::schema::parse_json;
 using bgw::schema::Value;
+using bgw::test::Answer;
+using bgw::test::has;
+using bgw::test::text_of;
 
-struct Answer {
-  int exit_code = -1;
-  std::string out, err;
-};
-
-std::string text_of(const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  std::ostringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
-
-// A folder with the quickstart in it, in which commands are called.
-class Desk {
+// A desk on which programs are changed.
+class Desk : public bgw::test::Desk {
  public:
-  Desk() { fs::copy_file(fs::path(BGW_SOURCE_DIR) / "workflows" / "quickstart.bgw", folder_ / "ice.bgw"); }
-
-  Answer bgw(const std::string& arguments, const std::string& environment = "") const {
-    const std::string command = "cd '" + folder_.string() + "' && env BGW_TASK='" BGW_FAKE_PHYSICS "' " + environment +
-                                " '" BGW_PROGRAM "' " + arguments + " >out.txt 2>err.txt </dev/null";
-    const int status = std::system(command.c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(folder_ / "out.txt"), text_of(folder_ / "err.txt")};
-  }
   Value json(const std::string& arguments, const std::string& environment = "") const {
     const Answer answer = bgw(arguments + " --json", environment);
     INFO(answer.err);
     REQUIRE_FALSE(answer.out.empty());
     return parse_json(answer.out);
   }
-  void append(const std::string& text) const { std::ofstream(folder_ / "ice.bgw", std::ios::app) << text; }
+  void append(const std::string& text) const { std::ofstream(folder() / "ice.bgw", std::ios::app) << text; }
   void replace(const std::string& from, const std::string& to, const std::string& file = "ice.bgw") const {
-    std::string text = text_of(folder_ / file);
+    std::string text = text_of(folder() / file);
     const std::size_t at = text.find(from);
     REQUIRE(at != std::string::npos);
     text.replace(at, from.size(), to);
-    std::ofstream(folder_ / file, std::ios::binary) << text;
+    std::ofstream(folder() / file, std::ios::binary) << text;
   }
-  const fs::path& folder() const { return folder_; }
-
- private:
-  bgw::test::ScratchDirectory scratch_;
-  fs::path folder_ = scratch_.path();
 };
-
-bool has(const std::string& text, const std::string& part) {
-  INFO(text);
-  return text.find(part) != std::string::npos;
-}
 
 Value last_line(const std::string& text) {
   const std::size_t end = text.find_last_not_of('\n');
