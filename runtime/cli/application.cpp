@@ -106,6 +106,9 @@ class Application {
     command->add_flag("--stdout", format_options_.to_stdout, "print the result, leave the files alone");
     command->callback([this] { chosen_ = [this] { return cli::format(format_options_); }; });
   }
+  void takes_plans(CLI::App* command) {
+    command->get_option("PROGRAM")->description("the program, a .bgw file, or a plan that `bgw plan -o FILE` saved");
+  }
   // What of a program is meant, the same for planning and running.
   void add_selection(CLI::App* command, SelectionOptions& options) {
     command->add_option("TARGET", options.targets,
@@ -128,6 +131,7 @@ class Application {
   }
   void add_plan() {
     CLI::App* command = add("plan", "What a run would do, and why; runs nothing", plan_options_);
+    takes_plans(command);
     add_selection(command, plan_options_);
     command->add_flag("--detailed-exitcode", plan_options_.detailed_exit_code, "exit 10 when there is work to do");
     command->add_flag("--seeds", plan_options_.seeds, "the seed of each task too");
@@ -136,6 +140,7 @@ class Application {
   }
   void add_run() {
     CLI::App* command = add("run", "Makes what is missing and prints the results; a saved plan runs as it stands", run_options_);
+    takes_plans(command);
     add_selection(command, run_options_);
     add_running(command, run_options_);
     command->add_option("--wait", run_options_.wait,
@@ -151,6 +156,7 @@ class Application {
   }
   void add_show() {
     CLI::App* command = add("show", "A result, a table, a check or a value of a program; or a saved plan", show_options_);
+    takes_plans(command);
     command->add_option("NAME", show_options_.name, "for instance 'F[64]', 'F[64].ess', free_energy, 'water[64]'");
     command->callback([this] { chosen_ = [this] { return show(show_options_); }; });
   }

@@ -40,7 +40,10 @@ Map targets_of(const plan::Plan& plan) {
   Map targets;
   for (const auto& [target, wanted] : plan.targets) {
     Map keys;
-    for (const std::size_t task : with_inputs(plan, wanted)) keys[plan.tasks[task].name] = plan.tasks[task].key.hex();
+    for (const std::size_t task : with_inputs(plan, wanted)) {
+      const plan::TaskSpec& spec = plan.tasks[task];
+      keys[spec.kind + "." + spec.name] = spec.key.hex();  // blocks of two kinds may share a name
+    }
     targets[target] = std::move(keys);
   }
   return targets;

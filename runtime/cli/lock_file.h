@@ -13,7 +13,7 @@
 // the same program and cache; no host, user, time or absolute path.
 //
 //     params     name -> value as text, with its unit         kinds      kind -> version of its numbers
-//     program    path and SHA-256; imports likewise           targets    target -> name of a task -> key
+//     program    path and SHA-256; imports likewise           targets    target -> task ("train.bg") -> key
 //     bgw_version, libraries                                  what made the results that were there; described, not compared
 namespace bgw::cli {
 

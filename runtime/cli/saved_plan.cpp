@@ -7,6 +7,7 @@
 #include <cctype>
 #include <fstream>
 #include <map>
+#include <set>
 #include <stdexcept>
 
 #include "compiler/plan/preimage.h"
@@ -109,6 +110,10 @@ Value params_of(const plan::Plan& plan) {
   return params;
 }
 
+// Blocks of two kinds may share a name.
+std::string full_name(const plan::TaskSpec& spec) { return spec.kind + "." + spec.name; }
+std::string full_name(const Value& task) { return task.at("kind").as_string() + "." + task.at("name").as_string(); }
+
 std::string short_key(const std::string& hex) { return hex.substr(0, 12); }
 
 // The differences between a saved plan and what would be done now; those with a cause of their own come first.
@@ -116,7 +121,7 @@ class Differences {
  public:
   Differences(const SavedPlan& saved, const lowering::Program& program, const std::vector<engine::TaskStatus>& statuses)
       : saved_(saved), plan_(program.plan), statuses_(statuses) {
-    for (std::size_t task = 0; task < plan_.tasks.size(); ++task) now_.emplace(plan_.tasks[task].name, task);
+    for (std::size_t task = 0; task < plan_.tasks.size(); ++task) now_.emplace(full_name(plan_.tasks[task]), task);
   }
 
   std::vector<std::string> find(const Selection& selection) {
@@ -124,8 +129,8 @@ class Differences {
     for (const Value& task : saved_.document.at("tasks").as_list()) compare(task, values);
     for (const std::size_t task : shown_tasks(plan_, selection, statuses_)) {
       const plan::TaskSpec& spec = plan_.tasks[task];
-      if (!statuses_[task].cached && planned_.count(spec.name) == 0)
-        own_.push_back(fmt::format("{}.{} was not part of it", spec.kind, spec.name));
+      if (!statuses_[task].cached && planned_.count(full_name(spec)) == 0)
+        own_.push_back(full_name(spec) + " was not part of it");
     }
     compare_checks(checks_of(plan_, selection).as_map());
     own_.insert(own_.end(), inherited_.begin(), inherited_.end());
@@ -134,9 +139,9 @@ class Differences {
 
  private:
   void compare(const Value& task, const List& values) {
-    const std::string name = task.at("name").as_string(), full = task.at("kind").as_string() + "." + name;
-    planned_[name] = true;
-    const auto found = now_.find(name);
+    const std::string full = full_name(task);
+    planned_.insert(full);
+    const auto found = now_.find(full);
     if (found == now_.end()) return own_.push_back(fmt::format("{} is no longer there", full));
     const plan::TaskSpec& spec = plan_.tasks[found->second];
     if (spec.key.hex() == task.at("key").as_string()) {
@@ -173,7 +178,7 @@ class Differences {
   const plan::Plan& plan_;
   const std::vector<engine::TaskStatus>& statuses_;
   std::map<std::string, std::size_t> now_;
-  std::map<std::string, bool> planned_;
+  std::set<std::string> planned_;
   std::vector<std::string> own_, inherited_;
 };
 
@@ -241,12 +246,12 @@ void save_plan(const std::filesystem::path& file, const lowering::Program& progr
                const Selection& selection, const PlanView& view) {
   const plan::Plan& plan = program.plan;
   std::map<std::string, const plan::TaskSpec*> specs;
-  for (const plan::TaskSpec& spec : plan.tasks) specs.emplace(spec.name, &spec);
+  for (const plan::TaskSpec& spec : plan.tasks) specs.emplace(full_name(spec), &spec);
   Map document = to_map(view);
   SharedValues values;
   List tasks;
   for (const Value& task : document.at("tasks").as_list())
-    tasks.push_back(with_arguments(task, *specs.at(task.at("name").as_string()), values));
+    tasks.push_back(with_arguments(task, *specs.at(full_name(task)), values));
   document["format"] = kFormat;
   document["version"] = kVersion;
   document["bgw_version"] = BGW_VERSION;

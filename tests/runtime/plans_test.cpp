@@ -1,70 +1,37 @@
 // Plans one can trust and runs one can repeat, as a user calls them: saved plans, selections, costs, locks, reproduce and
 // verify. A fake stands in the place of bgw-task.
-#include <sys/wait.h>
-
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
-#include "compiler/schema/value.h"
-#include "tests/support/catch.h"
-#include "tests/support/scratch_directory.h"
+#include "tests/support/desk.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 using bgw::schema::parse_json;
 using bgw::schema::Value;
+using bgw::test::Answer;
+using bgw::test::has;
+using bgw::test::text_of;
 
-struct Answer {
-  int exit_code = -1;
-  std::string out, err;
-};
-
-std::string text_of(const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  std::ostringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
-
-// A folder with the quickstart in it, in which commands are called.
-class Desk {
+// A desk on which programs are changed.
+class Desk : public bgw::test::Desk {
  public:
-  Desk() { fs::copy_file(fs::path(BGW_SOURCE_DIR) / "workflows" / "quickstart.bgw", folder_ / "ice.bgw"); }
-
-  Answer bgw(const std::string& arguments, const std::string& environment = "") const {
-    const std::string command = "cd '" + folder_.string() + "' && env BGW_TASK='" BGW_FAKE_PHYSICS "' " + environment +
-                                " '" BGW_PROGRAM "' " + arguments + " >out.txt 2>err.txt </dev/null";
-    const int status = std::system(command.c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(folder_ / "out.txt"), text_of(folder_ / "err.txt")};
-  }
   Value json(const std::string& arguments, const std::string& environment = "") const {
     const Answer answer = bgw(arguments + " --json", environment);
     INFO(answer.err);
     REQUIRE_FALSE(answer.out.empty());
     return parse_json(answer.out);
   }
-  void append(const std::string& text) const { std::ofstream(folder_ / "ice.bgw", std::ios::app) << text; }
+  void append(const std::string& text) const { std::ofstream(folder() / "ice.bgw", std::ios::app) << text; }
   void replace(const std::string& from, const std::string& to, const std::string& file = "ice.bgw") const {
-    std::string text = text_of(folder_ / file);
+    std::string text = text_of(folder() / file);
     const std::size_t at = text.find(from);
     REQUIRE(at != std::string::npos);
     text.replace(at, from.size(), to);
-    std::ofstream(folder_ / file, std::ios::binary) << text;
+    std::ofstream(folder() / file, std::ios::binary) << text;
   }
-  const fs::path& folder() const { return folder_; }
-
- private:
-  bgw::test::ScratchDirectory scratch_;
-  fs::path folder_ = scratch_.path();
 };
-
-bool has(const std::string& text, const std::string& part) {
-  INFO(text);
-  return text.find(part) != std::string::npos;
-}
 
 Value last_line(const std::string& text) {
   const std::size_t end = text.find_last_not_of('\n');
@@ -169,6 +136,20 @@ TEST_CASE("results that vanished, new tasks and other checks make a plan stale, 
   const Answer vanished = desk.bgw("run p.json");
   CHECK(vanished.exit_code == 7);
   CHECK(has(vanished.err, "the result of train.bg is gone from the cache"));
+}
+
+TEST_CASE("blocks of two kinds may share a name", "[plans]") {
+  const Desk desk;
+  desk.append("\ntable bg { column ess { value = F[64].ess } }\ntarget twins = [table.bg]\n");
+  desk.replace("transfer(bg,", "transfer(train.bg,");
+  const Answer saved = desk.bgw("plan ice.bgw twins -o p.json");
+  INFO(saved.err);
+  REQUIRE(saved.exit_code == 0);
+  CHECK(desk.bgw("run p.json -q").exit_code == 0);
+  REQUIRE(desk.bgw("lock ice.bgw").exit_code == 0);
+  const Value lock = parse_json(text_of(desk.folder() / "bgw.lock"));
+  CHECK(lock.at("targets").at("twins").has("train.bg"));
+  CHECK(lock.at("targets").at("twins").has("table.bg"));
 }
 
 TEST_CASE("what is no plan is told so", "[plans]") {
@@ -306,7 +287,7 @@ TEST_CASE("a lock holds params, keys, files and versions, and the same bytes eac
   const Value lock = parse_json(text);
   CHECK(lock.at("params").at("T").as_string() == "200 K");
   CHECK(lock.at("program").at("path").as_string() == "ice.bgw");
-  CHECK(lock.at("targets").at("default").at("bg").as_string() == planned(desk.json("plan ice.bgw"), "bg").at("key").as_string());
+  CHECK(lock.at("targets").at("default").at("train.bg").as_string() == planned(desk.json("plan ice.bgw"), "bg").at("key").as_string());
   CHECK(lock.at("kinds").at("train").as_int() >= 1);
   CHECK(lock.at("bgw_version").as_string() == BGW_VERSION);
   REQUIRE(desk.bgw("lock '" + (desk.folder() / "ice.bgw").string() + "' -o '" + (desk.folder() / "two.lock").string() + "'").exit_code == 0);
@@ -325,7 +306,7 @@ TEST_CASE("what drifted from a lock is named with old and new", "[plans]") {
   const Answer param = desk.bgw("run ice.bgw --locked -p steps=600");
   CHECK(param.exit_code == 7);
   CHECK(has(param.err, "param steps: 600 (locked: 60);\n"));
-  CHECK(has(param.err, "task bg: key "));
+  CHECK(has(param.err, "task train.bg: key "));
   CHECK(desk.bgw("run ice.bgw --locked", "BGW_P_T=210K").exit_code == 7);
   desk.append("\n# changed\n");
   const Answer file = desk.bgw("plan ice.bgw --locked");
