@@ -49,6 +49,11 @@ class Application {
     add_energy();
     add_list();
     add_log();
+    add_status();
+    add_logs();
+    add_why();
+    add_diff();
+    add_doctor();
     add_cache();
     add_garbage();
     add_pins();
@@ -76,6 +81,9 @@ class Application {
   CLI::App* add(const char* name, const char* description, ProgramOptions& options, bool parameters = true) {
     CLI::App* command = app_.add_subcommand(name, description);
     command->add_option("PROGRAM", options.program, "the program, a .bgw file")->required();
+    return with_program_options(command, options, parameters);
+  }
+  static CLI::App* with_program_options(CLI::App* command, ProgramOptions& options, bool parameters = true) {
     if (parameters) {
       command->add_option("-p,--param", options.parameters, "another value of a param: -p T=250K; may be repeated")
           ->allow_extra_args(false)
@@ -216,6 +224,40 @@ class Application {
     command->alias("runs");
     command->callback([this] { chosen_ = [this] { return cli::log(log_options_); }; });
   }
+  void add_status() {
+    CLI::App* command = add("status", "What is being run now, how far it is, and what is left of earlier runs", status_options_);
+    command->add_option("TARGET", status_options_.targets, "targets, families, members or slices (default: all of the run)");
+    command->add_flag("--watch,-w", status_options_.watch, "again every second, until no run is on");
+    command->callback([this] { chosen_ = [this] { return cli::status(status_options_); }; });
+  }
+  void add_logs() {
+    CLI::App* command = add("logs", "What tasks wrote, while they run and afterwards", logs_options_);
+    command->add_option("NAME", logs_options_.name, "a task, or a family of them")->required();
+    command->add_flag("--follow,-f", logs_options_.follow, "go on with what is written, until the tasks end");
+    command->add_option("--lines,-n", logs_options_.lines, "the last so many lines")->check(CLI::Range(1, 100000000));
+    command->add_flag("--all", logs_options_.all, "earlier attempts, too");
+    command->callback([this] { chosen_ = [this] { return logs(logs_options_); }; });
+  }
+  void add_why() {
+    CLI::App* command = add("why", "Why a task is cached or has to run: what differs from the nearest earlier one", why_options_);
+    command->add_option("NAME", why_options_.name, "a task, a family of them, or a key (its first four digits or more)")->required();
+    command->callback([this] { chosen_ = [this] { return why(why_options_); }; });
+  }
+  void add_diff() {
+    CLI::App* command = app_.add_subcommand("diff", "What differs between two tasks, or between two programs");
+    command->add_option("PROGRAM", diff_options_.program, "the program; without one, the first of two keys")->required();
+    command->add_option("NAME", diff_options_.names, "tasks: names of the program, keys, or their first four digits or more; or another program")
+        ->required()
+        ->expected(1, 2);
+    with_program_options(command, diff_options_);
+    command->callback([this] { chosen_ = [this] { return diff(diff_options_); }; });
+  }
+  void add_doctor() {
+    CLI::App* command = app_.add_subcommand("doctor", "Whether this machine is fit for the work; exit 6 when something is bad");
+    command->add_option("PROGRAM", doctor_options_.program, "whether it is fit for this program");
+    with_program_options(command, doctor_options_);
+    command->callback([this] { chosen_ = [this] { return doctor(doctor_options_); }; });
+  }
   void add_cache() {
     CLI::App* cache = app_.add_subcommand("cache", "Looks after the folder of results");
     cache->require_subcommand(1);
@@ -326,6 +368,11 @@ class Application {
   EnergyOptions energy_options_;
   ListOptions list_options_;
   LogOptions log_options_;
+  StatusOptions status_options_;
+  LogsOptions logs_options_;
+  WhyOptions why_options_;
+  DiffOptions diff_options_;
+  DoctorOptions doctor_options_;
   ExplainOptions explain_options_;
   DocOptions doc_options_;
   std::string shell_;

@@ -88,6 +88,34 @@ struct LogOptions : ProgramOptions {
 };
 int log(const LogOptions& options);
 
+struct StatusOptions : ProgramOptions {
+  std::vector<std::string> targets;
+  bool watch = false;  // again every second, until no run is on
+};
+int status(const StatusOptions& options);
+
+struct LogsOptions : ProgramOptions {
+  std::string name;
+  bool follow = false;
+  bool all = false;    // earlier attempts, too
+  int lines = 0;       // the last so many; 0: all
+};
+int logs(const LogsOptions& options);
+
+struct WhyOptions : ProgramOptions {
+  std::string name;  // of a task, or a key or its first digits
+};
+int why(const WhyOptions& options);
+
+struct DiffOptions : ProgramOptions {
+  // Two names behind a program; or one, and `program` is a key like it, or both are programs.
+  std::vector<std::string> names;
+};
+int diff(const DiffOptions& options);
+
+struct DoctorOptions : ProgramOptions {};
+int doctor(const DoctorOptions& options);
+
 struct ExplainOptions {
   std::string id;  // "" lists all
   bool json = false;

@@ -1,9 +1,4 @@
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cstring>
 
 #include "compiler/units/unit_expression.h"
 #include "runtime/cli/commands.h"
@@ -61,27 +56,12 @@ List rows_of(const std::vector<std::array<double, 3>>& vectors) {
   return rows;
 }
 
-// Runs `bgw-task energy REQUEST` with stdout in a file and stderr where ours goes; gives its exit status.
-int run_task_program(const std::filesystem::path& program, const std::filesystem::path& request, int output) {
-  const pid_t child = ::fork();
-  if (child < 0) throw StoreError(fmt::format("cannot start {}: {}", program.string(), std::strerror(errno)));
-  if (child == 0) {
-    ::dup2(output, STDOUT_FILENO);
-    ::execl(program.c_str(), program.c_str(), "energy", request.c_str(), static_cast<char*>(nullptr));
-    ::_exit(127);
-  }
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
 Value ask_task_program(const Value& question) {
   const store::TemporaryFile request;
   const store::TemporaryFile answer;
   request.write(schema::to_json(question));
   const std::filesystem::path program = find_task_program();
-  const int status = run_task_program(program, request.path(), answer.descriptor());
+  const int status = run_task_program(program, {"energy", request.path().string()}, answer.descriptor());
   if (status == 127) throw StoreError(fmt::format("cannot start {}", program.string()));
   if (status == kWrongProgram) throw CommandFailure(kWrongProgram, "");  // it has told why
   if (status != 0)

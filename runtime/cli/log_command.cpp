@@ -4,6 +4,7 @@
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
+#include "runtime/engine/task_look.h"
 #include "runtime/report/number_format.h"
 #include "runtime/report/text_table.h"
 #include "runtime/store/cache.h"
@@ -37,10 +38,25 @@ std::string parameters_text(const std::string& json) {
 }
 
 constexpr const char* kRuns = R"sql(
-SELECT id, started, ended, exit, params, bgw_version, host,
+SELECT id, started, ended, exit, params, bgw_version, host, pid, boot,
        (SELECT count(DISTINCT key) FROM t_planned p WHERE p.run = r.id),
        (SELECT count(DISTINCT key) FROM t_planned p WHERE p.run = r.id AND reason = 'cached')
 FROM t_run r WHERE program = ?1 ORDER BY id DESC LIMIT ?2)sql";
+
+// Of a run that has not ended in an orderly way.
+const char* life_text(const store::Statement& run) {
+  store::SeenRun seen;
+  seen.started = run.integer(1);
+  seen.host = run.text(6);
+  seen.pid = static_cast<int>(run.integer(7));
+  seen.boot = run.text(8);
+  switch (engine::life_of(seen)) {
+    case engine::RunLife::alive: return "running";
+    case engine::RunLife::elsewhere: return "running elsewhere, or killed";
+    case engine::RunLife::ended: break;
+  }
+  return "killed";
+}
 
 }  // namespace
 
@@ -63,14 +79,14 @@ int log(const LogOptions& options) {
   while (runs.step()) {
     const bool ended = !runs.is_none(2);
     const double seconds = ended ? static_cast<double>(runs.integer(2) - runs.integer(1)) * 1e-6 : 0;
-    const std::string outcome = ended ? outcome_text(runs.integer(3)) : "running, or killed";
+    const std::string outcome = ended ? outcome_text(runs.integer(3)) : life_text(runs);
     table.rows.push_back({std::to_string(runs.integer(0)), report::format_time(runs.integer(1)),
-                          ended ? report::format_duration(seconds) : "", std::to_string(runs.integer(7)),
-                          std::to_string(runs.integer(8)), outcome, parameters_text(runs.text(4))});
+                          ended ? report::format_duration(seconds) : "", std::to_string(runs.integer(9)),
+                          std::to_string(runs.integer(10)), outcome, parameters_text(runs.text(4))});
     Map map{{"run", runs.integer(0)},
             {"started_us", runs.integer(1)},
-            {"tasks", runs.integer(7)},
-            {"cached", runs.integer(8)},
+            {"tasks", runs.integer(9)},
+            {"cached", runs.integer(10)},
             {"params", schema::parse_json(runs.text(4))},
             {"bgw_version", runs.text(5)},
             {"host", runs.text(6)}};
@@ -78,6 +94,7 @@ int log(const LogOptions& options) {
       map.insert_or_assign("ended_us", runs.integer(2));
       map.insert_or_assign("exit_code", runs.integer(3));
     }
+    if (!ended) map.insert_or_assign("life", outcome);
     list.push_back(std::move(map));
   }
   if (options.json)

@@ -3,13 +3,17 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <map>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "runtime/cli/result_view.h"
+#include "runtime/cli/run_tally.h"
 #include "runtime/cli/terminal.h"
 #include "runtime/report/number_format.h"
 #include "runtime/report/text_table.h"
@@ -64,14 +68,23 @@ class Failures : public engine::Observer {
   bool told_ = false;
 };
 
+// Tasks made inside bgw take no time worth a line each, and there may be thousands of them: they are counted, and the
+// count is told now and then. Of tasks that cannot run the first few are told.
 class Plain : public Failures {
  public:
+  Plain() = default;
+  ~Plain() override { tell_small_tasks(); }
+  Plain(const Plain&) = delete;
+  Plain& operator=(const Plain&) = delete;
+
   void run_started(std::size_t cached, std::size_t to_run) override {
     if (to_run == 0) return;
     total_ = to_run;
     say(fmt::format("{} cached, {} to run", cached, to_run));
   }
+  void run_planned(const plan::Plan& plan, const std::vector<engine::TaskStatus>& statuses) override { tally_.begin(plan, statuses); }
   void task_started(const TaskSpec& spec, const engine::TaskStarted& started) override {
+    tally_.started(spec);
     const std::string gpus = started.gpus.empty() ? "" : fmt::format(", GPU {}", fmt::join(started.gpus, " "));
     say(fmt::format("start  {} ({} {}{})", spec.name, started.cpus, started.cpus == 1 ? "cpu" : "cpus", gpus));
   }
@@ -85,16 +98,27 @@ class Plain : public Failures {
     // A pipe or a log file wants to know that it goes on, not every step.
     const auto now = Clock::now();
     Clock::time_point& last = last_told_.try_emplace(&spec, now).first->second;
-    if (now - last < std::chrono::seconds(10)) return;
+    if (now - last < kPause) return;
     last = now;
     say(fmt::format("       {}: {}", spec.name, progress_text(progress)));
   }
   void task_finished(const TaskSpec& spec, const engine::TaskFinished& finished) override {
-    ++done_;
+    tally_.done(spec);
+    if (spec.placement == plan::Placement::inline_) return count_small_task();
+    tell_small_tasks();
     const std::string by = finished.by_another_run ? "by another run" : format_duration(finished.cost.seconds);
-    say(fmt::format("done   {} ({}){}  [{}/{}]", spec.name, by, main_number(finished.results), done_, total_));
+    say(fmt::format("done   {} ({}){}  [{}/{}]", spec.name, by, main_number(finished.results), tally_.finished(), total_));
+  }
+  void task_failed(const TaskSpec& spec, const engine::TaskFailed& failed) override {
+    tally_.failed(spec);
+    Failures::task_failed(spec, failed);
+  }
+  void held_elsewhere(const TaskSpec& spec, const engine::ClaimOwner& owner) override {
+    tally_.stopped(spec);
+    Failures::held_elsewhere(spec, owner);
   }
   void task_waiting(const TaskSpec& spec, const engine::TaskWaiting& waiting) override {
+    tally_.waits(spec);
     const std::string when = waiting.seconds > 0 ? "in " + format_duration(waiting.seconds) : "at once";
     const std::string which = waiting.attempts > 1 ? fmt::format(", attempt {} of {}", waiting.attempt, waiting.attempts) : "";
     say(fmt::format("again  {} {}{} ({}): {}", spec.name, when, which, waiting.cause, waiting.message));
@@ -103,9 +127,13 @@ class Plain : public Failures {
     say(fmt::format("silent {}: no progress for {}; it is left alone", spec.name, format_duration(std::floor(seconds))));
   }
   void task_stopped(const TaskSpec& spec, bool saved) override {
+    tally_.stopped(spec);
     say(fmt::format("stopped {}: {}", spec.name, saved ? "its state is saved" : "killed, its last checkpoint stays"));
   }
   void task_blocked(const TaskSpec& spec, const engine::Obstacle& obstacle) override {
+    tally_.blocked(spec);
+    if (++blocked_ == kBlockedShown + 1) say("blocked: more of them; `bgw status` counts all");
+    if (blocked_ > kBlockedShown) return;
     say(fmt::format("blocked {}: {} {}", spec.name, obstacle.name, obstacle.is_require ? "does not hold" : "failed"));
   }
   void attached(const TaskSpec& spec, const engine::ClaimOwner& owner) override {
@@ -123,10 +151,28 @@ class Plain : public Failures {
     if (progress.steps > 0) text += fmt::format("  {}/{}", progress.step, progress.steps);
     return text + numbers_text(progress.numbers);
   }
+  virtual void count_small_task() {
+    ++small_tasks_;
+    if (Clock::now() - small_told_ > kPause) tell_small_tasks();
+  }
+
+  RunTally tally_;
 
  private:
+  static constexpr std::size_t kBlockedShown = 20;
+  static constexpr std::chrono::seconds kPause{10};  // between two lines about what goes on
+
+  void tell_small_tasks() {
+    if (small_tasks_ == 0) return;
+    const std::size_t tasks = std::exchange(small_tasks_, 0);
+    small_told_ = Clock::now();
+    say(fmt::format("done   {} small {} inside bgw  [{}/{}]", tasks, tasks == 1 ? "task" : "tasks", tally_.finished(), total_));
+  }
+
   std::size_t total_ = 0;
-  std::size_t done_ = 0;
+  std::size_t small_tasks_ = 0;  // done since that was told
+  Clock::time_point small_told_ = Clock::now();
+  std::size_t blocked_ = 0;
   std::map<const TaskSpec*, Clock::time_point> last_told_;
 };
 
@@ -137,8 +183,10 @@ class Live : public Plain {
   Live(const Live&) = delete;
   Live& operator=(const Live&) = delete;
 
-  void task_started(const TaskSpec& spec, const engine::TaskStarted&) override {
-    lines_.push_back({&spec, {}, Clock::now(), 0, Clock::now()});
+  void task_started(const TaskSpec& spec, const engine::TaskStarted& started) override {
+    tally_.started(spec);
+    const std::string gpus = started.gpus.empty() ? "" : fmt::format("  GPU {}", fmt::join(started.gpus, " "));
+    lines_.push_back({&spec, {}, Clock::now(), 0, Clock::now(), gpus});
     redraw();
   }
   void task_progress(const TaskSpec& spec, const engine::Progress& progress) override {
@@ -149,6 +197,7 @@ class Live : public Plain {
         line.phase_begin = Clock::now();
       }
       line.progress = progress;
+      if (const std::optional<double> left = seconds_left(line)) tally_.told(spec, *left);
     }
     redraw();
   }
@@ -175,6 +224,10 @@ class Live : public Plain {
     Plain::say(line);
     draw();
   }
+  void count_small_task() override {
+    Plain::count_small_task();
+    redraw();
+  }
 
  private:
   struct Line {
@@ -183,23 +236,26 @@ class Live : public Plain {
     Clock::time_point phase_begin;
     std::int64_t first_step;  // at which this run took the phase up
     Clock::time_point begin;
+    std::string gpus;  // "  GPU 0 1"
   };
 
   void forget(const TaskSpec& spec) {
     std::erase_if(lines_, [&](const Line& line) { return line.spec == &spec; });
   }
 
+  static std::optional<double> seconds_left(const Line& line) {
+    const std::chrono::duration<double> in_phase = Clock::now() - line.phase_begin;
+    const auto made = static_cast<double>(line.progress.step - line.first_step);
+    if (line.progress.steps <= 0 || made <= 0 || in_phase.count() <= 1) return std::nullopt;
+    return in_phase.count() / made * static_cast<double>(line.progress.steps - line.progress.step);
+  }
+
   static std::string text_of(const Line& line) {
     const std::chrono::duration<double> elapsed = Clock::now() - line.begin;
     const std::string since = elapsed.count() < 1 ? "" : "  " + format_duration(std::floor(elapsed.count()));
     std::string text = fmt::format("  {}{}  {}", line.spec->name, since, progress_text(line.progress));
-    const std::chrono::duration<double> in_phase = Clock::now() - line.phase_begin;
-    const auto made = static_cast<double>(line.progress.step - line.first_step);
-    if (line.progress.steps > 0 && made > 0 && in_phase.count() > 1) {
-      const double left = in_phase.count() / made * static_cast<double>(line.progress.steps - line.progress.step);
-      text += "  left " + format_duration(left);
-    }
-    return text;
+    if (const std::optional<double> left = seconds_left(line)) text += "  left " + format_duration(*left);
+    return text + line.gpus;
   }
 
   // Cuts at the terminal's width: a wrapped line could not be taken back.
@@ -215,16 +271,20 @@ class Live : public Plain {
 
   void redraw() {
     const auto now = Clock::now();
-    if (drawn_ == lines_.size() && now - last_draw_ < std::chrono::milliseconds(100)) return;
+    if (now - last_draw_ < std::chrono::milliseconds(100)) return;
     erase();
     draw();
   }
   void draw() {
     const std::size_t width = terminal_width(stderr);
     std::string text;
-    for (const Line& line : lines_) text += cut(text_of(line), width) + "\n";
+    drawn_ = std::min(lines_.size(), kLinesShown);  // what has left the screen above could not be taken back
+    for (std::size_t i = 0; i < drawn_; ++i) text += cut(text_of(lines_[i]), width) + "\n";
+    if (const std::string line = tally_.line(); !line.empty()) {
+      text += cut("  " + line, width) + "\n";
+      ++drawn_;
+    }
     put(stderr, text);
-    drawn_ = lines_.size();
     last_draw_ = Clock::now();
   }
   void erase() {
@@ -232,6 +292,7 @@ class Live : public Plain {
     drawn_ = 0;
   }
 
+  static constexpr std::size_t kLinesShown = 20;
   std::vector<Line> lines_;
   std::size_t drawn_ = 0;
   Clock::time_point last_draw_;

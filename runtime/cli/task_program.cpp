@@ -1,9 +1,12 @@
 #include "runtime/cli/task_program.h"
 
 #include <fmt/format.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 
 #include "runtime/foundation/errors.h"
 
@@ -29,6 +32,28 @@ std::filesystem::path find_task_program() {
   throw StoreError(fmt::format(
       "bgw-task is not beside bgw in {}: build it (`cmake --build … --target bgw-task`) or name it in BGW_TASK",
       here.string()));
+}
+
+int run_task_program(const std::filesystem::path& program, const std::vector<std::string>& words, int output,
+                     const std::vector<std::pair<std::string, std::string>>& environment, unsigned seconds) {
+  std::vector<std::string> texts{program.string()};
+  texts.insert(texts.end(), words.begin(), words.end());
+  std::vector<char*> arguments;
+  for (std::string& text : texts) arguments.push_back(text.data());
+  arguments.push_back(nullptr);
+  const pid_t child = ::fork();
+  if (child < 0) throw StoreError(fmt::format("cannot start {}: {}", program.string(), std::strerror(errno)));
+  if (child == 0) {
+    for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
+    ::dup2(output, STDOUT_FILENO);
+    ::alarm(seconds);  // it outlives exec
+    ::execv(program.c_str(), arguments.data());
+    ::_exit(127);
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 }  // namespace bgw::cli

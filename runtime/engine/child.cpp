@@ -10,6 +10,7 @@
 #include <fstream>
 #include <new>
 
+#include "runtime/engine/attempt_file.h"
 #include "runtime/engine/checkpoint_rhythm.h"
 #include "runtime/engine/checkpoints.h"
 #include "runtime/engine/extension.h"
@@ -317,6 +318,7 @@ int exec_task(const fs::path& task_json, const TaskRegistry& registry, const Tas
   const fs::path directory = fs::absolute(task_json).parent_path();
   std::error_code ignored;
   fs::remove(directory / "failure.json", ignored);
+  announce_attempt(directory, threads_from_environment());
   return end_of(directory, [&] {
     const std::string text = store::read_bytes(task_json);
     ChildContext context(store::parse_task(text), store::extended_work(text), store::layout_of_task(task_json));

@@ -316,6 +316,7 @@ RunSummary run(const plan::Plan& plan, const std::vector<std::size_t>& wanted, s
   const auto is_cached = [](const TaskStatus& status) { return status.needed && status.cached; };
   const auto cached = static_cast<std::size_t>(std::count_if(statuses.begin(), statuses.end(), is_cached));
   observer.run_started(cached, needed_tasks(statuses).size() - cached);
+  observer.run_planned(plan, statuses);
   RunSummary summary = run_graph(plan, statuses, cache, options, machine, observer, run);
   summary.run = run;
   summary.cached = static_cast<std::size_t>(std::count_if(statuses.begin(), statuses.end(), [](const TaskStatus& status) { return status.cached; }));

@@ -3,13 +3,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
-#include <cctype>
 #include <map>
 #include <set>
 
 #include "compiler/plan/preimage.h"
 #include "runtime/engine/checkpoints.h"
+#include "runtime/engine/compare.h"
 #include "runtime/engine/extension.h"
 #include "runtime/engine/program_identity.h"
 #include "runtime/engine/schedule.h"
@@ -17,62 +16,11 @@
 namespace bgw::engine {
 namespace {
 
-using schema::List;
-using schema::Map;
 using schema::Value;
-using Fields = std::map<std::string, Value>;  // dotted place -> what stands there
 
-bool is_key(const Value& value) {
-  return value.is_string() && value.as_string().size() == 64 &&
-         std::all_of(value.as_string().begin(), value.as_string().end(), [](unsigned char c) { return std::isxdigit(c); });
-}
-
-bool is_list_of_named(const Value& value) {
-  return value.is_list() && !value.as_list().empty() &&
-         std::all_of(value.as_list().begin(), value.as_list().end(),
-                     [](const Value& item) { return item.find("name") != nullptr && item.at("name").is_string(); });
-}
-
-std::string joined(const std::string& place, const std::string& member) { return place.empty() ? member : place + "." + member; }
-
-// "stages" -> "stage"
-std::string singular(const std::string& place) { return place.ends_with('s') ? place.substr(0, place.size() - 1) : place; }
-
-void flatten(const Value& value, const std::string& place, Fields& fields) {
-  if (is_list_of_named(value)) {
-    for (const Value& item : value.as_list()) {
-      flatten(item, fmt::format("{} {}", singular(place), item.at("name").as_string()), fields);
-    }
-  } else if (value.is_map()) {
-    for (const auto& [name, item] : value.as_map()) {
-      // a constructor is named by its place: "flow mode_split -> affine"
-      flatten(item, name == "call" && item.is_string() ? place : joined(place, name), fields);
-    }
-  } else {
-    fields[place] = value;
-  }
-}
-
-std::string shown(const Fields& fields, const std::string& place) {
-  const auto found = fields.find(place);
-  if (found == fields.end() || found->second.is_none()) return "none";
-  return found->second.is_string() ? found->second.as_string() : schema::to_json(found->second);
-}
-
-std::string without_prefix(const std::string& place) {
-  constexpr std::string_view kPrefix = "arguments.";
-  return place.starts_with(kPrefix) ? place.substr(kPrefix.size()) : place;
-}
-
-Fields fields_of(const std::string& preimage) {
-  Fields fields;
-  flatten(schema::parse_json(preimage), "", fields);
-  return fields;
-}
-
-bool holds_key(const Fields& fields, const std::string& place) {
-  const auto found = fields.find(place);
-  return found != fields.end() && is_key(found->second);
+std::string shown(const Value& value) {
+  if (value.is_none()) return "none";
+  return value.is_string() ? value.as_string() : schema::to_json(value);
 }
 
 // Everything explain() knows while it goes through the tasks.
@@ -168,17 +116,9 @@ void explain_task(Survey& survey, std::size_t task, TaskStatus& status) {
 }  // namespace
 
 std::vector<std::string> differing_fields(const std::string& earlier_preimage, const std::string& preimage) {
-  const Fields before = fields_of(earlier_preimage);
-  const Fields now = fields_of(preimage);
-  std::set<std::string> places;
-  for (const auto& [place, value] : before) places.insert(place);
-  for (const auto& [place, value] : now) places.insert(place);
   std::vector<std::string> changes;
-  for (const std::string& place : places) {
-    if (holds_key(before, place) || holds_key(now, place)) continue;
-    const std::string old_text = shown(before, place);
-    const std::string new_text = shown(now, place);
-    if (old_text != new_text) changes.push_back(fmt::format("{} {} -> {}", without_prefix(place), old_text, new_text));
+  for (const FieldChange& change : compare(earlier_preimage, preimage).fields) {
+    changes.push_back(fmt::format("{} {} -> {}", shown_place(change.place), shown(change.before), shown(change.now)));
   }
   return changes;
 }

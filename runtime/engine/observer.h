@@ -11,6 +11,8 @@
 
 namespace bgw::engine {
 
+struct TaskStatus;
+
 /// A child task has begun.
 struct TaskStarted {
   int cpus = 1;
@@ -65,6 +67,8 @@ class Observer {
  public:
   virtual ~Observer() = default;
   virtual void run_started(std::size_t /*cached*/, std::size_t /*to_run*/) {}
+  /// Comes with run_started: what the run has to do, one entry a task of the plan; both outlive the run.
+  virtual void run_planned(const plan::Plan&, const std::vector<TaskStatus>&) {}
   virtual void task_started(const plan::TaskSpec&, const TaskStarted&) {}
   /// The child has found a state to go on from; comes after task_started.
   virtual void task_resumed(const plan::TaskSpec&, const Resumption&) {}

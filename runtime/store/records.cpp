@@ -1,10 +1,8 @@
 #include "runtime/store/records.h"
 
 #include <fmt/format.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <thread>
@@ -13,6 +11,7 @@
 #include "runtime/foundation/errors.h"
 #include "runtime/store/clock.h"
 #include "runtime/store/durable_file.h"
+#include "runtime/store/file_system.h"
 #include "runtime/store/key_column.h"
 #include "runtime/store/sqlite_database.h"
 #include "runtime/store/utf8.h"
@@ -87,17 +86,7 @@ DROP TABLE inline_result; DROP TABLE result; DROP TABLE artifact; DROP TABLE att
 DROP TABLE task_in; DROP TABLE task; DROP TABLE run;
 )sql";
 
-// WAL needs memory shared between the processes that use the file, which no network file system gives.
-bool on_network(const std::filesystem::path& file) {
-  constexpr std::array<unsigned, 5> kNetworks = {0x6969 /* nfs */, 0xff534d42 /* cifs */, 0xfe534d42 /* smb2 */,
-                                                 0x0bd00bd0 /* lustre */, 0x47504653 /* gpfs */};
-  struct statfs status{};
-  if (::statfs(file.parent_path().c_str(), &status) != 0) return false;
-  for (const unsigned kind : kNetworks) {
-    if (static_cast<unsigned>(status.f_type) == kind) return true;
-  }
-  return false;
-}
+bool on_network(const std::filesystem::path& file) { return file_system_of(file).network; }
 
 void set_journal(Database& database) {
   if (on_network(database.file())) {

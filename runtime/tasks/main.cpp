@@ -1,6 +1,7 @@
 // bgw-task: the program that speaks tensors. `bgw` starts it, once for each heavy task.
 //   bgw-task exec work/<key>/task.json     run a task and publish its result
 //   bgw-task energy REQUEST.json           energy and forces of one structure, answered as JSON
+//   bgw-task about                         what a task has to work with, as JSON; `bgw doctor` asks
 #include <fmt/format.h>
 
 #include <exception>
@@ -10,6 +11,7 @@
 
 #include "runtime/engine/child.h"
 #include "runtime/foundation/errors.h"
+#include "runtime/tasks/about.h"
 #include "runtime/tasks/energy_request.h"
 #include "runtime/tasks/tasks.h"
 #include "runtime/tasks/torch_process.h"
@@ -39,13 +41,18 @@ int answer_energy(const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string command = argc == 3 ? argv[1] : "";
-  if (command != "exec" && command != "energy") {
+  const std::string command = argc > 1 ? argv[1] : "";
+  const int words = command == "about" ? 2 : command == "exec" || command == "energy" ? 3 : 0;
+  if (argc != words) {
     fmt::print(stderr, "bgw-task runs the heavy tasks of bgw, which starts it; see `bgw --help`\n");
     return kUsage;
   }
   try {
     bgw::tasks::set_up_torch();
+    if (command == "about") {
+      fmt::print("{}\n", bgw::schema::to_json(bgw::tasks::about()));
+      return 0;
+    }
     if (command == "energy") return answer_energy(argv[2]);
     return bgw::engine::exec_task(argv[2], bgw::tasks::registry(), {"cpu", {{"torch", bgw::tasks::torch_version()}}});
   } catch (const std::exception& error) {

@@ -1,55 +1,20 @@
 // The commands as a user calls them: the built program, a fake in the place of bgw-task.
-#include <sys/wait.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
-#include "compiler/schema/value.h"
-#include "tests/support/catch.h"
-#include "tests/support/scratch_directory.h"
+#include "tests/support/desk.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 using bgw::schema::parse_json;
 using bgw::schema::Value;
-
-struct Answer {
-  int exit_code = -1;
-  std::string out, err;
-};
-
-std::string text_of(const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  std::ostringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
-
-// A folder with the quickstart in it, in which commands are called.
-class Desk {
- public:
-  Desk() { fs::copy_file(fs::path(BGW_SOURCE_DIR) / "workflows" / "quickstart.bgw", folder_ / "ice.bgw"); }
-
-  Answer bgw(const std::string& arguments, const std::string& environment = "") const {
-    const std::string command = "cd '" + folder_.string() + "' && env BGW_TASK='" BGW_FAKE_PHYSICS "' " + environment +
-                                " '" BGW_PROGRAM "' " + arguments + " >out.txt 2>err.txt </dev/null";
-    const int status = std::system(command.c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(folder_ / "out.txt"), text_of(folder_ / "err.txt")};
-  }
-  const fs::path& folder() const { return folder_; }
-
- private:
-  bgw::test::ScratchDirectory scratch_;
-  fs::path folder_ = scratch_.path();
-};
-
-bool has(const std::string& text, const std::string& part) {
-  INFO(text);
-  return text.find(part) != std::string::npos;
-}
+using bgw::test::Answer;
+using bgw::test::Desk;
+using bgw::test::has;
+using bgw::test::text_of;
 
 Value last_line(const std::string& text) {
   const std::size_t end = text.find_last_not_of('\n');

@@ -181,9 +181,9 @@ TEST_CASE("the remaining path of a task counts the longest chain behind it", "[e
 
 TEST_CASE("the fields in which two pre-images differ are told in the words of the program", "[engine][explain]") {
   const std::string before =
-      R"({"arguments":{"stages":[{"name":"main","steps":60,"rate":0.02}],"flow":{"call":"affine"}},"base":")" + std::string(64, 'a') + R"("})";
+      R"({"arguments":{"stages":[{"name":"main","steps":60,"rate":0.02}],"flow":{"call":"affine"}},"inputs":{"base":")" + std::string(64, 'a') + R"("}})";
   const std::string after =
-      R"({"arguments":{"stages":[{"name":"main","steps":600,"rate":0.02}],"flow":{"call":"mode_split"},"seed":2},"base":")" + std::string(64, 'b') + R"("})";
+      R"({"arguments":{"stages":[{"name":"main","steps":600,"rate":0.02}],"flow":{"call":"mode_split"},"seed":2},"inputs":{"base":")" + std::string(64, 'b') + R"("}})";
   CHECK(engine::differing_fields(before, after) ==
         std::vector<std::string>{"flow affine -> mode_split", "seed none -> 2", "stage main.steps 60 -> 600"});
   CHECK(engine::differing_fields(before, before).empty());
@@ -250,7 +250,7 @@ TEST_CASE("what depends on a failed task is blocked and its siblings go on", "[e
   CHECK(diary.has("blocked last by bad"));
   CHECK(diary.failures["bad"].cause == "nan");
   CHECK(diary.failures["bad"].message == "energy is not finite at step 3");
-  CHECK(diary.failures["bad"].last_log_lines.at(0) == "about to fail by nan");
+  CHECK(diary.failures["bad"].last_log_lines.at(1) == "about to fail by nan");  // below the line that begins the attempt
   CHECK(engine::explain(toy.plan, {bad}, cache)[bad].reason == "failed (nan)");
 }
 

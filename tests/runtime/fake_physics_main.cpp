@@ -4,6 +4,7 @@
 //                                     BGW_FAKE_STEPS=n makes a task n steps of BGW_FAKE_STEP_MS (20) ms long, each of
 //                                     which shows in the result
 //   fake_physics attempts CACHE       the history of a cache: state, kind and key of each attempt, a line each
+//   fake_physics about                BGW_FAKE_BLAS=file and BGW_FAKE_GFLOPS=rate are what it says of matrix products
 //   fake_physics energy REQUEST.json  energy = 1 eV an atom, force = the atom's position in eV/angstrom
 #include <fmt/format.h>
 
@@ -119,9 +120,23 @@ int answer_energy(const std::string& path) {
   return 0;
 }
 
+int answer_about() {
+  const char* blas = std::getenv("BGW_FAKE_BLAS");
+  const char* rate = std::getenv("BGW_FAKE_GFLOPS");
+  const char* threads = std::getenv("OMP_NUM_THREADS");
+  fmt::print("{}\n", schema::to_json(schema::Map{{"torch", "1.13.0"},
+                                                 {"parallel", "OpenMP"},
+                                                 {"threads", threads ? std::atoi(threads) : 1},
+                                                 {"blas", blas ? blas : "/usr/lib/openblas/libblas.so.3"},
+                                                 {"matrix_gflops", rate ? std::atof(rate) : 40.0},
+                                                 {"cuda_devices", 0}}));
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "about") return answer_about();
   if (argc == 3 && std::string_view(argv[1]) == "energy") return answer_energy(argv[2]);
   if (argc == 3 && std::string_view(argv[1]) == "attempts") return list_attempts(argv[2]);
   if (argc != 3 || std::string_view(argv[1]) != "exec") return 2;
