@@ -417,10 +417,21 @@ TEST_CASE("a task whose walltime is over and that does not listen is killed afte
   Diary diary;
   engine::RunOptions options = options_with();
   options.grace = 0.3;
-  options.silence = 0.2;
   CHECK(run_all(toy, cache, diary, options).exit_code == 4);
   CHECK(diary.failures["deaf"].cause == "timeout");
-  CHECK(diary.silent == std::vector<std::string>{"deaf"});
+}
+
+TEST_CASE("a task without progress is said to be silent and left alone", "[engine]") {
+  const test::ScratchDirectory scratch;
+  test::ToyPlan toy;
+  toy.add("quiet", "stubborn", {{"sleep_ms", 2000}});
+  toy.add("lively", "count", {{"steps", 3}});
+  store::Cache cache = store::Cache::open(scratch.path());
+  Diary diary;
+  engine::RunOptions options = options_with();
+  options.silence = 0.2;
+  CHECK(run_all(toy, cache, diary, options).exit_code == 0);
+  CHECK(std::count(diary.silent.begin(), diary.silent.end(), "quiet") >= 1);
 }
 
 TEST_CASE("a task that waits for its next attempt holds up nothing, and ends with the run", "[engine][retry]") {
