@@ -12,7 +12,7 @@
 
 #include "compiler/schema/value.h"
 #include "tests/support/catch.h"
-#include "tests/support/scratch_directory.h"
+#include "tests/support/desk.h"
 
 namespace {
 
@@ -20,48 +20,21 @@ namespace fs = std::filesystem;
 using bgw::schema::parse_json;
 using bgw::schema::Value;
 
-struct Answer {
-  int exit_code = -1;
-  std::string out, err;
-};
+using bgw::test::Answer;
+using bgw::test::has;
+using bgw::test::text_of;
 
-std::string text_of(const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  std::ostringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
-
-// A folder with the quickstart and its results in it.
-class Household {
+// A desk with the results of the quickstart on it.
+class Household : public bgw::test::Desk {
  public:
-  Household() {
-    fs::copy_file(fs::path(BGW_SOURCE_DIR) / "workflows" / "quickstart.bgw", folder_ / "ice.bgw");
-    REQUIRE(bgw("run ice.bgw -q").exit_code == 0);
-  }
-  Answer bgw(const std::string& arguments) const {
-    const std::string command = "cd '" + folder_.string() + "' && env BGW_TASK='" BGW_FAKE_PHYSICS "' '" BGW_PROGRAM "' " + arguments +
-                                " >out.txt 2>err.txt </dev/null";
-    const int status = std::system(command.c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(folder_ / "out.txt"), text_of(folder_ / "err.txt")};
-  }
+  Household() { REQUIRE(bgw("run ice.bgw -q").exit_code == 0); }
   Value json(const std::string& arguments) const { return parse_json(bgw(arguments + " --json").out); }
   // The object of a task.
   fs::path object(const std::string& name) const {
     const std::string key = json("show ice.bgw '" + name + "'").at("key").as_string();
-    return folder_ / ".bgw" / "objects" / key.substr(0, 2) / key;
+    return folder() / ".bgw" / "objects" / key.substr(0, 2) / key;
   }
-  const fs::path& folder() const { return folder_; }
-
- private:
-  bgw::test::ScratchDirectory scratch_;
-  fs::path folder_ = scratch_.path();
 };
-
-bool has(const std::string& text, const std::string& part) {
-  INFO(text);
-  return text.find(part) != std::string::npos;
-}
 
 void flip_byte(const fs::path& file) {
   std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
@@ -185,9 +158,7 @@ TEST_CASE("gc shows what nobody needs and why it keeps the rest, and removes onl
 TEST_CASE("gc takes nothing away from a run that is on, and a query looks at it without waiting", "[commands][cache][query]") {
   const Household house;
   // Other steps, another training and what follows from it: a few seconds of fake work, read from results that are there.
-  const std::string run = "cd '" + house.folder().string() + "' && { env BGW_TASK='" BGW_FAKE_PHYSICS "' BGW_FAKE_STEPS=25 '" BGW_PROGRAM
-                          "' run ice.bgw -q -p steps=70 >run.txt 2>&1 </dev/null; echo $? >run.tmp; mv run.tmp run.rc; } &";
-  REQUIRE(std::system(run.c_str()) == 0);
+  house.start("run", "run ice.bgw -q -p steps=70", "BGW_FAKE_STEPS=25");
   const auto ended = [&] { return fs::exists(house.folder() / "run.rc"); };
   int looks = 0;
   for (int patience = 600; patience > 0 && !ended(); --patience) {
