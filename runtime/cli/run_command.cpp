@@ -10,6 +10,7 @@
 #include "runtime/cli/result_view.h"
 #include "runtime/cli/run_session.h"
 #include "runtime/cli/saved_plan.h"
+#include "runtime/cli/terminal.h"
 #include "runtime/engine/executor.h"
 #include "runtime/report/number_format.h"
 
