@@ -130,10 +130,10 @@ fi
 cat << 'END'
 
 A task inside bgw is a row: ninja has no such thing and starts a process for each edge. Where nothing is to do, `bgw run` has
-compiled the program, hashed what every task is made of, read every object and compared its checksum, and printed all
-results; ninja has compared times of files. A task as a process costs bgw a claim, two rows of history, an object of four
-files that are made durable before it appears, and its index in the database; ninja gets the object from the same task
-program, which makes it durable, and adds nothing.
+compiled the program, hashed what every task is made of, looked at every object, read anew those that were written to since
+their checksums were last compared, and printed results; ninja has compared times of files. A task as a process costs bgw a
+claim, two rows of history, an object of four files that are made durable before it appears, and its index in the database;
+ninja gets the object from the same task program, which makes it durable, and adds nothing.
 END
 processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
 memory=$(awk '/^MemTotal:/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)
