@@ -1,12 +1,15 @@
 #!/bin/sh
-# Programs for the measurements of benchmarks/language.sh, written to stdout. All of them check clean.
+# Programs for the measurements of benchmarks/language.sh and engine.sh, written to stdout. All of them check clean.
 #
 #   generate.sh study LINES         hand-written style: sections of some 80 lines, each a crystal with its model, samples,
 #                                   chains, estimates, table and figures, until there are at least LINES lines
 #   generate.sh grid CONDITIONS DENSITIES
 #                                   five families of tasks over two axes: 5 * CONDITIONS * DENSITIES tasks
+#   generate.sh tables OBJECTS TABLES
+#                                   a family of OBJECTS tasks that run as processes, and TABLES tasks that run inside bgw,
+#                                   each of which reads one of them
 set -u
-usage='usage: generate.sh study LINES | grid CONDITIONS DENSITIES'
+usage='usage: generate.sh study LINES | grid CONDITIONS DENSITIES | tables OBJECTS TABLES'
 
 study() {
   awk -v lines="$1" '
@@ -151,8 +154,32 @@ target default = [F]
 END
 }
 
+tables() {
+  cat << END
+bgw 1
+## A crystal at many temperatures.
+axis condition : int = 1 .. $1
+
+potential mw { style = stillinger_weber; epsilon = 6.189 kcal/mol; sigma = 2.3925 angstrom; lambda = 23.15 }
+lattice ice  { kind = diamond_cubic; atoms = 64; density = 0.0335 /angstrom^3 }
+system water { potential = mw; lattice = ice; mass = 18.015 g/mol }
+ensemble nvt[c in condition] { kind = nvt; temperature = 100 K + c * 0.01 K }
+base phonons[c in condition] { kind = scha; system = water; ensemble = nvt[c] }
+
+END
+  awk -v objects="$1" -v tables="$2" 'BEGIN {
+    for (k = 1; k <= tables; ++k) {
+      printf "table t_%d { column x { value = phonons[%d].bound + %d } }\n", k, 1 + (k - 1) % objects, k
+    }
+    printf "target default = [phonons"
+    for (k = 1; k <= tables; ++k) printf ", t_%d", k
+    print "]"
+  }'
+}
+
 case ${1:-} in
   study) study "${2:?$usage}" ;;
   grid) grid "${2:?$usage}" "${3:?$usage}" ;;
+  tables) tables "${2:?$usage}" "${3:?$usage}" ;;
   *) echo "$usage" >&2; exit 2 ;;
 esac

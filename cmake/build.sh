@@ -16,7 +16,7 @@ release_is_current() {
   [ -x "$release_program" ] && [ -f "$release_stamp" ] || return 1
   read -r built_with < "$release_stamp"
   [ "$built_with" = "prefix:${CMAKE_PREFIX_PATH:-}" ] || return 1
-  [ -z "$(find compiler runtime grammar std docs/diagnostics cmake CMakeLists.txt CMakePresets.json -type f -newer "$release_stamp" -print -quit)" ]
+  [ -z "$(find compiler runtime grammar std docs/diagnostics docs/schemas cmake CMakeLists.txt CMakePresets.json -type f -newer "$release_stamp" -print -quit)" ]
 }
 
 # A heavy file takes up to 1.5 GB to compile: fewer jobs than cores where memory is short.

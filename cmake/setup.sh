@@ -31,6 +31,7 @@ libkainjow-mustache-dev      the template of the report page
 libssl-dev                   SHA-256
 gnuplot-nox                  draws the figures
 catch2                       the tests
+python3-jsonschema           the test of what --json prints
 '
 # For developers. Without them the tests that fuzz are skipped.
 fuzzing_packages='

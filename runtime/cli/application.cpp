@@ -11,6 +11,7 @@
 #include "runtime/cli/commands.h"
 #include "runtime/cli/completion.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/terminal.h"
 #include "runtime/cli/upkeep_commands.h"
 #include "runtime/foundation/errors.h"
@@ -28,6 +29,11 @@ A program describes a crystal and the ways to its free energy; see docs/commands
 Exit codes: 0 done, 1 a bug of ours, 2 wrong use, 3 the program is wrong, 4 a task failed or there is no result yet,
 5 an expectation does not hold, 6 the machine or the cache, 7 refused, 10 there is work (plan --detailed-exitcode, fmt --check),
 130 and 143 interrupted.)";
+
+// Asked of the bare words: a command line that cannot be read is answered in JSON, too.
+bool wants_json(const std::vector<std::string>& arguments) {
+  return std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
+}
 
 // Every command is a subcommand with its own options; the one that was chosen is left in `chosen`.
 class Application {
@@ -60,6 +66,7 @@ class Application {
     add_query();
     add_explain();
     add_doc();
+    add_schema();
     add_completion();
   }
 
@@ -71,7 +78,8 @@ class Application {
     } catch (const CLI::Success& asked_for_help) {
       return app_.exit(asked_for_help);
     } catch (const CLI::ParseError& error) {
-      app_.exit(error);
+      app_.exit(error);  // tells it
+      if (wants_json(arguments)) put_failure(kWrongUse, error.what(), {});
       return kWrongUse;
     }
     return chosen_();
@@ -328,6 +336,12 @@ class Application {
     command->add_flag("--json", doc_options_.json, "for machines: JSON on stdout");
     command->callback([this] { chosen_ = [this] { return doc(doc_options_); }; });
   }
+  void add_schema() {
+    CLI::App* command = app_.add_subcommand("schema", "The form of what a command prints with --json, as JSON Schema");
+    command->add_option("COMMAND", schema_options_.command, "for instance run, or cache verify; without it all are listed");
+    command->add_flag("--json", schema_options_.json, "for machines: JSON on stdout");
+    command->callback([this] { chosen_ = [this] { return print_schema(schema_options_); }; });
+  }
   void add_completion() {
     CLI::App* command = app_.add_subcommand("completion", "A script that completes commands and names in a shell");
     command->add_option("SHELL", shell_, "bash, zsh or fish")
@@ -375,6 +389,7 @@ class Application {
   DoctorOptions doctor_options_;
   ExplainOptions explain_options_;
   DocOptions doc_options_;
+  SchemaOptions schema_options_;
   std::string shell_;
   std::string typed_line_;
   std::vector<std::string> typed_words_;
@@ -383,6 +398,13 @@ class Application {
 int tell(int exit_code, const std::string& message) {
   if (!message.empty()) put(stderr, fmt::format("{} {}\n", painted("bgw:", Colour::red, stderr), message));
   return exit_code;
+}
+
+// On stderr for people, and for who asked for JSON on stdout too.
+int end_with(const std::vector<std::string>& arguments, int exit_code, const std::string& message,
+             const schema::Value& diagnostics = {}) {
+  if (wants_json(arguments)) put_failure(exit_code, message, diagnostics);
+  return tell(exit_code, message);
 }
 
 // Results that did not reach their file or pipe are no results, whatever the command made of them. One that was ended by
@@ -397,17 +419,17 @@ int run_command(const std::vector<std::string>& arguments) {
   try {
     return Application().run(arguments);
   } catch (const CommandFailure& failure) {
-    return tell(failure.exit_code, failure.what());
+    return end_with(arguments, failure.exit_code, failure.what(), failure.diagnostics);
   } catch (const InputError& error) {
-    return tell(kWrongProgram, error.what());
+    return end_with(arguments, kWrongProgram, error.what());
   } catch (const StoreError& error) {
-    return tell(kEnvironment, error.what());
+    return end_with(arguments, kEnvironment, error.what());
   } catch (const NumericalError& error) {
-    return tell(kTaskFailed, error.what());
+    return end_with(arguments, kTaskFailed, error.what());
   } catch (const std::system_error& error) {  // of files, or of a stream that cannot be written
-    return tell(kEnvironment, error.what());
+    return end_with(arguments, kEnvironment, error.what());
   } catch (const std::exception& error) {
-    return tell(kBug, fmt::format("internal error, please report it: {}", error.what()));
+    return end_with(arguments, kBug, fmt::format("internal error, please report it: {}", error.what()));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/upkeep_commands.h"
 #include "runtime/report/number_format.h"
 #include "runtime/store/durable_file.h"
@@ -124,7 +125,7 @@ int cache_verify(const CacheVerifyOptions& options) {
     Map map = to_map(found);
     map["holds"] = holds;
     if (repairs) map["repairs"] = to_map(*repairs);
-    fmt::print("{}\n", schema::to_json(map));
+    put_document(map);
   } else {
     print_inspection(found);
     if (repairs) print_repairs(*repairs);
@@ -137,9 +138,7 @@ int cache_verify(const CacheVerifyOptions& options) {
 int cache_rebuild(const ProgramOptions& options) {
   const upkeep::Rebuilt rebuilt = upkeep::rebuild(layout_of(options));
   if (options.json) {
-    fmt::print("{}\n", schema::to_json(Map{{"objects", static_cast<std::int64_t>(rebuilt.objects)},
-                                           {"damaged", static_cast<std::int64_t>(rebuilt.damaged)},
-                                           {"old_database", rebuilt.old_database ? schema::Value(rebuilt.old_database->string()) : schema::Value()}}));
+    put_document(Map{{"objects", static_cast<std::int64_t>(rebuilt.objects)}, {"damaged", static_cast<std::int64_t>(rebuilt.damaged)}, {"old_database", rebuilt.old_database ? schema::Value(rebuilt.old_database->string()) : schema::Value()}});
     return kDone;
   }
   if (rebuilt.old_database) fmt::print("the old database was unusable ({}) and lies in {}\n", rebuilt.cause, rebuilt.old_database->string());

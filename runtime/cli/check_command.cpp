@@ -8,6 +8,7 @@
 #include "compiler/syntax/print_ast.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/machine_warnings.h"
 #include "runtime/cli/not_yet_run.h"
 #include "runtime/cli/terminal.h"
@@ -68,7 +69,7 @@ int check(const CheckOptions& options) {
   for (const Emitter& emitter : kEmitters) {
     if (options.emit == emitter.form) return emitter.emit(options);
   }
-  const LoadedProgram loaded = load_program(options, options.json);
+  const LoadedProgram loaded = load_program(options, !options.json);
   const plan::Plan& plan = loaded.program.plan;
   const Wanted wanted = find_wanted(loaded.program, {});
   const std::size_t wanted_tasks = with_inputs(plan, wanted.tasks).size();
@@ -89,7 +90,7 @@ int check(const CheckOptions& options) {
                           {"warnings", static_cast<std::int64_t>(warnings)},
                           {"machine_warnings", schema::List(machine.begin(), machine.end())},
                           {"milliseconds", loaded.milliseconds}};
-    fmt::print("{}\n", schema::to_json(map));
+    put_document(map);
     return kDone;
   }
   print_machine_warnings(machine);

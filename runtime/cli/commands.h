@@ -129,4 +129,13 @@ struct DocOptions {
 };
 int doc(const DocOptions& options);
 
+struct SchemaOptions {
+  std::vector<std::string> command;  // its words; none lists all
+  bool json = false;
+};
+/// `bgw schema`: the published form of what a command prints with --json.
+int print_schema(const SchemaOptions& options);
+/// "cache-verify", "check", …
+std::vector<std::string> schema_names();
+
 }  // namespace bgw::cli

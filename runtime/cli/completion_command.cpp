@@ -9,6 +9,7 @@
 #include "compiler/source/read_source.h"
 #include "compiler/syntax/parse.h"
 #include "runtime/catalog/builtin_catalog.h"
+#include "runtime/cli/commands.h"
 #include "runtime/cli/completion.h"
 #include "runtime/cli/failure.h"
 
@@ -208,6 +209,7 @@ Candidates candidates_for(const std::string& place, const std::string& program) 
   if (place == "SYSTEM") return {system_candidates(program), ""};
   if (place == "TOPIC") return {topics(), ""};
   if (place == "ID") return {diagnostic_ids(), ""};
+  if (place == "COMMAND") return {schema_names(), ""};
   if (place == "SHELL") return {{"bash", "zsh", "fish"}, ""};
   if (place == "--param") return {param_candidates(program), ""};
   if (place == "--params") return {{}, ".toml"};

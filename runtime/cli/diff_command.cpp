@@ -7,6 +7,7 @@
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/known_tasks.h"
 #include "runtime/report/number_format.h"
 #include "runtime/report/program_units.h"
@@ -142,7 +143,7 @@ int diff_tasks(KnownTasks& tasks, const std::string& first, const std::string& s
   const KnownTask b = tasks.get(tasks.one(second));
   const engine::Comparison comparison = engine::compare(a.preimage, b.preimage);
   if (json)
-    fmt::print("{}\n", schema::to_json(to_value(a, b, comparison, tasks)));
+    put_document(to_value(a, b, comparison, tasks));
   else
     print_text(a, b, comparison, tasks);
   return kDone;
@@ -215,7 +216,7 @@ int diff_programs(const DiffOptions& options, const std::string& first, const st
   KnownTasks tasks_b(&b.program, cache_b);
   const ProgramDifference difference = compare_programs(a.program, b.program, tasks_a, tasks_b);
   if (options.json)
-    fmt::print("{}\n", schema::to_json(to_value(difference)));
+    put_document(to_value(difference));
   else
     print_text(difference);
   return kDone;

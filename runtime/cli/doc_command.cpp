@@ -8,6 +8,7 @@
 #include "runtime/cli/commands.h"
 #include "runtime/cli/editor_syntax.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/schema_doc.h"
 #include "runtime/cli/terminal.h"
 #include "runtime/report/text_table.h"
@@ -224,7 +225,7 @@ Value find_builtin(const std::string& name) {
 }
 
 int print_json(const Value& value) {
-  fmt::print("{}\n", schema::to_json(value));
+  put_document(value);
   return kDone;
 }
 

@@ -7,6 +7,7 @@
 #include "runtime/cli/cache_findings.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/machine_findings.h"
 #include "runtime/cli/machine_warnings.h"
 #include "runtime/cli/terminal.h"
@@ -158,7 +159,7 @@ void print_json(const Findings& findings, Verdict worst, const std::optional<Pro
     for (const auto& [name, kind] : needs->kinds) kinds.push_back(to_value(name, kind));
     map.insert_or_assign("kinds", std::move(kinds));
   }
-  fmt::print("{}\n", schema::to_json(map));
+  put_document(map);
 }
 
 void append(Findings& findings, const Findings& more) { findings.insert(findings.end(), more.begin(), more.end()); }

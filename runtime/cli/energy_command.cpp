@@ -4,6 +4,7 @@
 #include "runtime/cli/commands.h"
 #include "runtime/cli/extxyz.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/task_program.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/store/durable_file.h"
@@ -124,7 +125,7 @@ int energy(const EnergyOptions& options) {
     map.insert_or_assign("forces", forces);
   }
   if (options.json) {
-    fmt::print("{}\n", schema::to_json(map));
+    put_document(map);
     return kDone;
   }
   fmt::print("energy {:.15g} {}\n", value, scale.energy_unit);

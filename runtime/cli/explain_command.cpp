@@ -8,6 +8,7 @@
 #include "runtime/cli/commands.h"
 #include "runtime/cli/diagnostic_pages.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/terminal.h"
 
 namespace bgw::cli {
@@ -66,7 +67,7 @@ int list_all(bool json) {
     else
       fmt::print("{}  {}\n", title.id, title.title);
   }
-  if (json) fmt::print("{}\n", schema::to_json(list));
+  if (json) put_document(list);
   return kDone;
 }
 
@@ -89,7 +90,7 @@ int explain(const ExplainOptions& options) {
   if (options.id.empty()) return list_all(options.json);
   const Title& title = find_title(options.id);
   if (options.json) {
-    fmt::print("{}\n", schema::to_json(as_json(title)));
+    put_document(as_json(title));
     return kDone;
   }
   for (const DiagnosticPage& page : diagnostic_pages()) {

@@ -3,6 +3,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "compiler/schema/value.h"
+
 namespace bgw::cli {
 
 // Exit codes of every command.
@@ -20,6 +22,7 @@ inline constexpr int kThereIsWork = 10;  // of `plan --detailed-exitcode`
 struct CommandFailure : std::runtime_error {
   CommandFailure(int code, const std::string& text) : std::runtime_error(text), exit_code(code) {}
   int exit_code;
+  schema::Value diagnostics;  // of a wrong program, as a list; for --json
 };
 
 }  // namespace bgw::cli

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/upkeep_commands.h"
 #include "runtime/report/number_format.h"
 #include "runtime/report/text_table.h"
@@ -114,7 +115,7 @@ int collect_garbage(const GarbageOptions& options) {
   const bool there = store::is_there(layout.database()) || store::is_there(layout.objects());
   if (there) tidying = options.apply ? upkeep::remove_garbage(layout, rules) : upkeep::find_garbage(layout, rules);
   if (options.json) {
-    fmt::print("{}\n", schema::to_json(to_map(tidying, options.apply)));
+    put_document(to_map(tidying, options.apply));
   } else if (there) {
     print(tidying, options);
   } else {

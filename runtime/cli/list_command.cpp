@@ -6,6 +6,7 @@
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 
 namespace bgw::cli {
 namespace {
@@ -42,8 +43,7 @@ void print_counts(const std::vector<const NamedInstance*>& picked, bool json) {
   if (json) {
     schema::Map map;
     for (const auto& [noun, count] : counts) map.insert_or_assign(noun, count);
-    fmt::print("{}\n", schema::to_json(schema::Map{{"count", static_cast<std::int64_t>(picked.size())},
-                                                   {"kinds", std::move(map)}}));
+    put_document(schema::Map{{"count", static_cast<std::int64_t>(picked.size())}, {"kinds", std::move(map)}});
     return;
   }
   std::vector<std::string> parts;
@@ -69,7 +69,7 @@ int list(const ListOptions& options) {
     else
       fmt::print("{}.{}\n", instance->noun, instance->name);
   }
-  if (options.json) fmt::print("{}\n", schema::to_json(names));
+  if (options.json) put_document(names);
   return kDone;
 }
 

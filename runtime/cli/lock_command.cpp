@@ -2,6 +2,7 @@
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/lock_file.h"
 #include "runtime/cli/output_file.h"
 
@@ -27,7 +28,7 @@ int check_lock(const Value& locked, const Value& now, const std::filesystem::pat
     schema::List list;
     for (const Drift& one : found)
       list.push_back(Map{{"what", one.what}, {"name", one.name}, {"locked", one.locked}, {"now", one.now}});
-    fmt::print("{}\n", schema::to_json(Map{{"lock", file.string()}, {"holds", found.empty()}, {"drift", std::move(list)}}));
+    put_document(Map{{"lock", file.string()}, {"holds", found.empty()}, {"drift", std::move(list)}});
   } else {
     for (const Drift& one : found) fmt::print("{}\n", to_text(one));
     fmt::print("{}: {}\n", file.string(), found.empty() ? "holds" : counted(found.size(), "difference"));
@@ -47,11 +48,7 @@ int lock(const LockOptions& options) {
   const std::size_t params = now.at("params").as_map().size(), files = 1 + now.at("imports").as_map().size();
   const std::size_t tasks = tasks_in(now), targets = now.at("targets").as_map().size();
   if (options.json) {
-    fmt::print("{}\n", schema::to_json(Map{{"lock", file.string()},
-                                           {"params", static_cast<std::int64_t>(params)},
-                                           {"files", static_cast<std::int64_t>(files)},
-                                           {"tasks", static_cast<std::int64_t>(tasks)},
-                                           {"targets", static_cast<std::int64_t>(targets)}}));
+    put_document(Map{{"lock", file.string()}, {"params", static_cast<std::int64_t>(params)}, {"files", static_cast<std::int64_t>(files)}, {"tasks", static_cast<std::int64_t>(tasks)}, {"targets", static_cast<std::int64_t>(targets)}});
   } else {
     fmt::print("{}: {}, {}, {} in {}\n", file.string(), counted(params, "param"), counted(files, "file"), counted(tasks, "task"),
                counted(targets, "target"));

@@ -4,6 +4,7 @@
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/engine/task_look.h"
 #include "runtime/report/number_format.h"
 #include "runtime/report/text_table.h"
@@ -98,7 +99,7 @@ int log(const LogOptions& options) {
     list.push_back(std::move(map));
   }
   if (options.json)
-    fmt::print("{}\n", schema::to_json(list));
+    put_document(list);
   else if (table.rows.empty())
     fmt::print("no run of {} yet\n", options.program);
   else

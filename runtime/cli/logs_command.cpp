@@ -9,6 +9,7 @@
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/run_board.h"
 #include "runtime/cli/terminal.h"
 #include "runtime/engine/attempt_file.h"
@@ -132,14 +133,14 @@ int print_once(std::vector<Watched>& tasks, const LogsOptions& options) {
     first = false;
     for (const std::string& line : lines) fmt::print("{}\n", line);
   }
-  if (options.json) fmt::print("{}\n", schema::to_json(list.size() == 1 ? list.front() : schema::Value(list)));
+  if (options.json) put_document(list.size() == 1 ? list.front() : schema::Value(list));
   return kDone;
 }
 
 // ---- as it grows -----------------------------------------------------------------------------------------------------
 
 void tell(const Watched& watched, const std::vector<std::string>& lines, std::size_t width, bool json) {
-  if (json) return put(stdout, schema::to_json(to_value(watched, lines)) + "\n");
+  if (json) return put(stdout, document_line(to_value(watched, lines)));
   std::string text;
   for (const std::string& line : lines) {
     const std::string blanks(width - std::min(width, report::width_of(watched.spec->name)), ' ');

@@ -4,6 +4,7 @@
 
 #include "compiler/source/diagnostic.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/upkeep_commands.h"
 #include "runtime/report/number_format.h"
 #include "runtime/report/text_table.h"
@@ -51,7 +52,7 @@ int pin(const PinOptions& options) {
   store::Index(cache.layout().database()).pin(label, keys);
   const auto results = static_cast<std::int64_t>(keys.size());
   if (options.json) {
-    fmt::print("{}\n", schema::to_json(Map{{"label", label}, {"results", results}, {"missing", missing}}));
+    put_document(Map{{"label", label}, {"results", results}, {"missing", missing}});
   } else {
     fmt::print("pinned `{}`: {} results, inputs included{}\n", label, results,
                missing == 0 ? "" : fmt::format("; {} of them are not made yet", missing));
@@ -68,7 +69,7 @@ int unpin(const PinOptions& options) {
                                                     meant.empty() ? "; `bgw pins` lists them" : fmt::format(", did you mean `{}`?", meant)));
   }
   if (options.json) {
-    fmt::print("{}\n", schema::to_json(Map{{"label", options.label}}));
+    put_document(Map{{"label", options.label}});
   } else {
     fmt::print("`{}` protects nothing any more; `bgw gc` may remove what it did\n", options.label);
   }
@@ -103,7 +104,7 @@ int pins(const ProgramOptions& options) {
                        {"bytes", static_cast<std::int64_t>(size)}});
   }
   if (options.json) {
-    fmt::print("{}\n", schema::to_json(list));
+    put_document(list);
   } else if (pins.empty()) {
     fmt::print("nothing is pinned; `bgw pin PROGRAM NAME` keeps a result and what it was made from\n");
   } else {

@@ -2,6 +2,7 @@
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/lock_file.h"
 #include "runtime/cli/machine_warnings.h"
 #include "runtime/cli/plan_view.h"
@@ -12,7 +13,7 @@ namespace {
 
 void print(const PlanView& view, const PlanOptions& options) {
   if (options.json) {
-    fmt::print("{}\n", schema::to_json(to_map(view)));
+    put_document(to_map(view));
     return;
   }
   fmt::print("{}", plan_text(view));

@@ -53,12 +53,8 @@ semantics::Overrides overrides_of(const GivenParams& given) {
   return overrides;
 }
 
-void tell(const source::DiagnosticSink& sink, const source::SourceMap& text, bool json) {
+void tell(const source::DiagnosticSink& sink, const source::SourceMap& text) {
   const std::vector<source::Diagnostic> diagnostics = sink.sorted();
-  if (json) {
-    fmt::print("{{\"ok\":{},\"diagnostics\":{}}}\n", !sink.has_errors(), source::render_json(diagnostics, text));
-    return;
-  }
   if (!diagnostics.empty())
     put(stderr, source::render(diagnostics, text, {.colour = colour_on(stderr), .errors = sink.error_count()}));
 }
@@ -93,7 +89,7 @@ source::SourceMap read_program(const std::string& path) {
   throw CommandFailure(failure.unreadable ? kWrongUse : kWrongProgram, failure.message);
 }
 
-LoadedProgram load_program(const ProgramOptions& options, bool json_diagnostics) {
+LoadedProgram load_program(const ProgramOptions& options, bool speaks) {
   const auto begin = std::chrono::steady_clock::now();
   source::SourceMap text = read_program(options.program);
   const semantics::Overrides overrides = overrides_of(given_params(options, text));
@@ -101,10 +97,12 @@ LoadedProgram load_program(const ProgramOptions& options, bool json_diagnostics)
   std::optional<lowering::Program> program = lowering::compile(text, catalog::builtin_catalog(), overrides, sink);
   const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - begin;
   if (!program || sink.has_errors()) {
-    tell(sink, text, json_diagnostics);
-    throw CommandFailure(kWrongProgram, "");
+    if (speaks) tell(sink, text);
+    CommandFailure failure(kWrongProgram, "");
+    failure.diagnostics = schema::parse_json(source::render_json(sink.sorted(), text));
+    throw failure;
   }
-  if (!json_diagnostics) tell(sink, text, false);
+  if (speaks) tell(sink, text);
   static auto* kept = new std::deque<lowering::Program>;
   kept->push_back(*std::move(program));
   return {kept->back(), sink.warning_count(), elapsed.count(), schema::parse_json(source::render_json(sink.sorted(), text))};

@@ -31,9 +31,10 @@ struct LoadedProgram {
 /// @throws CommandFailure with exit code 2 for a file that cannot be read, 3 for one that is no text
 source::SourceMap read_program(const std::string& path);
 
-/// Reads and compiles; warnings and errors go to stderr, with `json` as a list to stdout.
+/// Reads and compiles.
+/// @param speaks  warnings and errors go to stderr; without it they are in what is returned or thrown, alone
 /// @throws CommandFailure with exit code 2 for a file that cannot be read, 3 for a program that is wrong
-LoadedProgram load_program(const ProgramOptions& options, bool json_diagnostics = false);
+LoadedProgram load_program(const ProgramOptions& options, bool speaks = true);
 
 /// Where the results of the program lie.
 std::filesystem::path cache_directory(const ProgramOptions& options);

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/result_view.h"
 #include "runtime/cli/run_tally.h"
 #include "runtime/cli/terminal.h"
@@ -373,13 +374,12 @@ class Json : public engine::Observer {
     return {{"pid", owner.pid}, {"host", owner.host}, {"since", owner.since}, {"seconds", owner.seconds}};
   }
   static void tell(const char* event, Map map, const TaskSpec* spec = nullptr) {
-    map.insert_or_assign("schema", 1);
     map.insert_or_assign("event", event);
     if (spec) {
       map.insert_or_assign("task", spec->name);
       map.insert_or_assign("key", spec->key.hex());
     }
-    put(stdout, schema::to_json(map) + "\n");
+    put(stdout, document_line(map));
   }
 };
 

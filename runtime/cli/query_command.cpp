@@ -5,6 +5,7 @@
 #include <set>
 
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/upkeep_commands.h"
 #include "runtime/report/text_table.h"
 #include "runtime/store/durable_file.h"
@@ -51,7 +52,7 @@ void print_json(const store::QueryAnswer& answer) {
     for (std::size_t column = 0; column < row.size(); ++column) map[answer.columns[column]] = row[column];
     list.push_back(std::move(map));
   }
-  fmt::print("{}\n", schema::to_json(list));
+  put_document(list);
 }
 
 void print_table(const store::QueryAnswer& answer) {

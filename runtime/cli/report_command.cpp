@@ -5,6 +5,7 @@
 #include "compiler/source/read_source.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/output_file.h"
 #include "runtime/report/page.h"
 
@@ -37,8 +38,7 @@ int report(const ReportOptions& options) {
   const std::filesystem::path path = page_path(options);
   write_output(path, page);
   if (options.json)
-    fmt::print("{}\n", schema::to_json(
-                           schema::Map{{"page", path.string()}, {"bytes", static_cast<std::int64_t>(page.size())}}));
+    put_document( schema::Map{{"page", path.string()}, {"bytes", static_cast<std::int64_t>(page.size())}});
   else
     fmt::print("{}\n", path.string());
   return kDone;

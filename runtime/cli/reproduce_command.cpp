@@ -12,6 +12,7 @@
 #include "runtime/cli/commands.h"
 #include "runtime/cli/comparison.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/lock_file.h"
 #include "runtime/cli/progress_display.h"
 #include "runtime/cli/run_session.h"
@@ -173,7 +174,7 @@ void print(const Comparison& comparison, const plan::Plan& plan, const Reproduce
             {"missing", static_cast<std::int64_t>(comparison.count(Verdict::missing))},
             {"exit_code", comparison.exit_code()}};
     if (!kept.empty()) map["kept"] = kept;
-    fmt::print("{}\n", schema::to_json(map));
+    put_document(map);
     return;
   }
   fmt::print("{}cached: {}\nagain:  {}\n{}", table_of(comparison.numbers), comparison.cached_by, comparison.again_by,

@@ -5,6 +5,7 @@
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/lock_file.h"
 #include "runtime/cli/progress_display.h"
 #include "runtime/cli/result_view.h"
@@ -90,13 +91,12 @@ void print_json_summary(const lowering::Program& program, const Wanted& wanted, 
                                       {Outcome::stopped, "stopped"}}) {
     counts.insert_or_assign(word, static_cast<std::int64_t>(summary.count(outcome)));
   }
-  const Map map{{"schema", 1},
-                {"event", "run_finished"},
+  const Map map{{"event", "run_finished"},
                 {"exit_code", exit_code},
                 {"tasks", std::move(counts)},
                 {"results", std::move(results)},
                 {"checks", std::move(checks)}};
-  put(stdout, schema::to_json(map) + "\n");
+  put(stdout, document_line(map));
 }
 
 // A run goes by the command line, or by a saved plan as long as that holds.

@@ -4,6 +4,7 @@
 #include "compiler/source/diagnostic.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/result_view.h"
 #include "runtime/cli/saved_plan.h"
 #include "runtime/report/number_format.h"
@@ -117,7 +118,7 @@ int show_plan(const ShowOptions& options) {
     throw CommandFailure(kWrongUse, fmt::format("{} is a saved plan and is shown whole; name the program to show {}", options.program, options.name));
   const SavedPlan saved = read_saved_plan(options.program);
   if (options.json)
-    fmt::print("{}\n", schema::to_json(to_map(saved.view)));
+    put_document(to_map(saved.view));
   else
     fmt::print("{}{}", saved.heading(), plan_text(saved.view));
   return kDone;
@@ -155,7 +156,7 @@ int show(const ShowOptions& options) {
     shown.push_back(std::move(map));
   }
   if (options.json)
-    fmt::print("{}\n", shown.size() == 1 ? schema::to_json(shown.front()) : schema::to_json(shown));
+    put_document(shown.size() == 1 ? shown.front() : Value(shown));
   else
     fmt::print("{}", checks_text(outcomes));
   return kDone;

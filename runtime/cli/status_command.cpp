@@ -9,6 +9,7 @@
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/run_board.h"
 #include "runtime/cli/terminal.h"
 #include "runtime/engine/program_identity.h"
@@ -218,7 +219,7 @@ Value to_value(const Status& status, const std::string& program) {
 }
 
 void show(const Status& status, const StatusOptions& options, bool again) {
-  if (options.json) return put(stdout, schema::to_json(to_value(status, options.program)) + "\n");
+  if (options.json) return put(stdout, document_line(to_value(status, options.program)));
   // The screen is cleared and written in one piece: it does not flicker.
   const bool clears = options.watch && is_terminal(stdout);
   put(stdout, (clears ? "\033[H\033[J" : again ? "\n" : "") + text_of(status, options.program));

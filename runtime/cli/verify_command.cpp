@@ -6,6 +6,7 @@
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/result_view.h"
 #include "runtime/store/cache.h"
 
@@ -62,12 +63,7 @@ int verify(const VerifyOptions& options) {
   if (options.json) {
     schema::List checks;
     for (const CheckOutcome& outcome : outcomes) checks.push_back(to_value(outcome));
-    fmt::print("{}\n", schema::to_json(schema::Map{{"program", plan.program},
-                                                   {"checks", std::move(checks)},
-                                                   {"hold", counts.hold},
-                                                   {"fail", counts.fail},
-                                                   {"missing", counts.missing},
-                                                   {"exit_code", counts.exit_code()}}));
+    put_document(schema::Map{{"program", plan.program}, {"checks", std::move(checks)}, {"hold", counts.hold}, {"fail", counts.fail}, {"missing", counts.missing}, {"exit_code", counts.exit_code()}});
   } else {
     fmt::print("{}{}", checks_text(outcomes), summary(counts, options));
   }

@@ -6,6 +6,7 @@
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
+#include "runtime/cli/json_output.h"
 #include "runtime/cli/known_tasks.h"
 #include "runtime/engine/explain.h"
 #include "runtime/engine/program_identity.h"
@@ -250,7 +251,7 @@ int why(const WhyOptions& options) {
     else
       print_text(explanation, tasks);
   }
-  if (options.json) fmt::print("{}\n", schema::to_json(list.size() == 1 ? list.front() : schema::Value(list)));
+  if (options.json) put_document(list.size() == 1 ? list.front() : schema::Value(list));
   return kDone;
 }
 
