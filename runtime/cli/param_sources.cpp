@@ -7,12 +7,17 @@
 #include <cmath>
 #include <cstdlib>
 #include <optional>
+#include <string_view>
 
 #include "compiler/source/read_source.h"
 #include "runtime/cli/failure.h"
 
+extern char** environ;
+
 namespace bgw::cli {
 namespace {
+
+constexpr std::string_view kVariablePrefix = "BGW_P_";
 
 std::string place_in(const std::string& path, const toml::source_position& position) {
   return fmt::format("{}:{}:{}", path, position.line, position.column);
@@ -98,10 +103,17 @@ GivenParams params_of_file(const std::string& path) {
   return given;
 }
 
+bool environment_has_params() {
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    if (std::string_view(*entry).starts_with(kVariablePrefix)) return true;
+  }
+  return false;
+}
+
 GivenParams params_of_environment(const std::vector<std::string>& known) {
   GivenParams given;
   for (const std::string& name : known) {
-    const std::string variable = "BGW_P_" + name;
+    const std::string variable = std::string(kVariablePrefix) + name;
     const char* text = std::getenv(variable.c_str());
     if (text && *text) given[name] = {text, variable};
   }

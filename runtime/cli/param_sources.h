@@ -25,6 +25,8 @@ GivenParams params_of_command_line(const std::vector<std::string>& parameters);
 ///         list of params
 GivenParams params_of_file(const std::string& path);
 
+/// True when there is any `BGW_P_…` in the environment.
+bool environment_has_params();
 /// `BGW_P_T=250K` for the params that the program has: the environment serves many programs.
 GivenParams params_of_environment(const std::vector<std::string>& known);
 

@@ -38,7 +38,8 @@ GivenParams given_params(const ProgramOptions& options, const source::SourceMap&
   for (auto file = options.parameter_files.rbegin(); file != options.parameter_files.rend(); ++file) {
     given.merge(params_of_file(*file));
   }
-  if (options.environment) given.merge(params_of_environment(param_names(text)));
+  // To read the program for its names takes as long as half of checking it: only where something asks for it.
+  if (options.environment && environment_has_params()) given.merge(params_of_environment(param_names(text)));
   return given;
 }
 
