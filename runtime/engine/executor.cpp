@@ -244,7 +244,7 @@ std::int64_t record_plan(const plan::Plan& plan, const std::vector<TaskStatus>& 
   const std::int64_t run = records.begin_run({program_identity(plan), plan.program_sha256, options.command_line, plan.overridden, options.target});
   const std::vector<std::size_t> tasks = needed_tasks(statuses);
   std::vector<std::string> reasons;
-  for (const std::size_t task : tasks) reasons.push_back(statuses[task].cached ? "cached" : statuses[task].reason);
+  for (const std::size_t task : tasks) reasons.push_back(statuses[task].cached ? store::kCached : statuses[task].reason);
   records.plan_tasks(run, plan, tasks, reasons);
   return run;
 }

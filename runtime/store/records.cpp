@@ -239,15 +239,25 @@ void Records::plan_tasks(std::int64_t run, const plan::Plan& plan, const std::ve
                          const std::vector<std::string>& reasons) {
   const std::lock_guard guard(mutex_);
   Transaction transaction(*database_);
-  Statement insert(*database_, "INSERT OR REPLACE INTO t_planned VALUES (?, ?, ?, ?)");
+  struct Planned {
+    const std::string* name;
+    std::size_t task;  // of `indices`
+  };
+  std::vector<Planned> planned;
+  planned.reserve(indices.size());
   for (std::size_t i = 0; i < indices.size(); ++i) {
     const plan::TaskSpec& spec = plan.tasks.at(indices[i]);
-    put_task(*database_, spec);
-    std::vector<std::string> names = spec.also_named;
-    names.push_back(spec.name);
-    for (const std::string& name : names) {
-      insert.bind(1, run).bind(2, name).bind_blob(3, bytes_of(spec.key)).bind(4, reasons.at(i)).run();
-    }
+    // The result of an inline task stands on its task's row, which is there when the result is.
+    const bool known = spec.placement == plan::Placement::inline_ && reasons.at(i) == kCached;
+    if (!known) put_task(*database_, spec);
+    planned.push_back({&spec.name, i});
+    for (const std::string& name : spec.also_named) planned.push_back({&name, i});
+  }
+  // In the order of the table, whose pages are filled one after another then.
+  std::stable_sort(planned.begin(), planned.end(), [](const Planned& a, const Planned& b) { return *a.name < *b.name; });
+  Statement insert(*database_, "INSERT OR REPLACE INTO t_planned VALUES (?, ?, ?, ?)");
+  for (const auto& [name, i] : planned) {
+    insert.bind(1, run).bind(2, *name).bind_blob(3, bytes_of(plan.tasks[indices[i]].key)).bind(4, reasons[i]).run();
   }
   transaction.commit();
 }

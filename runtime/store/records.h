@@ -28,6 +28,9 @@ struct RunRecord {
   std::string target = {};     // "default", "F[64], rdf"
 };
 
+/// The reason of a planned task whose result is there.
+inline constexpr const char* kCached = "cached";
+
 /// What an attempt begins with.
 struct AttemptStart {
   int cpus = 1;
