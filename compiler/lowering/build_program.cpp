@@ -112,7 +112,7 @@ class Builder {
     spec.presentation = presentation_of(instance);
     spec.later = instance.traits.later;
     RoleWriter roles(spec.placement == plan::Placement::inline_, texts_);
-    spec.arguments = roles.rewrite(instance.arguments, "");
+    spec.arguments = roles.rewrite(instance.arguments);
     spec.inputs = inputs_of(roles);
     add_keys(spec);
     const auto [same, fresh] = task_of_key_.emplace(spec.key, program_.plan.tasks.size());
@@ -188,7 +188,7 @@ class Builder {
     check.name = instance.name;
     check.kind = instance.kind->noun;
     RoleWriter roles(true, texts_);
-    check.arguments = roles.rewrite(instance.arguments, "");
+    check.arguments = roles.rewrite(instance.arguments);
     check.inputs = inputs_of(roles);
     check_of_[place(instance)] = program_.plan.checks.size();
     program_.plan.checks.push_back(std::move(check));

@@ -1,6 +1,6 @@
 #include "compiler/lowering/role_writer.h"
 
-#include <algorithm>
+#include <string>
 #include <utility>
 
 namespace bgw::lowering {
@@ -10,37 +10,58 @@ using schema::List;
 using schema::Map;
 using schema::Value;
 
-std::string join(const std::string& path, const std::string& name) { return path.empty() ? name : path + "." + name; }
-
 bool names_task(const std::string& name, const Value& member) { return name == "task" && member.is_int(); }
 /// The indices of a row of a table, by names of the author's, of which one may be `task`.
 bool is_index(const std::string& name) { return name == "index"; }
 bool is_length(const std::string& name) { return name == "steps" || name == "count" || name == "produce"; }
 
-bool holds_task(const Value& value, const schema::JsonTexts& plain) {
-  if (value.identity() == nullptr || plain.count(value.identity())) return false;
-  if (value.is_list()) {
-    return std::any_of(value.as_list().begin(), value.as_list().end(), [&](const Value& item) { return holds_task(item, plain); });
-  }
-  const Map& map = value.as_map();
-  return std::any_of(map.begin(), map.end(), [&](const auto& member) { return names_task(member.first, member.second) || (!is_index(member.first) && holds_task(member.second, plain)); });
-}
 
 }  // namespace
 
-Value RoleWriter::rewrite(const Value& value, const std::string& path) {
-  if (!holds_task(value, plain_)) return value;
+Value RoleWriter::rewrite(const Value& value) {
+  std::string path;
+  std::optional<Value> changed = rewritten(value, path);
+  return changed ? *std::move(changed) : value;
+}
+
+std::optional<Value> RoleWriter::rewritten_at(const Value& value, const std::string& name, std::string& path) {
+  if (value.identity() == nullptr) return std::nullopt;  // a number or a word
+  const std::size_t length = path.size();
+  if (length > 0) path += '.';
+  path += name;
+  std::optional<Value> changed = rewritten(value, path);
+  path.resize(length);
+  return changed;
+}
+
+// In one pass: only what holds a task is copied, on the way back.
+std::optional<Value> RoleWriter::rewritten(const Value& value, std::string& path) {
+  if (value.identity() == nullptr || plain_.count(value.identity())) return std::nullopt;
   if (value.is_list()) {
-    List list;
-    for (std::size_t i = 0; i < value.as_list().size(); ++i) list.push_back(rewrite(value.as_list()[i], join(path, std::to_string(i))));
-    return list;
+    const List& items = value.as_list();
+    std::optional<List> changed;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      std::optional<Value> item = rewritten_at(items[i], std::to_string(i), path);
+      if (!item) continue;
+      if (!changed) changed = items;
+      (*changed)[i] = *std::move(item);
+    }
+    return changed ? std::optional<Value>(*std::move(changed)) : std::nullopt;
   }
-  Map map = value.as_map();
-  for (auto& [name, member] : map) {
-    if (names_task(name, member)) member = role_of(member.as_int(), path);
-    else if (member.identity() != nullptr && !is_index(name)) member = rewrite(member, join(path, name));
+  const Map& members = value.as_map();
+  std::optional<Map> changed;
+  const auto change = [&](const std::string& name, Value with) {
+    if (!changed) changed = members;
+    changed->insert_or_assign(name, std::move(with));
+  };
+  for (const auto& [name, member] : members) {
+    if (names_task(name, member)) {
+      change(name, role_of(member.as_int(), path));
+    } else if (!is_index(name)) {
+      if (std::optional<Value> inner = rewritten_at(member, name, path)) change(name, *std::move(inner));
+    }
   }
-  return map;
+  return changed ? std::optional<Value>(*std::move(changed)) : std::nullopt;
 }
 
 std::string RoleWriter::role_of(std::int64_t task, const std::string& path) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "compiler/schema/value.h"
@@ -16,10 +17,13 @@ class RoleWriter {
   /// @param plain  lists and maps known to hold no task: value blocks, which need not be searched for every task
   RoleWriter(bool one_role_a_task, const schema::JsonTexts& plain) : one_role_a_task_(one_role_a_task), plain_(plain) {}
 
-  schema::Value rewrite(const schema::Value& value, const std::string& path);
+  schema::Value rewrite(const schema::Value& value);
   const std::map<std::string, std::int64_t>& tasks() const { return tasks_; }  // role -> number of the instance
 
  private:
+  // nullopt where the value holds no task
+  std::optional<schema::Value> rewritten(const schema::Value& value, std::string& path);
+  std::optional<schema::Value> rewritten_at(const schema::Value& value, const std::string& name, std::string& path);
   std::string role_of(std::int64_t task, const std::string& path);
 
   bool one_role_a_task_;
