@@ -158,11 +158,11 @@ struct ProgramDifference {
 };
 
 ProgramDifference compare_programs(const lowering::Program& a, const lowering::Program& b, KnownTasks& tasks_a, KnownTasks& tasks_b) {
-  std::map<std::string, plan::Key> before;
-  for (const plan::TaskSpec& spec : a.plan.tasks) before.emplace(spec.name, spec.key);
+  std::map<std::pair<std::string, std::string>, plan::Key> before;  // blocks of two kinds may share a name
+  for (const plan::TaskSpec& spec : a.plan.tasks) before.emplace(std::pair{spec.name, spec.kind}, spec.key);
   ProgramDifference difference;
   for (const plan::TaskSpec& spec : b.plan.tasks) {
-    const auto found = before.find(spec.name);
+    const auto found = before.find({spec.name, spec.kind});
     if (found == before.end())
       difference.added.push_back(spec.name);
     else if (found->second == spec.key)
@@ -171,7 +171,7 @@ ProgramDifference compare_programs(const lowering::Program& a, const lowering::P
       difference.changed.emplace_back(tasks_a.get(found->second), tasks_b.get(spec.key));
     if (found != before.end()) before.erase(found);
   }
-  for (const auto& [name, key] : before) difference.removed.push_back(name);
+  for (const auto& [task, key] : before) difference.removed.push_back(task.first);
   return difference;
 }
 

@@ -57,11 +57,18 @@ std::optional<KnownTask> KnownTasks::find(const plan::Key& key) {
   }
   if (history_) {
     if (auto row = history_->kind_and_preimage(key))
-      return KnownTask{key, history_->name_of(key), row->first, row->second, presentation_of(cache_, key), std::nullopt};
+      return KnownTask{key, last_plan(key).value_or(store::LastPlan{}).name, row->first, row->second, presentation_of(cache_, key), std::nullopt};
   }
   if (const std::optional<store::Manifest> manifest = cache_.manifest(key))
     return KnownTask{key, manifest->name, manifest->kind, manifest->preimage, presentation_of(cache_, key), std::nullopt};
   return std::nullopt;
+}
+
+std::optional<store::LastPlan> KnownTasks::last_plan(const plan::Key& key) {
+  if (!history_) return std::nullopt;
+  if (!last_plans_) last_plans_ = history_->last_plans();
+  const auto found = last_plans_->find(key);
+  return found == last_plans_->end() ? std::nullopt : std::optional(found->second);
 }
 
 KnownTask KnownTasks::get(const plan::Key& key) {

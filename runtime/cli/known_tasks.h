@@ -32,6 +32,8 @@ class KnownTasks {
   KnownTasks(const lowering::Program* program, store::Cache& cache);
 
   std::optional<KnownTask> find(const plan::Key& key);
+  /// nullopt for a task that no run planned.
+  std::optional<store::LastPlan> last_plan(const plan::Key& key);
   /// @throws StoreError for a key of which nothing is known: its object is damaged, and no run planned it
   KnownTask get(const plan::Key& key);
   /// What a person means by a name of the program, by a key or by its first digits, four at least.
@@ -52,6 +54,7 @@ class KnownTasks {
   store::Cache& cache_;
   std::unique_ptr<store::RunHistory> history_;
   std::map<plan::Key, std::size_t> planned_;
+  std::optional<std::map<plan::Key, store::LastPlan>> last_plans_;  // all at once: the database has no order of keys for them
 };
 
 /// A field that differs, as the two programs would write it.

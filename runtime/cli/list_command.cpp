@@ -1,8 +1,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <map>
+#include <optional>
+#include <set>
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
@@ -22,13 +23,12 @@ std::vector<const NamedInstance*> pick(const lowering::Program& program, const s
   }
   const lowering::Found found = lowering::find_instances(program, pattern);
   if (!found.problem.empty()) throw CommandFailure(kWrongProgram, found.problem);
-  const auto has = [](const std::vector<std::size_t>& indices, std::optional<std::size_t> index) {
-    return index && std::find(indices.begin(), indices.end(), *index) != indices.end();
-  };
+  const std::set<std::size_t> tasks(found.tasks.begin(), found.tasks.end()), checks(found.checks.begin(), found.checks.end());
+  const std::set<std::string> values(found.values.begin(), found.values.end());
+  const auto has = [](const std::set<std::size_t>& indices, std::optional<std::size_t> index) { return index && indices.count(*index) != 0; };
   for (const NamedInstance& instance : program.instances) {
-    const bool value =
-        std::find(found.values.begin(), found.values.end(), instance.noun + "." + instance.name) != found.values.end();
-    if (has(found.tasks, instance.task) || has(found.checks, instance.check) || value) picked.push_back(&instance);
+    const bool value = values.count(instance.noun + "." + instance.name) != 0;
+    if (has(tasks, instance.task) || has(checks, instance.check) || value) picked.push_back(&instance);
   }
   return picked;
 }

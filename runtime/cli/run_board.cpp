@@ -148,7 +148,7 @@ Board board_of_run(const store::SeenRun& run, const std::vector<std::string>& na
   const Survey survey{cache, &history, run.id, board.life != engine::RunLife::ended};
   std::map<plan::Key, std::size_t> places;
   for (const store::SeenTask& seen : history.planned(run.id)) {
-    if (!wanted.empty() && wanted.count(seen.name) == 0) continue;
+    if (!wanted.empty() && wanted.count(seen.kind + "." + seen.name) == 0) continue;
     BoardTask task;
     task.key = seen.key;
     task.name = seen.name;

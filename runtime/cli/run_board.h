@@ -50,7 +50,7 @@ struct Board {
   std::size_t without_estimate = 0;   // tasks in no process of their own are not counted
 };
 
-/// @param names  only these; empty: all
+/// @param names  only these, with their kinds: "estimate.F[64]"; empty: all
 Board board_of_run(const store::SeenRun& run, const std::vector<std::string>& names, const store::Cache& cache, store::RunHistory& history);
 /// @param history  nullptr where there is no database
 Board board_of_plan(const plan::Plan& plan, const std::vector<std::size_t>& tasks, const store::Cache& cache, store::RunHistory* history);

@@ -39,8 +39,9 @@ struct Status {
 std::vector<std::string> names_of(const plan::Plan& plan, const std::vector<std::size_t>& tasks) {
   std::vector<std::string> names;
   for (const std::size_t task : tasks) {
-    names.push_back(plan.tasks[task].name);
-    names.insert(names.end(), plan.tasks[task].also_named.begin(), plan.tasks[task].also_named.end());
+    const plan::TaskSpec& spec = plan.tasks[task];
+    names.push_back(spec.kind + "." + spec.name);
+    for (const std::string& name : spec.also_named) names.push_back(spec.kind + "." + name);
   }
   return names;
 }

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <tuple>
 
@@ -8,6 +9,7 @@
 #include "runtime/cli/failure.h"
 #include "runtime/cli/json_output.h"
 #include "runtime/cli/known_tasks.h"
+#include "runtime/engine/compare.h"
 #include "runtime/engine/explain.h"
 #include "runtime/engine/program_identity.h"
 #include "runtime/report/number_format.h"
@@ -62,39 +64,67 @@ void add_status(Explanation& explanation, KnownTasks& tasks, const std::vector<e
 }
 
 // More in common is nearer; of equals the one with fewer changes, then the younger.
-bool is_nearer(const Comparison& a, const Comparison& b) {
-  const std::size_t same_a = a.same_fields + a.same_inputs;
-  const std::size_t same_b = b.same_fields + b.same_inputs;
-  return same_a != same_b ? same_a > same_b : a.fields.size() + a.inputs.size() < b.fields.size() + b.inputs.size();
+bool is_nearer(const engine::Likeness& a, const engine::Likeness& b) {
+  return a.same != b.same ? a.same > b.same : a.different < b.different;
 }
+
+// What was planned of a kind lately, read once for all members of a family that are asked about.
+class Neighbourhood {
+ public:
+  explicit Neighbourhood(KnownTasks& tasks) : tasks_(tasks) {}
+
+  std::optional<KnownTask> nearest(const KnownTask& task) {
+    const engine::Preimage preimage = engine::read_preimage(task.preimage);
+    const Neighbour* nearest = nullptr;
+    engine::Likeness best;
+    for (const Neighbour& other : of_kind(task.kind)) {
+      if (other.task.key == task.key) continue;
+      const engine::Likeness likeness = engine::likeness(other.preimage, preimage);
+      if (nearest && !is_nearer(likeness, best)) continue;
+      best = likeness;
+      nearest = &other;
+    }
+    return nearest ? std::optional(nearest->task) : std::nullopt;
+  }
+  KnownTasks& tasks() { return tasks_; }
+
+ private:
+  struct Neighbour {
+    KnownTask task;
+    engine::Preimage preimage;
+  };
+
+  const std::vector<Neighbour>& of_kind(const std::string& kind) {
+    constexpr int kLooked = 200;
+    const auto [known, is_new] = kinds_.try_emplace(kind);
+    if (!is_new) return known->second;
+    for (const plan::Key& key : tasks_.history()->recent_of_kind(kind, kLooked)) {
+      if (std::optional<KnownTask> task = tasks_.find(key)) known->second.push_back({*task, engine::read_preimage(task->preimage)});
+    }
+    return known->second;
+  }
+
+  KnownTasks& tasks_;
+  std::map<std::string, std::vector<Neighbour>> kinds_;
+};
 
 // Earlier under the same name, as a person thinks of "before"; else whatever of that kind shares most with it.
-std::optional<KnownTask> find_nearest(const KnownTask& task, KnownTasks& tasks) {
+std::optional<KnownTask> find_nearest(const KnownTask& task, Neighbourhood& neighbours) {
+  KnownTasks& tasks = neighbours.tasks();
   if (!tasks.history()) return std::nullopt;
   if (tasks.program() && task.task) {
-    const std::string program = engine::program_identity(tasks.program()->plan);
-    if (const auto earlier = tasks.cache().records().latest_other(program, task.name, task.key)) return tasks.find(earlier->key);
+    const plan::Plan& plan = tasks.program()->plan;
+    if (const auto earlier = tasks.cache().records().latest_other(engine::program_identity(plan), plan.tasks[*task.task])) return tasks.find(earlier->key);
   }
-  constexpr int kLooked = 200;
-  std::optional<KnownTask> nearest;
-  Comparison best;
-  for (const plan::Key& key : tasks.history()->recent_of_kind(task.kind, kLooked)) {
-    std::optional<KnownTask> other = key == task.key ? std::nullopt : tasks.find(key);
-    if (!other) continue;
-    Comparison comparison = engine::compare(other->preimage, task.preimage);
-    if (nearest && !is_nearer(comparison, best)) continue;
-    best = std::move(comparison);
-    nearest = std::move(other);
-  }
-  return nearest;
+  return neighbours.nearest(task);
 }
 
-void add_nearest(Explanation& explanation, KnownTasks& tasks) {
-  std::optional<KnownTask> other = find_nearest(explanation.task, tasks);
+void add_nearest(Explanation& explanation, Neighbourhood& neighbours) {
+  std::optional<KnownTask> other = find_nearest(explanation.task, neighbours);
   if (!other) return;
   Nearest nearest{*std::move(other), {}, 0, 0};
   nearest.comparison = engine::compare(nearest.task.preimage, explanation.task.preimage);
-  if (const auto planned = tasks.history()->last_planned(nearest.task.key)) std::tie(nearest.run, nearest.planned) = *planned;
+  if (const auto planned = neighbours.tasks().last_plan(nearest.task.key)) std::tie(nearest.run, nearest.planned) = std::pair{planned->run, planned->started};
   explanation.nearest = std::move(nearest);
 }
 
@@ -119,10 +149,11 @@ void add_maker(Explanation& explanation, KnownTasks& tasks) {
   if (const auto attempt = tasks.history()->successful_attempt(key)) explanation.made_in = attempt->run;
 }
 
-Explanation explain_key(const plan::Key& key, KnownTasks& tasks, const std::vector<engine::TaskStatus>& statuses) {
+Explanation explain_key(const plan::Key& key, Neighbourhood& neighbours, const std::vector<engine::TaskStatus>& statuses) {
+  KnownTasks& tasks = neighbours.tasks();
   Explanation explanation{tasks.get(key), "", "", std::nullopt, {}, std::nullopt, std::nullopt, 0};
   add_status(explanation, tasks, statuses);
-  add_nearest(explanation, tasks);
+  add_nearest(explanation, neighbours);
   if (explanation.nearest) {
     std::set<plan::Key> seen;
     collect_causes(explanation.nearest->comparison, tasks, seen, explanation.causes);
@@ -243,9 +274,10 @@ int why(const WhyOptions& options) {
     if (const std::optional<KnownTask> known = tasks.find(key); known && known->task) wanted.push_back(*known->task);
   }
   const std::vector<engine::TaskStatus> statuses = engine::explain(loaded.program.plan, wanted, cache);
+  Neighbourhood neighbours(tasks);
   schema::List list;
   for (const plan::Key& key : keys) {
-    const Explanation explanation = explain_key(key, tasks, statuses);
+    const Explanation explanation = explain_key(key, neighbours, statuses);
     if (options.json)
       list.push_back(to_value(explanation, tasks));
     else

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 namespace bgw::engine {
@@ -76,15 +77,39 @@ std::optional<plan::Key> key_at(const std::map<std::string, plan::Key>& inputs, 
   return found == inputs.end() ? std::nullopt : std::optional(found->second);
 }
 
+// Both in the order of their names, side by side.
+template <class Map>
+void count_likeness(const Map& one, const Map& other, Likeness& likeness) {
+  auto a = one.begin();
+  auto b = other.begin();
+  while (a != one.end() && b != other.end()) {
+    const int order = a->first.compare(b->first);
+    ++(order == 0 && a->second == b->second ? likeness.same : likeness.different);
+    if (order <= 0) ++a;
+    if (order >= 0) ++b;
+  }
+  likeness.different += static_cast<std::size_t>(std::distance(a, one.end()) + std::distance(b, other.end()));
+}
+
 }  // namespace
 
 Fields fields_of(const std::string& preimage) { return fields_in(schema::parse_json(preimage)); }
 
+Preimage read_preimage(const std::string& text) {
+  const Value preimage = schema::parse_json(text);
+  return {fields_in(preimage), inputs_in(preimage)};
+}
+
+Likeness likeness(const Preimage& one, const Preimage& other) {
+  Likeness likeness;
+  count_likeness(one.fields, other.fields, likeness);
+  count_likeness(one.inputs, other.inputs, likeness);
+  return likeness;
+}
+
 Comparison compare(const std::string& earlier_preimage, const std::string& preimage) {
-  const Value earlier = schema::parse_json(earlier_preimage);
-  const Value current = schema::parse_json(preimage);
-  const Fields before = fields_in(earlier);
-  const Fields now = fields_in(current);
+  const auto [before, inputs_before] = read_preimage(earlier_preimage);
+  const auto [now, inputs_now] = read_preimage(preimage);
   Comparison comparison;
   for (const std::string& place : names_of(before, now)) {
     const Value old_value = value_at(before, place);
@@ -94,8 +119,6 @@ Comparison compare(const std::string& earlier_preimage, const std::string& preim
     else
       comparison.fields.push_back({place, old_value, new_value});
   }
-  const auto inputs_before = inputs_in(earlier);
-  const auto inputs_now = inputs_in(current);
   for (const std::string& role : names_of(inputs_before, inputs_now)) {
     const std::optional<plan::Key> old_key = key_at(inputs_before, role);
     const std::optional<plan::Key> new_key = key_at(inputs_now, role);

@@ -36,6 +36,20 @@ struct Comparison {
   bool equal() const { return fields.empty() && inputs.empty(); }
 };
 
+/// A pre-image that was read.
+struct Preimage {
+  Fields fields;
+  std::map<std::string, plan::Key> inputs;
+};
+/// @throws std::runtime_error for a text that is no JSON
+Preimage read_preimage(const std::string& text);
+
+/// How many fields and inputs two pre-images have in common, and how many not: quicker than to name them.
+struct Likeness {
+  std::size_t same = 0, different = 0;
+};
+Likeness likeness(const Preimage& one, const Preimage& other);
+
 /// @throws std::runtime_error for a text that is no JSON
 Comparison compare(const std::string& earlier_preimage, const std::string& preimage);
 

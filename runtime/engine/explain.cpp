@@ -100,7 +100,7 @@ void explain_task(Survey& survey, std::size_t task, TaskStatus& status) {
     status.reason = upstream_reason(survey, spec);
     return;
   }
-  const std::optional<store::EarlierTask> earlier = records.latest_other(survey.program, spec.name, spec.key);
+  const std::optional<store::EarlierTask> earlier = records.latest_other(survey.program, spec);
   if (earlier) status.changes = differing_fields(earlier->preimage, plan::preimage(spec));
   if (survey.states[task] == store::ObjectState::damaged) return;
   if (const std::optional<std::string> reason = reason_from_attempts(survey, spec)) {

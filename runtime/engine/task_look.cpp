@@ -26,8 +26,6 @@ namespace fs = std::filesystem;
 
 constexpr double kMicrosecond = 1e-6;
 
-bool process_lives(int pid) { return pid > 0 && (::kill(pid, 0) == 0 || errno == EPERM); }
-
 // What a process can be asked about from here; true where that cannot be known.
 bool may_live(int pid, const std::string& host) { return host != store::host_name() || process_lives(pid); }
 
@@ -55,13 +53,19 @@ std::int64_t boot_seconds() {
   return 0;
 }
 
-// When a process was started, in seconds since 1970; 0 when it is not known. Exact to two seconds.
-std::int64_t start_of_process(int pid) {
+// What the system tells of a process behind its name, which may hold blanks and brackets: its state comes first.
+std::string state_and_more(int pid) {
   std::ifstream file(fmt::format("/proc/{}/stat", pid));
   const std::string text((std::istreambuf_iterator<char>(file)), {});
-  const std::size_t name_end = text.rfind(')');  // the name may hold blanks and brackets
-  if (name_end == std::string::npos) return 0;
-  std::istringstream rest(text.substr(name_end + 1));
+  const std::size_t name_end = text.rfind(')');
+  return name_end == std::string::npos || name_end + 2 > text.size() ? "" : text.substr(name_end + 2);
+}
+
+// When a process was started, in seconds since 1970; 0 when it is not known. Exact to two seconds.
+std::int64_t start_of_process(int pid) {
+  const std::string text = state_and_more(pid);
+  if (text.empty()) return 0;
+  std::istringstream rest(text);
   std::string field;
   constexpr int kFieldsToStart = 20;  // proc(5): starttime is number 22, the name is number 2
   for (int i = 0; i < kFieldsToStart; ++i) rest >> field;
@@ -72,6 +76,12 @@ std::int64_t start_of_process(int pid) {
 }
 
 }  // namespace
+
+bool process_lives(int pid) {
+  if (pid <= 0 || (::kill(pid, 0) != 0 && errno != EPERM)) return false;
+  const std::string state = state_and_more(pid);
+  return !state.starts_with('Z') && !state.starts_with('X');
+}
 
 bool TaskLook::stands_still() const {
   constexpr double kLong = 180;  // seconds

@@ -25,6 +25,9 @@ struct TaskLook {
 };
 TaskLook look_at_task(const std::filesystem::path& work);
 
+/// Whether a process of this machine lives; one that ended and that nobody has waited for yet does not.
+bool process_lives(int pid);
+
 /// Whether the process of a run still lives.
 enum class RunLife {
   ended,      // in an orderly way, or it was killed

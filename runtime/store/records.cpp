@@ -23,6 +23,7 @@ constexpr std::int64_t kApplication = 0x62677731;  // "bgw1"
 
 // Schema 1 had the tables under the names that are views now, fewer columns, and no checks, pins and objects. The tables
 // are named t_…: the names without it belong to the views that people query (docs/database.md).
+// Blocks of two kinds may share a name: it alone is no key.
 // No CHECK(json_valid(..)): SQLite calls it unsafe where the schema is not trusted.
 constexpr const char* kTables = R"sql(
 CREATE TABLE t_run (
@@ -38,7 +39,7 @@ CREATE TABLE t_task_in (
   PRIMARY KEY(key, role)) STRICT, WITHOUT ROWID;
 CREATE TABLE t_planned (
   run INTEGER NOT NULL REFERENCES t_run(id), name TEXT NOT NULL, key BLOB NOT NULL REFERENCES t_task(key),
-  reason TEXT NOT NULL, PRIMARY KEY(run, name)) STRICT, WITHOUT ROWID;
+  reason TEXT NOT NULL, PRIMARY KEY(run, name, key)) STRICT, WITHOUT ROWID;
 CREATE TABLE t_attempt (
   id INTEGER PRIMARY KEY, key BLOB NOT NULL REFERENCES t_task(key), run INTEGER REFERENCES t_run(id),
   state TEXT NOT NULL CHECK(state IN ('submitting', 'queued', 'running', 'checkpointed', 'done', 'failed', 'lost', 'cancelled')),
@@ -60,7 +61,7 @@ CREATE TABLE t_inline_result (
   run INTEGER REFERENCES t_run(id), seconds REAL) STRICT, WITHOUT ROWID;
 CREATE TABLE t_check (
   run INTEGER NOT NULL REFERENCES t_run(id), name TEXT NOT NULL, kind TEXT NOT NULL, holds INTEGER NOT NULL,
-  detail TEXT NOT NULL, PRIMARY KEY(run, name)) STRICT, WITHOUT ROWID;
+  detail TEXT NOT NULL, PRIMARY KEY(run, name, kind)) STRICT, WITHOUT ROWID;
 CREATE TABLE t_pin (
   label TEXT NOT NULL, key BLOB NOT NULL CHECK(length(key) = 32), since INTEGER NOT NULL,
   PRIMARY KEY(label, key)) STRICT, WITHOUT ROWID;
@@ -423,13 +424,13 @@ void Records::put_rows(std::optional<std::int64_t> run, const std::vector<Inline
   transaction.commit();
 }
 
-std::optional<EarlierTask> Records::latest_other(const std::string& program, const std::string& name, const plan::Key& key) {
+std::optional<EarlierTask> Records::latest_other(const std::string& program, const plan::TaskSpec& spec) {
   const std::lock_guard guard(mutex_);
   Statement query(*database_,
                   "SELECT p.key, t.preimage, r.started FROM t_planned p JOIN t_run r ON r.id = p.run "
-                  "JOIN t_task t ON t.key = p.key WHERE p.name = ? AND r.program = ? AND p.key != ? "
+                  "JOIN t_task t ON t.key = p.key WHERE p.name = ? AND r.program = ? AND p.key != ? AND t.kind = ? "
                   "ORDER BY p.run DESC LIMIT 1");
-  query.bind(1, name).bind(2, program).bind_blob(3, bytes_of(key));
+  query.bind(1, spec.name).bind(2, program).bind_blob(3, bytes_of(spec.key)).bind(4, spec.kind);
   if (!query.step()) return std::nullopt;
   return EarlierTask{key_from(query.blob(0)), query.text(1), query.integer(2)};
 }

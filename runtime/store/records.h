@@ -121,7 +121,7 @@ class Records {
   void put_rows(std::optional<std::int64_t> run, const std::vector<InlineResult>& results);
 
   /// What was planned last under this name by the same program with another key.
-  std::optional<EarlierTask> latest_other(const std::string& program, const std::string& name, const plan::Key& key);
+  std::optional<EarlierTask> latest_other(const std::string& program, const plan::TaskSpec& spec);
   /// Mean seconds of the last finished attempts of a kind; nullopt without history.
   std::optional<double> typical_seconds(const std::string& kind);
 

@@ -72,10 +72,12 @@ std::optional<std::pair<std::string, std::string>> RunHistory::kind_and_preimage
   return std::pair{query.text(0), query.text(1)};
 }
 
-std::string RunHistory::name_of(const plan::Key& key) {
-  Statement query(database_, "SELECT name FROM t_planned WHERE key = ? ORDER BY run DESC LIMIT 1");
-  query.bind_blob(1, bytes_of(key));
-  return query.step() ? query.text(0) : "";
+std::map<plan::Key, LastPlan> RunHistory::last_plans() {
+  Statement query(database_,
+                  "SELECT p.key, p.name, max(p.run), r.started FROM t_planned p JOIN t_run r ON r.id = p.run GROUP BY p.key");
+  std::map<plan::Key, LastPlan> plans;  // the name of the row with the max
+  while (query.step()) plans.emplace(key_from(query.blob(0)), LastPlan{query.text(1), query.integer(2), query.integer(3)});
+  return plans;
 }
 
 std::vector<plan::Key> RunHistory::inputs_of(const plan::Key& key) {
@@ -96,14 +98,6 @@ std::vector<plan::Key> RunHistory::recent_of_kind(const std::string& kind, int a
                   "GROUP BY t.key ORDER BY max(p.run) DESC LIMIT ?");
   query.bind(1, std::string_view(kind)).bind(2, std::int64_t{at_most});
   return keys_from(query);
-}
-
-std::optional<std::pair<std::int64_t, std::int64_t>> RunHistory::last_planned(const plan::Key& key) {
-  Statement query(database_,
-                  "SELECT r.id, r.started FROM t_planned p JOIN t_run r ON r.id = p.run WHERE p.key = ? ORDER BY r.id DESC LIMIT 1");
-  query.bind_blob(1, bytes_of(key));
-  if (!query.step()) return std::nullopt;
-  return std::pair{query.integer(0), query.integer(1)};
 }
 
 std::optional<SeenAttempt> RunHistory::newest_attempt(const plan::Key& key) {

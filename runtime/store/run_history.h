@@ -33,6 +33,13 @@ struct SeenTask {
   bool was_cached = false;   // when the run began
 };
 
+/// When a task was planned last.
+struct LastPlan {
+  std::string name;          // one of those it had
+  std::int64_t run = 0;
+  std::int64_t started = 0;  // of that run; UTC, microseconds
+};
+
 /// An attempt as those see it who look at it; the newest of a key.
 struct SeenAttempt {
   std::int64_t run = 0;
@@ -59,15 +66,13 @@ class RunHistory {
   std::vector<SeenTask> planned(std::int64_t run);
 
   std::optional<std::pair<std::string, std::string>> kind_and_preimage(const plan::Key& key);
-  /// The name under which the key was planned last, "" when it never was.
-  std::string name_of(const plan::Key& key);
+  /// Of every key that was planned the last time.
+  std::map<plan::Key, LastPlan> last_plans();
   std::vector<plan::Key> inputs_of(const plan::Key& key);
   /// Keys that begin with these digits, at most so many.
   std::vector<plan::Key> with_prefix(const std::string& digits, int at_most);
   /// Keys of a kind, those planned last first.
   std::vector<plan::Key> recent_of_kind(const std::string& kind, int at_most);
-  /// When and by which run the key was planned last.
-  std::optional<std::pair<std::int64_t, std::int64_t>> last_planned(const plan::Key& key);
 
   std::optional<SeenAttempt> newest_attempt(const plan::Key& key);
   /// The attempt that made the result.

@@ -4,12 +4,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <csignal>
 #include <optional>
 #include <set>
 
 #include "runtime/engine/claim.h"
+#include "runtime/engine/task_look.h"
 #include "runtime/store/clock.h"
 #include "runtime/store/durable_file.h"
 #include "runtime/store/index.h"
@@ -49,7 +48,7 @@ std::int64_t last_change(const fs::path& folder) {
 bool may_be_alive(const store::KnownRun& run) {
   if (run.ended) return false;
   if (run.host != store::host_name()) return true;
-  return run.boot == store::boot_id() && run.pid > 0 && (::kill(run.pid, 0) == 0 || errno == EPERM);
+  return run.boot == store::boot_id() && engine::process_lives(run.pid);
 }
 
 std::string age_text(std::int64_t microseconds) {

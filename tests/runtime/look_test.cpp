@@ -1,4 +1,6 @@
 // What those see who look at work that goes on, and what they make of keys.
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -141,6 +143,15 @@ TEST_CASE("a task that told nothing for long stands still, unless it tells seldo
   CHECK_FALSE(look.stands_still());
 }
 
+TEST_CASE("likeness counts what a comparison names", "[compare]") {
+  for (const std::string& other : {std::string(kOne), with(kOne, "\"steps\":60", "\"steps\":70"), with(kOne, "\"width\":3", "\"bins\":3"), with(kOne, "1111", "2222")}) {
+    const engine::Comparison comparison = engine::compare(kOne, other);
+    const engine::Likeness likeness = engine::likeness(engine::read_preimage(kOne), engine::read_preimage(other));
+    CHECK(likeness.same == comparison.same_fields + comparison.same_inputs);
+    CHECK(likeness.different == comparison.fields.size() + comparison.inputs.size());
+  }
+}
+
 TEST_CASE("a run lives while its process does, on this start of this machine", "[look]") {
   store::SeenRun run;
   run.pid = static_cast<int>(::getpid());
@@ -163,6 +174,19 @@ TEST_CASE("a run lives while its process does, on this start of this machine", "
   other = run;
   other.pid = 0;  // of a database in which pids were not kept
   CHECK(engine::life_of(other) == engine::RunLife::ended);
+}
+
+TEST_CASE("a process that ended and that nobody waited for does not live", "[look]") {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  siginfo_t ended{};
+  REQUIRE(::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT) == 0);
+  REQUIRE(::kill(child, 0) == 0);
+  CHECK_FALSE(engine::process_lives(child));
+  ::waitpid(child, nullptr, 0);
+  CHECK(engine::process_lives(static_cast<int>(::getpid())));
+  CHECK(engine::process_lives(1));
+  CHECK_FALSE(engine::process_lives(0));
 }
 
 TEST_CASE("the history answers what was planned, tried and made", "[history]") {
@@ -193,7 +217,7 @@ TEST_CASE("the history answers what was planned, tried and made", "[history]") {
   CHECK(planned[0].was_cached);
   CHECK_FALSE(planned[1].was_cached);
   CHECK(history.inputs_of(toy.plan.tasks[1].key) == std::vector<plan::Key>{key});
-  CHECK(history.name_of(key) == "first");
+  CHECK(history.last_plans().at(key).name == "first");
   CHECK(history.with_prefix(key.hex().substr(0, 5), 9) == std::vector<plan::Key>{key});
   CHECK(history.recent_of_kind("number", 9) == std::vector<plan::Key>{key});
   CHECK(history.newest_attempt(key)->cpus == 2);

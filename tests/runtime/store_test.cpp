@@ -343,9 +343,9 @@ TEST_CASE("rows of inline tasks, attempts and earlier keys are remembered", "[st
   CHECK(cache.records().last_attempt(before.plan.tasks[0].key)->state == "done");
   CHECK(cache.records().typical_seconds("count") == 2.5);
   CHECK_FALSE(cache.records().typical_seconds("table").has_value());
-  CHECK(cache.records().latest_other("/p.bgw", "a", after.plan.tasks[0].key)->key == before.plan.tasks[0].key);
-  CHECK_FALSE(cache.records().latest_other("/p.bgw", "a", before.plan.tasks[0].key).has_value());
-  CHECK_FALSE(cache.records().latest_other("/other.bgw", "a", after.plan.tasks[0].key).has_value());
+  CHECK(cache.records().latest_other("/p.bgw", after.plan.tasks[0])->key == before.plan.tasks[0].key);
+  CHECK_FALSE(cache.records().latest_other("/p.bgw", before.plan.tasks[0]).has_value());
+  CHECK_FALSE(cache.records().latest_other("/other.bgw", after.plan.tasks[0]).has_value());
 }
 
 TEST_CASE("a database of schema 1 keeps all its rows, and a copy as it was stays beside it", "[store]") {
