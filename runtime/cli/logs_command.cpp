@@ -43,17 +43,23 @@ class GrowingLog {
       begun_.clear();
     }
     if (last && !begun_.empty()) lines.push_back(store::valid_utf8(std::exchange(begun_, "")));
+    if (last) close();
     return lines;
   }
   /// Whether there is one, read or not.
   bool found() {
     open();
-    return file_.is_open();
+    return file_.is_open() || read_;
   }
 
  private:
+  // A family may have more logs than a process may have open files.
+  void close() {
+    read_ = true;
+    file_.close();
+  }
   void open() {
-    if (file_.is_open()) return;
+    if (file_.is_open() || read_) return;
     for (const std::filesystem::path& place : {layout_.work(key_) / "log.txt", layout_.object(key_) / "log.txt"}) {
       file_.open(place, std::ios::binary);
       if (file_.is_open()) return;
@@ -64,6 +70,7 @@ class GrowingLog {
   plan::Key key_;
   std::ifstream file_;
   std::string begun_;  // a line without its end
+  bool read_ = false;  // to its end
 };
 
 struct Watched {

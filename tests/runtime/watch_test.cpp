@@ -179,6 +179,23 @@ TEST_CASE("logs of a family have headers, of one task none, and what has no log 
   CHECK(has(followed.out, "draws[64]  | --- attempt begins "));
 }
 
+TEST_CASE("a family may have more logs than a process may have open files", "[logs]") {
+  const Desk desk;
+  std::ofstream(desk.folder() / "ice.bgw", std::ios::app) << "\ntarget processes = [phonons, bg, draws, ref, F]\n";
+  REQUIRE(desk.bgw("run ice.bgw processes --quiet").exit_code == 0);
+  bool all = false;
+  for (int limit = 12; limit < 24; ++limit) {
+    const std::string command = "cd '" + desk.folder().string() + "' && ulimit -n " + std::to_string(limit) + " && '" BGW_PROGRAM "' logs ice.bgw processes >limited.txt 2>&1 </dev/null";
+    const int status = std::system(command.c_str());
+    REQUIRE(WIFEXITED(status));
+    if (WEXITSTATUS(status) != 0) continue;  // too few for anything
+    INFO(limit);
+    CHECK(count_of(text_of(desk.folder() / "limited.txt"), "--- attempt begins ") == 9);
+    all = true;
+  }
+  CHECK(all);
+}
+
 TEST_CASE("why names what changed, what stayed, and the root of a change upstream", "[why]") {
   const Desk desk;
   CHECK(has(desk.bgw("why ice.bgw bg").out, "nothing earlier"));
