@@ -28,7 +28,7 @@ A program describes a crystal and the ways to its free energy; see docs/commands
 
 Exit codes: 0 done, 1 a bug of ours, 2 wrong use, 3 the program is wrong, 4 a task failed or there is no result yet,
 5 an expectation does not hold, 6 the machine or the cache, 7 refused, 10 there is work (plan --detailed-exitcode, fmt --check),
-130 and 143 interrupted.)";
+129, 130 and 143 interrupted.)";
 
 // Asked of the bare words: a command line that cannot be read is answered in JSON, too.
 bool wants_json(const std::vector<std::string>& arguments) {

@@ -44,7 +44,7 @@ int lock(const LockOptions& options) {
   store::Cache cache = store::Cache::look(cache_directory(options));
   const Value now = make_lock(loaded.program, file, cache);
   if (options.check) return check_lock(read_lock(file), now, file, options.json);
-  write_output(file, schema::to_pretty_json(now) + "\n");
+  write_output(file, schema::to_pretty_json(now) + "\n", loaded.program.plan);
   const std::size_t params = now.at("params").as_map().size(), files = 1 + now.at("imports").as_map().size();
   const std::size_t tasks = tasks_in(now), targets = now.at("targets").as_map().size();
   if (options.json) {

@@ -180,8 +180,9 @@ void refuse_drift(const lowering::Program& program, const SelectionOptions& opti
   std::vector<std::string> lines;
   for (std::size_t i = 0; i < std::min(kShown, found.size()); ++i) lines.push_back(to_text(found[i]));
   if (found.size() > kShown) lines.push_back(fmt::format("and {} more", found.size() - kShown));
-  throw CommandFailure(kRefused, fmt::format("this is not what {} locks: {}; undo that, or accept it with `bgw lock {}`",
-                                             file.string(), fmt::join(lines, ";\n  "), options.program));
+  throw CommandFailure(kRefused, fmt::format("this is not what {} locks: {}; undo that, or accept it with `{}{}`",
+                                             file.string(), fmt::join(lines, ";\n  "), command_line("lock", options, {}),
+                                             options.lock_file.empty() ? "" : " -o " + shell_word(options.lock_file)));
 }
 
 }  // namespace bgw::cli

@@ -4,13 +4,27 @@
 
 #include <fstream>
 
+#include "runtime/cli/failure.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/store/durable_file.h"
 
 namespace bgw::cli {
 namespace fs = std::filesystem;
 
-void write_output(const fs::path& path, const std::string& text) {
+namespace {
+
+// `-o ice.bgw`: a slip that would cost the program.
+void refuse_sources(const fs::path& path, const plan::Plan& plan) {
+  std::error_code none;  // of one that is not there yet
+  bool is_source = fs::equivalent(path, plan.program, none);
+  for (const plan::Plan::Import& import : plan.imports) is_source = is_source || fs::equivalent(path, import.path, none);
+  if (is_source) throw CommandFailure(kWrongUse, fmt::format("{} is the program itself: name another file to write to", path.string()));
+}
+
+}  // namespace
+
+void write_output(const fs::path& path, const std::string& text, const plan::Plan& plan) {
+  refuse_sources(path, plan);
   std::error_code error;
   const fs::file_status status = fs::symlink_status(path, error);
   if (!fs::exists(status) || fs::is_regular_file(status) || fs::is_directory(status))

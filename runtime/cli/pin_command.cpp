@@ -10,6 +10,7 @@
 #include "runtime/report/text_table.h"
 #include "runtime/store/cache.h"
 #include "runtime/store/index.h"
+#include "runtime/store/use_lock.h"
 
 namespace bgw::cli {
 namespace {
@@ -42,12 +43,14 @@ int pin(const PinOptions& options) {
   const plan::Plan& plan = loaded.program.plan;
   const Wanted wanted = find_wanted(loaded.program, options.names);
   store::Cache cache = existing_cache(options);
+  const store::UseLock gc_waits = store::UseLock::shared(cache.layout());  // what is told to be there is not on its way out
   std::vector<plan::Key> keys;
   std::int64_t missing = 0;
   for (const std::size_t task : with_inputs(plan, wanted.tasks)) {
     keys.push_back(plan.tasks[task].key);
     if (!cache.has_result(plan.tasks[task])) ++missing;
   }
+  if (keys.empty()) throw CommandFailure(kTaskFailed, fmt::format("target {} has no results to pin", wanted.title));
   const std::string label = options.label.empty() ? usual_label(options, wanted) : options.label;
   store::Index(cache.layout().database()).pin(label, keys);
   const auto results = static_cast<std::int64_t>(keys.size());

@@ -23,6 +23,8 @@ void print(const PlanView& view, const PlanOptions& options) {
 int print_saved(const PlanOptions& options) {
   const SavedPlan saved = read_saved_plan(options.program);
   saved.selection(options);  // refuses what it cannot heed
+  if (options.locked)
+    throw CommandFailure(kWrongUse, fmt::format("{} is shown as it was saved; `bgw run {} --locked` compares with the lock", options.program, options.program));
   if (!options.output.empty())
     throw CommandFailure(kWrongUse, fmt::format("{} is a saved plan already; copy it, or plan its program", options.program));
   if (!options.json) fmt::print("{}", saved.heading());

@@ -60,15 +60,6 @@ void tell(const source::DiagnosticSink& sink, const source::SourceMap& text) {
     put(stderr, source::render(diagnostics, text, {.colour = colour_on(stderr), .errors = sink.error_count()}));
 }
 
-// A word as the shell takes it.
-std::string shell_word(const std::string& word) {
-  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=:,+@%-";
-  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
 // A `require` is a condition on the results it reads: it is judged whenever all of them are there anyway.
 void add_requirements(const plan::Plan& plan, const std::set<std::size_t>& tasks, std::set<std::size_t>& checks) {
   const std::vector<std::size_t> all = with_inputs(plan, {tasks.begin(), tasks.end()});
@@ -109,13 +100,25 @@ LoadedProgram load_program(const ProgramOptions& options, bool speaks) {
   return {kept->back(), sink.warning_count(), elapsed.count(), schema::parse_json(source::render_json(sink.sorted(), text))};
 }
 
+std::string shell_word(const std::string& word) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=:,+@%-";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 std::filesystem::path cache_directory(const ProgramOptions& options) {
   if (!options.cache.empty()) return options.cache;
   return std::filesystem::path(options.program).parent_path() / ".bgw";
 }
 
 std::string run_command(const ProgramOptions& options, const std::vector<std::string>& names) {
-  std::string text = "bgw run " + shell_word(options.program);
+  return command_line("run", options, names);
+}
+
+std::string command_line(const char* command, const ProgramOptions& options, const std::vector<std::string>& names) {
+  std::string text = fmt::format("bgw {} {}", command, shell_word(options.program));
   for (const std::string& name : names) text += " " + shell_word(name);
   for (const std::string& file : options.parameter_files) text += " -P " + shell_word(file);
   for (const std::string& parameter : options.parameters) text += " -p " + shell_word(parameter);

@@ -42,6 +42,12 @@ std::filesystem::path cache_directory(const ProgramOptions& options);
 /// `bgw run` with the same program, parameters and cache, for a person to copy: words with blanks are quoted.
 std::string run_command(const ProgramOptions& options, const std::vector<std::string>& names);
 
+/// The same of another command: `bgw lock`.
+std::string command_line(const char* command, const ProgramOptions& options, const std::vector<std::string>& names);
+
+/// A word as the shell takes it.
+std::string shell_word(const std::string& word);
+
 /// Tasks and checks that were asked for; the inputs of checks are among the tasks.
 struct Wanted {
   std::string title;  // "default", "F[64], rdf"

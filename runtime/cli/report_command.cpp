@@ -36,7 +36,7 @@ int report(const ReportOptions& options) {
                                     command_for};
   const std::string page = report::make_page(request, cache);
   const std::filesystem::path path = page_path(options);
-  write_output(path, page);
+  write_output(path, page, plan);
   if (options.json)
     put_document( schema::Map{{"page", path.string()}, {"bytes", static_cast<std::int64_t>(page.size())}});
   else

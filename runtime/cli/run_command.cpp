@@ -79,7 +79,9 @@ void print_json_summary(const lowering::Program& program, const Wanted& wanted, 
   Map results;
   for (const std::size_t task : with_inputs(program.plan, wanted.tasks)) {
     const plan::TaskSpec& spec = program.plan.tasks[task];
-    if (auto json = task_json(spec, spec.name, cache)) results.insert_or_assign(spec.name, *std::move(json));
+    // Blocks of two kinds may share a name; the second one stands under its kind, too.
+    const std::string name = results.count(spec.name) == 0 ? spec.name : spec.kind + "." + spec.name;
+    if (auto json = task_json(spec, spec.name, cache)) results.insert_or_assign(name, *std::move(json));
   }
   schema::List checks;
   for (const CheckOutcome& outcome : outcomes) checks.push_back(to_value(outcome));
@@ -110,7 +112,7 @@ int run_as(const RunCommandOptions& options, const std::optional<SavedPlan>& sav
   store::Cache cache = store::Cache::open(cache_directory(options));
   if (saved || selection.only) {
     const std::vector<engine::TaskStatus> statuses = explain(program.plan, selection, cache);
-    if (saved) refuse_stale(*saved, program, selection, statuses);
+    if (saved) refuse_stale(*saved, program, options, selection, statuses);
     refuse_others(program.plan, selection, statuses, options);
   }
   const engine::RunOptions engine_run = engine_options(options, program.plan, selection);

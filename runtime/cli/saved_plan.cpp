@@ -114,6 +114,15 @@ Value params_of(const plan::Plan& plan) {
 std::string full_name(const plan::TaskSpec& spec) { return spec.kind + "." + spec.name; }
 std::string full_name(const Value& task) { return task.at("kind").as_string() + "." + task.at("name").as_string(); }
 
+// The command that planned so.
+std::string plan_command(const SelectionOptions& options) {
+  std::string text = command_line("plan", options, options.targets);
+  for (const auto& [option, names] : {std::pair{"--until", &options.until}, {"--only", &options.only}, {"--force", &options.force}}) {
+    for (const std::string& name : *names) text += fmt::format(" {} {}", option, shell_word(name));
+  }
+  return text;
+}
+
 std::string short_key(const std::string& hex) { return hex.substr(0, 12); }
 
 // The differences between a saved plan and what would be done now; those with a cause of their own come first.
@@ -269,20 +278,20 @@ void save_plan(const std::filesystem::path& file, const lowering::Program& progr
   document["exit_code"] = view.to_run() > 0 ? kThereIsWork : kDone;
   document["tasks"] = std::move(tasks);
   document["values"] = values.take();
-  write_output(file, schema::to_json(document) + "\n");
+  write_output(file, schema::to_json(document) + "\n", plan);
 }
 
-void refuse_stale(const SavedPlan& saved, const lowering::Program& program, const Selection& selection,
+void refuse_stale(const SavedPlan& saved, const lowering::Program& program, const SelectionOptions& options, const Selection& selection,
                   const std::vector<engine::TaskStatus>& statuses) {
   constexpr std::size_t kShown = 5;
   const std::vector<std::string> differences = Differences(saved, program, statuses).find(selection);
   if (differences.empty()) return;
   const auto end = differences.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, differences.size()));
   throw CommandFailure(
-      kRefused, fmt::format("plan is stale: {}{}; plan again with `bgw plan {} -o {}`",
+      kRefused, fmt::format("plan is stale: {}{}; plan again with `{} -o {}`",
                             fmt::join(differences.begin(), end, ";\n  "),
                             differences.size() > kShown ? fmt::format(";\n  and {} more", differences.size() - kShown) : "",
-                            program.plan.program, saved.file.string()));
+                            plan_command(options), shell_word(saved.file.string())));
 }
 
 }  // namespace bgw::cli

@@ -36,8 +36,9 @@ void save_plan(const std::filesystem::path& file, const lowering::Program& progr
 
 /// A plan holds as long as a run would do what it says. Results that came into the cache since leave less to do and are
 /// welcome; another key, task or check, and results that are gone, are not.
+/// @param options  those of the plan
 /// @throws CommandFailure with exit code 7 naming up to five differences, and how to plan anew
-void refuse_stale(const SavedPlan& saved, const lowering::Program& program, const Selection& selection,
+void refuse_stale(const SavedPlan& saved, const lowering::Program& program, const SelectionOptions& options, const Selection& selection,
                   const std::vector<engine::TaskStatus>& statuses);
 
 }  // namespace bgw::cli

@@ -1,6 +1,10 @@
 // The commands that look after a cache, as a user calls them; fake results in the place of bgw-task's.
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -8,6 +12,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "compiler/schema/value.h"
@@ -183,6 +188,8 @@ TEST_CASE("a wrong use of gc and pin is told", "[commands][cache]") {
   CHECK(has(house.bgw("gc --cache nowhere").out, "nothing to remove"));
   CHECK_FALSE(fs::exists(house.folder() / "nowhere"));
   CHECK(house.bgw("pin ice.bgw --cache nowhere").exit_code == 4);
+  std::ofstream(house.folder() / "empty.bgw") << "bgw 1\n";
+  CHECK(house.bgw("pin empty.bgw").exit_code == 4);
   CHECK(has(house.bgw("pins ice.bgw").out, "nothing is pinned"));
   CHECK(house.bgw("pin ice.bgw 'F[64]'").exit_code == 0);
   const Value pins = house.json("pins ice.bgw");
@@ -195,6 +202,20 @@ TEST_CASE("a wrong use of gc and pin is told", "[commands][cache]") {
   CHECK(has(wrong.err, "did you mean `ice.F[64]`?"));
   CHECK(house.bgw("unpin ice.bgw 'ice.F[64]'").exit_code == 0);
   CHECK(house.json("pins ice.bgw").as_list().empty());
+}
+
+TEST_CASE("pin waits for who removes, so that what it tells to be there stays", "[commands][cache]") {
+  const Household house;
+  const fs::path object = house.object("F[64]");
+  const int removing = ::open((house.folder() / ".bgw" / "use.lock").c_str(), O_RDWR | O_CLOEXEC);
+  REQUIRE(::flock(removing, LOCK_EX) == 0);
+  house.start("pin", "pin ice.bgw 'F[64]' --json");
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  CHECK_FALSE(fs::exists(house.folder() / "pin.rc"));
+  fs::remove_all(object);
+  ::close(removing);
+  for (int patience = 600; patience > 0 && !fs::exists(house.folder() / "pin.rc"); --patience) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  CHECK(parse_json(text_of(house.folder() / "pin.out")).at("missing").as_int() == 1);
 }
 
 TEST_CASE("an object that somebody deleted is made again, never taken for a result", "[commands][cache]") {

@@ -73,6 +73,7 @@ TEST_CASE("a saved plan runs as it was planned", "[plans]") {
   CHECK(has(shown.out, saved.out));
   CHECK(desk.bgw("plan p.json").out == shown.out);
   CHECK(desk.bgw("plan p.json --detailed-exitcode").exit_code == 10);
+  CHECK(desk.bgw("plan p.json --locked").exit_code == 2);
   const Value document = parse_json(text_of(desk.folder() / "p.json"));
   CHECK(document.at("exit_code").as_int() == 10);
   CHECK(document.at("program").as_string() == "ice.bgw");
@@ -110,6 +111,9 @@ TEST_CASE("a stale plan is refused with what changed, and is shown all the same"
   CHECK(has(stale.err, "stage main.steps 60 -> 70"));
   CHECK(has(stale.err, "and 3 more"));
   CHECK(has(stale.err, "`bgw plan ice.bgw -o p.json`"));
+  REQUIRE(desk.bgw("plan ice.bgw 'F[64]' -p T=210K --until draws -o other.json").exit_code == 0);
+  desk.replace("= 70 ", "= 80 ");
+  CHECK(has(desk.bgw("run other.json").err, "`bgw plan ice.bgw 'F[64]' -p T=210K --until draws -o other.json`"));
   CHECK(desk.bgw("run p.json -p steps=60").exit_code == 2);
   CHECK(desk.bgw("run p.json F").exit_code == 2);
   fs::remove(desk.folder() / "ice.bgw");
@@ -140,7 +144,7 @@ TEST_CASE("results that vanished, new tasks and other checks make a plan stale, 
 
 TEST_CASE("blocks of two kinds may share a name", "[plans]") {
   const Desk desk;
-  desk.append("\ntable bg { column ess { value = F[64].ess } }\ntarget twins = [table.bg]\n");
+  desk.append("\ntable bg { column bound { value = phonons[64].bound } }\ntarget twins = [table.bg, train.bg]\n");
   desk.replace("transfer(bg,", "transfer(train.bg,");
   const Answer saved = desk.bgw("plan ice.bgw twins -o p.json");
   INFO(saved.err);
@@ -150,6 +154,25 @@ TEST_CASE("blocks of two kinds may share a name", "[plans]") {
   const Value lock = parse_json(text_of(desk.folder() / "bgw.lock"));
   CHECK(lock.at("targets").at("twins").has("train.bg"));
   CHECK(lock.at("targets").at("twins").has("table.bg"));
+  const Value results = last_line(desk.bgw("run ice.bgw twins --json").out).at("results");
+  CHECK(results.at("bg").at("kind").as_string() == "train");
+  CHECK(results.at("table.bg").at("kind").as_string() == "table");
+  CHECK(desk.json("query ice.bgw \"select kind from planned where name = 'bg' and run = 1\"").as_list().size() == 2);
+  CHECK(has(desk.bgw("gc ice.bgw --older 0 --keep-last 1").out, "garbage  0"));
+  CHECK(has(desk.bgw("diff ice.bgw ice.bgw").out, "14 tasks with the same key, 0 changed, 0 removed, 0 added"));
+  desk.replace("value = phonons[64].bound", "value = phonons[216].bound");
+  CHECK(has(desk.bgw("why ice.bgw table.bg").out, "Changed: input rows.0.cells.0: phonons[64]"));
+}
+
+TEST_CASE("the program is not written over", "[plans]") {
+  const Desk desk;
+  const std::string text = text_of(desk.folder() / "ice.bgw");
+  for (const char* command : {"plan ice.bgw -o ice.bgw", "lock ice.bgw -o ./ice.bgw", "report ice.bgw -o ice.bgw"}) {
+    const Answer answer = desk.bgw(command);
+    CHECK(answer.exit_code == 2);
+    CHECK(has(answer.err, "ice.bgw is the program itself"));
+    CHECK(text_of(desk.folder() / "ice.bgw") == text);
+  }
 }
 
 TEST_CASE("what is no plan is told so", "[plans]") {
@@ -307,6 +330,7 @@ TEST_CASE("what drifted from a lock is named with old and new", "[plans]") {
   CHECK(param.exit_code == 7);
   CHECK(has(param.err, "param steps: 600 (locked: 60);\n"));
   CHECK(has(param.err, "task train.bg: key "));
+  CHECK(has(param.err, "accept it with `bgw lock ice.bgw -p steps=600`"));
   CHECK(desk.bgw("run ice.bgw --locked", "BGW_P_T=210K").exit_code == 7);
   desk.append("\n# changed\n");
   const Answer file = desk.bgw("plan ice.bgw --locked");
