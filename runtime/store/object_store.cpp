@@ -96,6 +96,32 @@ std::string odd_checksum(const fs::path& object, const Manifest& manifest) {
   return "";
 }
 
+// Which of the objects that stood at a place after one another it is; 0 for none.
+ino_t number_of(const fs::path& object) {
+  struct stat status{};
+  return ::stat(object.c_str(), &status) == 0 ? status.st_ino : 0;
+}
+
+// With --force another run may put a new object in the place of an old one while that is read. The manifest of the one
+// and a file of the other do not fit, and nothing is damaged: what was found wrong counts when it is of one object.
+template <class Read, class Good>
+auto of_one_object(const fs::path& object, const Read& read, const Good& is_good) {
+  for (;;) {
+    const ino_t before = number_of(object);
+    try {
+      auto found = read();
+      if (is_good(found) || number_of(object) == before) return found;
+    } catch (const StoreError&) {
+      if (number_of(object) == before) throw;
+    }
+  }
+}
+
+template <class Read>
+auto of_one_object(const fs::path& object, const Read& read) {
+  return of_one_object(object, read, [](const auto&) { return true; });
+}
+
 ObjectReport report_on(const std::string& cause) {
   return {cause.empty() ? ObjectState::sound : ObjectState::damaged, cause};
 }
@@ -112,6 +138,11 @@ std::string checked_bytes(const Layout& layout, const Manifest& manifest, const 
 }  // namespace
 
 ObjectReport ObjectStore::look(const plan::Key& key, bool read_all) const {
+  return of_one_object(layout_.object(key), [&] { return look_once(key, read_all); },
+                       [](const ObjectReport& report) { return report.state != ObjectState::damaged; });
+}
+
+ObjectReport ObjectStore::look_once(const plan::Key& key, bool read_all) const {
   const fs::path where = layout_.object(key);
   if (!is_there(where)) return {};
   try {
@@ -172,16 +203,19 @@ Manifest ObjectStore::manifest(const plan::Key& key) const {
 }
 
 std::optional<Manifest> ObjectStore::find_manifest(const plan::Key& key) const {
-  try {
-    if (!is_there(layout_.object(key))) return std::nullopt;
-    Manifest found = parse_own_manifest(key);
-    if (odd_size(layout_.object(key), found).empty()) return found;
-  } catch (const Unreadable&) {
-    throw;
-  } catch (const std::runtime_error&) {
-    // damaged: there is no result to show
-  }
-  return std::nullopt;
+  const auto find = [&]() -> std::optional<Manifest> {
+    try {
+      if (!is_there(layout_.object(key))) return std::nullopt;
+      Manifest found = parse_own_manifest(key);
+      if (odd_size(layout_.object(key), found).empty()) return found;
+    } catch (const Unreadable&) {
+      throw;
+    } catch (const std::runtime_error&) {
+      // damaged: there is no result to show
+    }
+    return std::nullopt;
+  };
+  return of_one_object(layout_.object(key), find, [](const std::optional<Manifest>& found) { return found.has_value(); });
 }
 
 plan::TaskSpec ObjectStore::task(const plan::Key& key) const {
@@ -197,14 +231,16 @@ plan::TaskSpec ObjectStore::task(const plan::Key& key) const {
 }
 
 artifacts::Artifact ObjectStore::load(const plan::Key& key) const {
-  const Manifest known = manifest(key);
-  artifacts::Artifact artifact = decode_hdf5(checked_bytes(layout_, known, kResult));
-  artifact.cost = known.cost;
-  return artifact;
+  return of_one_object(layout_.object(key), [&] {
+    const Manifest known = manifest(key);
+    artifacts::Artifact artifact = decode_hdf5(checked_bytes(layout_, known, kResult));
+    artifact.cost = known.cost;
+    return artifact;
+  });
 }
 
 std::string ObjectStore::load_file(const plan::Key& key, const std::string& name) const {
-  return checked_bytes(layout_, manifest(key), name);
+  return of_one_object(layout_.object(key), [&] { return checked_bytes(layout_, manifest(key), name); });
 }
 
 void ObjectStore::publish(const plan::TaskSpec& spec, const artifacts::Artifact& artifact, const Provenance& provenance,

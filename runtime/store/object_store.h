@@ -85,6 +85,7 @@ class ObjectStore {
  private:
   /// Sizes alone, or checksums too.
   ObjectReport look(const plan::Key& key, bool read_all) const;
+  ObjectReport look_once(const plan::Key& key, bool read_all) const;
   Manifest parse_own_manifest(const plan::Key& key) const;
 
   Layout layout_;

@@ -339,6 +339,9 @@ void Records::put_object(const Manifest& manifest, const std::string& stamp) {
   put_task_row(*database_, manifest.key, manifest.kind, manifest.version, manifest.preimage);
   for (const auto& [role, upstream] : manifest.inputs) put_input_row(*database_, manifest.key, role, upstream);
   put_object_row(*database_, manifest, stamp);
+  for (const char* sql : {"DELETE FROM t_artifact WHERE key = ?", "DELETE FROM t_result WHERE key = ?"}) {  // of one it replaces
+    Statement(*database_, sql).bind_blob(1, bytes_of(manifest.key)).run();
+  }
   for (const auto& [name, file] : manifest.files) {
     Statement(*database_, "INSERT OR REPLACE INTO t_artifact VALUES (?, ?, ?, ?, ?)")
         .bind_blob(1, bytes_of(manifest.key)).bind(2, name).bind_blob(3, bytes_of(file.sha256))

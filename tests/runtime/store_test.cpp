@@ -5,10 +5,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cmath>
 #include <csignal>
 #include <fstream>
 #include <functional>
+#include <thread>
 
 #include "compiler/plan/preimage.h"
 #include "compiler/plan/sha256.h"
@@ -204,6 +206,54 @@ TEST_CASE("publishing twice keeps the first object", "[store]") {
   cache.objects().publish(spec, sample_artifact(), provenance);
   CHECK(cache.manifest(spec.key)->provenance.host == "first");
   CHECK(fs::is_empty(cache.layout().work(spec.key)));
+}
+
+TEST_CASE("an object that is replaced while it is read is read as the old one or the new one", "[store]") {
+  const test::ScratchDirectory scratch;
+  const plan::TaskSpec spec = sample_task();
+  store::Cache cache = cache_with_work(scratch.path(), spec);
+  const store::ObjectStore& objects = cache.objects();
+  const auto publish = [&](int note) {
+    artifacts::Artifact artifact = sample_artifact();
+    artifact.attributes["note"] = std::string(static_cast<std::size_t>(1 + note % 7), 'x');
+    artifact.arrays["one"].doubles[0] = note;
+    objects.publish(spec, artifact, {}, {}, store::ObjectStore::Existing::is_replaced);
+  };
+  publish(0);
+  std::atomic<bool> over = false;
+  std::thread replacing([&] {
+    for (int note = 1; note < 150; ++note) publish(note);
+    over = true;
+  });
+  int damaged = 0, refused = 0, absent = 0;
+  while (!over) {
+    if (objects.verify(spec.key) != store::ObjectState::sound) ++damaged;
+    if (!objects.find_manifest(spec.key)) ++absent;
+    try {
+      objects.load(spec.key);
+    } catch (const StoreError&) {
+      ++refused;
+    }
+  }
+  replacing.join();
+  CHECK(damaged == 0);
+  CHECK(absent == 0);
+  CHECK(refused == 0);
+}
+
+TEST_CASE("a result that an object no longer has is no longer in the database", "[store]") {
+  const test::ScratchDirectory scratch;
+  const plan::TaskSpec spec = sample_task();
+  store::Cache cache = cache_with_work(scratch.path(), spec);
+  cache.objects().publish(spec, sample_artifact(), {}, {}, store::ObjectStore::Existing::stays, {{"state.h5", "bytes"}});
+  cache.records().put_object(*cache.manifest(spec.key));
+  artifacts::Artifact again = sample_artifact();
+  again.results.pop_back();
+  cache.objects().publish(spec, again, {}, {}, store::ObjectStore::Existing::is_replaced);
+  cache.records().put_object(*cache.manifest(spec.key));
+  store::Database database(cache.layout().database());
+  CHECK(database.integer("SELECT count(*) FROM t_result") == 1);
+  CHECK(database.integer("SELECT count(*) FROM t_artifact WHERE file = 'state.h5'") == 0);
 }
 
 TEST_CASE("a process killed at any step of publishing leaves a whole object or none", "[store]") {
