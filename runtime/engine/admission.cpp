@@ -4,7 +4,7 @@
 
 namespace bgw::engine {
 
-Admission::Admission(Machine machine) : free_(std::move(machine)), memory_known_(free_.memory > 0) {}
+Admission::Admission(Machine machine) : free_(std::move(machine)), memory_(free_.memory) {}
 
 void Admission::add(std::size_t task, const Request& request, double remaining_seconds) {
   ready_[request].emplace(-remaining_seconds, task);
@@ -14,7 +14,7 @@ void Admission::add(std::size_t task, const Request& request, double remaining_s
 bool Admission::fits(const Request& request) const {
   if (somebody_alone_ || (request.alone && running_ > 0)) return false;
   if (free_.cpus < std::max(1, request.cpus) || free_.gpus.size() < static_cast<std::size_t>(request.gpus)) return false;
-  return !memory_known_ || request.memory <= free_.memory;
+  return memory_ <= 0 || request.memory <= free_.memory;
 }
 
 std::optional<Admission::Start> Admission::next() {
@@ -58,6 +58,8 @@ void Admission::release(const Start& start) {
   free_.gpus.insert(free_.gpus.end(), start.gpus.begin(), start.gpus.end());
   if (start.alone) somebody_alone_ = false;
   --running_;
+  // Sums of fractions of a byte are not exact: without this a task that wants all there is might wait for ever.
+  if (running_ == 0) free_.memory = memory_;
 }
 
 std::vector<std::size_t> Admission::withdraw_all() {

@@ -64,7 +64,7 @@ class Admission {
   Start take(Queues::iterator queue);
 
   Machine free_;
-  bool memory_known_;
+  double memory_;  // of the machine
   Queues ready_;  // none of them empty
   std::size_t waiting_ = 0;
   std::size_t running_ = 0;

@@ -229,6 +229,22 @@ TEST_CASE("an exclusive task runs beside no other", "[engine][admission]") {
   CHECK(admission.next()->task == 3);
 }
 
+TEST_CASE("when nothing runs all the memory is there, whatever was taken before", "[engine][admission]") {
+  Admission admission({4, 9e9, {}});
+  const std::vector<double> wants{1e10 / 21, 1e9, 2e9 / 7};  // added up again they are less than what was taken
+  std::vector<Admission::Start> running;
+  for (std::size_t task = 0; task < 3; ++task) {
+    admission.add(task, {.cpus = 1, .memory = wants[task]}, 1.0);
+    running.push_back(*admission.next());
+  }
+  admission.add(3, {.cpus = 1, .memory = 9e9}, 1.0);
+  for (const Admission::Start& start : running) {
+    CHECK_FALSE(admission.next().has_value());
+    admission.release(start);
+  }
+  CHECK(admission.next()->task == 3);
+}
+
 TEST_CASE("a large task is passed by small ones, but not for ever", "[engine][admission]") {
   Admission admission({2, 0, {}});
   admission.add(0, {.cpus = 1}, 10.0);
