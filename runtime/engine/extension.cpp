@@ -95,13 +95,13 @@ std::optional<Extension> find_extension(const plan::TaskSpec& wanted, store::Cac
   if (!cache.has_records() || !can_be_extended(wanted)) return std::nullopt;
   std::optional<Extension> longest;
   for (const plan::Key& key : cache.records().finished_with_stream(wanted.stream_key, wanted.kind, wanted.version)) {
-    const std::optional<store::Manifest> manifest = cache.manifest(key);
-    if (!manifest || !holds_what_it_takes(*manifest)) continue;
     try {
+      const std::optional<store::Manifest> manifest = cache.manifest(key);
+      if (!manifest || !holds_what_it_takes(*manifest)) continue;
       const std::optional<Extension> found = extension_of(cache.objects().task(key), wanted);
       if (found && (!longest || found->step > longest->step)) longest = found;
     } catch (const StoreError&) {
-      // a damaged object: something for `cache verify`, nothing to go on from
+      // a damaged or unreadable object: something for `cache verify`, nothing to go on from
     }
   }
   return longest;

@@ -175,6 +175,17 @@ TEST_CASE("damaged finished work is told and not gone on from", "[engine][extens
   CHECK_FALSE(manifest_in(grown, counting(40)).provenance.extended_from.has_value());
 }
 
+TEST_CASE("finished work that the system does not give is not gone on from", "[engine][extension]") {
+  const test::ScratchDirectory scratch;
+  Diary diary;
+  run(counting(10), scratch.path(), diary);
+  const fs::path manifest = store::Layout{scratch.path()}.object(counting(10).plan.tasks[0].key) / "manifest.json";
+  fs::remove(manifest);
+  fs::create_symlink(std::string(300, 'x'), manifest);  // a name that is too long to be followed
+  run(counting(40), scratch.path(), diary);
+  CHECK(diary.resumed.empty());
+}
+
 TEST_CASE("of a checkpoint and finished work the further one is gone on from", "[engine][extension]") {
   const test::ScratchDirectory scratch;
   const fs::path root = scratch.path() / "cache";
