@@ -15,6 +15,8 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "runtime/engine/checkpoints.h"
 #include "runtime/engine/claim.h"
@@ -70,7 +72,8 @@ class Gate {
 // holds, unless the `require` reads that task, too. Each is judged once, when the first task behind it is ready.
 class Gates {
  public:
-  Gates(const plan::Plan& plan, const RunOptions& options, store::Cache& cache) : plan_(plan), options_(options), cache_(cache) {
+  Gates(const plan::Plan& plan, const std::vector<bool>& to_run, const RunOptions& options, store::Cache& cache)
+      : plan_(plan), options_(options), cache_(cache) {
     for (const std::size_t check : options.gates) {
       std::vector<std::size_t> judged;
       for (const plan::TaskInput& input : plan.checks[check].inputs) judged.push_back(input.task);
@@ -80,9 +83,10 @@ class Gates {
           return std::find(judged.begin(), judged.end(), input.task) != judged.end();
         };
         const std::vector<plan::TaskInput>& inputs = plan.tasks[task].inputs;
-        if (!before[task] && std::any_of(inputs.begin(), inputs.end(), reads_judged)) of_task_[task].push_back(check);
+        if (to_run[task] && !before[task] && std::any_of(inputs.begin(), inputs.end(), reads_judged)) of_task_[task].push_back(check);
       }
     }
+    if (!of_task_.empty()) open_circles(to_run);
   }
   // Tasks that have to end before the gates of `task` can be judged.
   void add_predecessors(std::size_t task, const std::vector<bool>& to_run, std::vector<std::size_t>& before) const {
@@ -108,6 +112,46 @@ class Gates {
   }
 
  private:
+  // Of two `require`s each may read what lies behind the other; nobody could go first then. The task that comes first in
+  // the plan goes ahead of those gates that would wait for it.
+  void open_circles(const std::vector<bool>& to_run) {
+    const std::size_t count = plan_.tasks.size();
+    std::vector<std::vector<std::size_t>> behind(count);
+    std::vector<std::size_t> missing(count);
+    std::vector<std::size_t> ready;
+    for (std::size_t task = 0; task < count; ++task) {
+      if (!to_run[task]) continue;
+      std::vector<std::size_t> before = predecessors(plan_, task, to_run);
+      add_predecessors(task, to_run, before);
+      missing[task] = before.size();
+      for (const std::size_t earlier : before) behind[earlier].push_back(task);
+      if (before.empty()) ready.push_back(task);
+    }
+    std::vector<bool> done(count);
+    const auto go_through_ready = [&] {
+      while (!ready.empty()) {
+        const std::size_t task = ready.back();
+        ready.pop_back();
+        done[task] = true;
+        for (const std::size_t later : behind[task]) {
+          if (missing[later] > 0 && --missing[later] == 0) ready.push_back(later);
+        }
+      }
+    };
+    go_through_ready();
+    for (std::size_t task = 0; task < count; ++task) {  // the first that is left over waits for gates alone
+      if (!to_run[task] || done[task]) continue;
+      const auto waits = [&](const plan::TaskInput& input) { return to_run[input.task] && !done[input.task]; };
+      std::erase_if(of_task_[task], [&](std::size_t check) {
+        const std::vector<plan::TaskInput>& inputs = plan_.checks[check].inputs;
+        return std::any_of(inputs.begin(), inputs.end(), waits);
+      });
+      missing[task] = 0;
+      ready.push_back(task);
+      go_through_ready();
+    }
+  }
+
   // A condition that has no value is none that holds; the verdicts after the run say why.
   bool judge(const plan::CheckSpec& check) const {
     try {
@@ -130,15 +174,18 @@ class TaskGraph {
  public:
   TaskGraph(const plan::Plan& plan, const std::vector<bool>& to_run, Gates& gates, Dispatcher& dispatcher)
       : nodes_(plan.tasks.size()) {
+    std::vector<std::pair<std::size_t, std::size_t>> edges;
     for (std::size_t task = 0; task < plan.tasks.size(); ++task) {
       if (!to_run[task]) continue;
       std::vector<std::size_t> before = predecessors(plan, task, to_run);
       gates.add_predecessors(task, to_run, before);
       const auto gate = std::make_shared<Gate>(std::max<std::size_t>(1, before.size()));
       nodes_[task] = make_node(task, gate, gates, dispatcher);
-      for (const std::size_t earlier : before) tbb::flow::make_edge(*nodes_[earlier], *nodes_[task]);
       if (before.empty()) sources_.push_back(task);
+      for (const std::size_t earlier : before) edges.emplace_back(earlier, task);
     }
+    // When all nodes are there: a `require` may make a task wait for one that comes later in the plan.
+    for (const auto& [earlier, task] : edges) tbb::flow::make_edge(*nodes_[earlier], *nodes_[task]);
   }
   void run() {
     for (const std::size_t task : sources_) nodes_[task]->try_put(Arrival{});
@@ -278,7 +325,7 @@ RunSummary run_graph(const plan::Plan& plan, const std::vector<TaskStatus>& stat
     tbb::task_arena arena;
     Dispatcher dispatcher({plan, cache, options, machine, observer, run, forced, remaining_path(plan, to_run, estimates(statuses)), tasks},
                           [&arena](std::function<void()> work) { arena.enqueue(std::move(work)); });
-    Gates gates(plan, options, cache);
+    Gates gates(plan, to_run, options, cache);
     TaskGraph graph(plan, to_run, gates, dispatcher);  // outlives the dispatcher's thread, which answers into it
     graph.run();
     dispatcher.wait();

@@ -652,6 +652,55 @@ TEST_CASE("a `require` over a result and over what is made from it blocks only w
   CHECK(diary.has("blocked total by both"));
 }
 
+TEST_CASE("a `require` may read what comes later in the plan than the task that it stands before", "[engine][gate]") {
+  const test::ScratchDirectory scratch;
+  store::Cache cache = store::Cache::open(scratch.path());
+  test::ToyPlan toy;
+  const std::size_t a = toy.add("a", "count", {{"steps", 2}});
+  toy.add("reader", "count", {{"steps", 2}}, {{"before", a}});
+  const std::size_t late = toy.add("late", "count", {{"steps", 3}});
+  toy.plan.checks.push_back({"both", "require", schema::Map{}, {{"a", toy.plan.tasks[a].key, a}, {"late", toy.plan.tasks[late].key, late}}});
+  engine::RunOptions options = options_with();
+  options.gates = {0};
+  double judged = 0;
+  options.gate_holds = [&](const plan::CheckSpec&, const engine::TaskInputs& inputs) {
+    judged = inputs.manifest("late")->find_result("last")->value;
+    return true;
+  };
+  Diary diary;
+  CHECK(engine::run(toy.plan, toy.all(), cache, options, diary).exit_code == 0);
+  CHECK(judged != 0);
+  CHECK(diary.has("finished reader"));
+}
+
+TEST_CASE("two `require`s of which each reads what the other one holds up are no dead end", "[engine][gate]") {
+  const test::ScratchDirectory scratch;
+  store::Cache cache = store::Cache::open(scratch.path());
+  test::ToyPlan toy;
+  const std::size_t a = toy.add("a", "count", {{"steps", 2}});
+  const std::size_t b = toy.add("b", "count", {{"steps", 3}});
+  const std::size_t c = toy.add("c", "count", {{"steps", 2}}, {{"before", a}});
+  const std::size_t d = toy.add("d", "count", {{"steps", 2}}, {{"before", b}});
+  const auto input = [&](const char* role, std::size_t task) { return plan::TaskInput{role, toy.plan.tasks[task].key, task}; };
+  toy.plan.checks.push_back({"left", "require", schema::Map{}, {input("a", a), input("d", d)}});   // before c
+  toy.plan.checks.push_back({"right", "require", schema::Map{}, {input("b", b), input("c", c)}});  // before d
+  engine::RunOptions options = options_with();
+  options.gates = {0, 1};
+  bool holds = true;
+  options.gate_holds = [&](const plan::CheckSpec&, const engine::TaskInputs&) { return holds; };
+  Diary diary;
+  SECTION("when they hold") {
+    CHECK(engine::run(toy.plan, toy.all(), cache, options, diary).exit_code == 0);
+    CHECK(diary.has("finished d"));
+  }
+  SECTION("when they do not, the first task of the circle has run all the same") {
+    holds = false;
+    engine::run(toy.plan, toy.all(), cache, options, diary);
+    CHECK(diary.has("blocked d by right"));
+  }
+  CHECK(diary.has("finished c"));
+}
+
 TEST_CASE("with fail_fast nothing more is started after a failure", "[engine]") {
   const test::ScratchDirectory scratch;
   store::Cache cache = store::Cache::open(scratch.path());
