@@ -39,6 +39,17 @@ fs::path unused_name(const fs::path& path) {
   return aside;
 }
 
+// The claim goes last: from then on the directory belongs to whoever makes the next one, perhaps this very moment.
+void empty(const fs::path& directory, const std::function<bool(const std::string& name)>& stays) {
+  const fs::path claim = directory / "claim";
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(directory, ignored)) {
+    if (entry.path() != claim && !stays(entry.path().filename().string())) fs::remove_all(entry.path(), ignored);
+  }
+  fs::remove(claim, ignored);
+  fs::remove(directory, ignored);  // stays where something in it stays
+}
+
 std::string seal_of(const plan::Key& key, std::string_view image) {
   return plan::sha256(key.hex() + plan::sha256(image).hex()).hex();
 }
@@ -109,11 +120,11 @@ void Checkpoints::remove_all() {
 }
 
 void clear_work(const fs::path& directory) {
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(directory, ignored)) {
-    if (!entry.path().string().ends_with(kBad)) fs::remove_all(entry.path(), ignored);
-  }
-  fs::remove(directory, ignored);  // stays where something in it stays
+  empty(directory, [](const std::string& name) { return name.ends_with(kBad); });
+}
+
+void remove_work(const fs::path& directory) {
+  empty(directory, [](const std::string&) { return false; });
 }
 
 std::vector<CheckpointFile> look_at_checkpoints(const fs::path& directory, const plan::Key& key) {

@@ -36,8 +36,11 @@ class Checkpoints {
   std::size_t keep_;
 };
 
-/// Empties the work directory of a task that is done. States that were found bad stay: they tell of a disk, or of us.
+/// Empties the work directory of a task that is done, for the holder of its claim. States that were found bad stay: they
+/// tell of a disk, or of us.
 void clear_work(const std::filesystem::path& directory);
+/// The same with the states that were found bad.
+void remove_work(const std::filesystem::path& directory);
 
 /// A checkpoint as it lies in a work directory; `problem` says why it cannot be used, "" when it can.
 struct CheckpointFile {

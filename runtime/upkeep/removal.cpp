@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "runtime/engine/checkpoints.h"
 #include "runtime/engine/claim.h"
 #include "runtime/store/clock.h"
 #include "runtime/store/durable_file.h"
@@ -57,7 +58,7 @@ void remove_some(const store::Layout& layout, store::Index& index, const std::ve
   for (const Claimed& result : claimed) index.forget(result.key);
   transaction.commit();
   for (const Claimed& result : claimed) {
-    delete_folder(layout.work(result.key));
+    engine::remove_work(layout.work(result.key));
     removal.removed.push_back(result.key);
   }
 }
@@ -85,7 +86,7 @@ void empty_trash(const store::Layout& layout, store::Index& index) {
         index.forget_object(*key);
         transaction.commit();
       }
-      delete_folder(layout.work(*key));
+      engine::remove_work(layout.work(*key));
     }
     delete_folder(entry);
   }
@@ -94,7 +95,7 @@ void empty_trash(const store::Layout& layout, store::Index& index) {
 bool remove_work(const fs::path& work) {
   const std::optional<engine::Claim> claim = engine::Claim::try_take(work);
   if (!claim) return false;
-  delete_folder(work);
+  engine::remove_work(work);
   return true;
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <fstream>
@@ -527,6 +528,32 @@ TEST_CASE("a run that may not wait says who holds the task and for how long", "[
   CHECK(diary.owner.host == store::host_name());
   CHECK(diary.owner.seconds >= 0.02);
   CHECK_FALSE(diary.owner.gone);
+}
+
+TEST_CASE("who takes a task up while its last owner clears up keeps what he writes", "[engine][claim]") {
+  const test::ScratchDirectory scratch;
+  const fs::path work = scratch.path() / "work";
+  std::optional<engine::Claim> first = engine::Claim::try_take(work);
+  constexpr int kFiles = 3000;
+  for (int i = 0; i < kFiles; ++i) write(work / fmt::format("file{}", i), "old");
+  std::atomic<bool> cleared = false;
+  bool still_claimed = false;
+  int kept = 0;
+  std::thread next([&] {
+    std::optional<engine::Claim> claim;
+    while (!claim) claim = engine::Claim::try_take(work);
+    for (int i = 0; i < kFiles; ++i) write(work / fmt::format("file{}", i), "new");
+    while (!cleared) std::this_thread::yield();
+    still_claimed = engine::is_claimed(work);
+    for (int i = 0; i < kFiles; ++i) kept += fs::exists(work / fmt::format("file{}", i)) ? 1 : 0;
+  });
+  SECTION("when the task is done") { engine::clear_work(work); }
+  SECTION("when it is swept") { engine::remove_work(work); }
+  cleared = true;
+  first.reset();
+  next.join();
+  CHECK(still_claimed);
+  CHECK(kept == kFiles);
 }
 
 TEST_CASE("nobody is attached to a run that is dead", "[engine][claim]") {
