@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/foundation/errors.h"
+
 namespace bgw::engine {
 namespace {
 
@@ -22,10 +24,14 @@ std::vector<AttachedTasks::Freed> AttachedTasks::poll(std::size_t most) {
   std::vector<Freed> freed;
   for (std::size_t tries = std::min(kTries, entries_.size()); tries > 0 && freed.size() < most; --tries) {
     Entry entry = entries_.front();
-    std::optional<Claim> claim = Claim::try_take(work_of_(entry.task));
     entries_.pop_front();
-    if (claim) {
-      freed.push_back({entry.task, *std::move(claim)});
+    try {
+      if (std::optional<Claim> claim = Claim::try_take(work_of_(entry.task))) {
+        freed.push_back({entry.task, std::move(claim)});
+        continue;
+      }
+    } catch (const StoreError&) {
+      freed.push_back({entry.task, std::nullopt, std::current_exception()});
       continue;
     }
     if (!entry.announced) entry.announced = announce(entry.task);

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <list>
+#include <optional>
 #include <vector>
 
 #include "runtime/engine/claim.h"
@@ -22,10 +24,10 @@ class AttachedTasks {
   void add(std::size_t task);
   struct Freed {
     std::size_t task;
-    Claim claim;
+    std::optional<Claim> claim;
+    std::exception_ptr problem = {};  // why there is no claim: its place in the cache cannot be written
   };
   /// Takes claims that have become free, at most `most`.
-  /// @throws StoreError when the cache cannot be written
   std::vector<Freed> poll(std::size_t most);
   /// The tasks; none are left.
   std::vector<std::size_t> withdraw_all();

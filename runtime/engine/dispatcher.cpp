@@ -9,6 +9,7 @@
 
 #include "runtime/engine/checkpoints.h"
 #include "runtime/engine/child.h"
+#include "runtime/engine/explain.h"
 #include "runtime/engine/extension.h"
 #include "runtime/engine/task_failure.h"
 #include "runtime/foundation/errors.h"
@@ -63,9 +64,10 @@ void Dispatcher::post(std::function<void()> message) {
 }
 
 // An exception that reaches this far is a broken dispatcher, not a failed task: children are killed, every task still
-// open is answered so that the graph comes to its end, and wait() throws the cause.
+// open is answered so that the graph comes to its end, and wait() throws the cause. Inline tasks that are being computed
+// will ring here: it does not end before they do.
 void Dispatcher::loop() {
-  while (answered_ < work_.tasks) {
+  while (answered_ < work_.tasks || inline_running_ > 0) {
     try {
       serve();
     } catch (...) {
@@ -77,13 +79,20 @@ void Dispatcher::loop() {
 void Dispatcher::break_off(std::exception_ptr cause) {
   if (!broken_) broken_ = std::move(cause);
   for (const auto& [descriptor, running] : running_) running.child.signal(SIGKILL);
-  for (auto& [descriptor, running] : running_) running.child.collect_end();
+  for (auto& [descriptor, running] : running_) {
+    const RunningChild::End end = running.child.collect_end();
+    try {
+      end_attempt(running, end, "lost");
+    } catch (...) {  // the first cause is the one to tell
+    }
+  }
   running_.clear();
   later_.clear();
   held_.clear();
   attached_.withdraw_all();
   admission_.withdraw_all();
   while (!answers_.empty()) answer(answers_.begin()->first, Outcome::stopped);
+  wakeups_.ring();  // the bell may have been heard and its messages not yet been taken
 }
 
 void Dispatcher::serve() {
@@ -111,7 +120,13 @@ void Dispatcher::take_messages() {
     const std::lock_guard guard(mutex_);
     messages.swap(messages_);
   }
-  for (const auto& message : messages) message();
+  for (const auto& message : messages) {
+    try {
+      message();
+    } catch (...) {  // a task whose message is lost would never be answered
+      break_off(std::current_exception());
+    }
+  }
 }
 
 void Dispatcher::hear_signals() {
@@ -233,7 +248,13 @@ void Dispatcher::launch(const Admission::Start& next, Claim claim) {
   try {
     RunningChild child(spec(next.task), work_.options.task_program, work, next, claim);
     const int descriptor = child.descriptor();
-    wakeups_.watch(descriptor);
+    try {
+      wakeups_.watch(descriptor);
+    } catch (const StoreError&) {  // nobody would hear of its end
+      child.signal(SIGKILL);
+      child.collect_end();
+      throw;
+    }
     const TaskStarted started{next.cpus, child.checkpoint_age(), next.gpus};
     running_.emplace(descriptor, Running{std::move(child), std::move(claim), attempt});
     work_.observer.task_started(spec(next.task), started);
@@ -269,9 +290,12 @@ void Dispatcher::run_inline(std::size_t task) {
     const double seconds = std::chrono::duration<double>(SteadyClock::now() - begin).count();
     post([this, task, seconds, value = std::move(value), failure = std::move(failure)] { inline_ended(task, value, seconds, failure); });
   });
+  ++inline_running_;
 }
 
 void Dispatcher::inline_ended(std::size_t task, std::optional<schema::Value> value, double seconds, const TaskFailed& failure) {
+  --inline_running_;
+  if (broken_) return;
   if (!value) return fail(task, failure);
   inline_results_.push_back({&spec(task), *std::move(value), seconds});
 }
@@ -303,15 +327,32 @@ void Dispatcher::enter_inline_results() {
 // ---- the end of a child ----------------------------------------------------------------------------------------------
 
 void Dispatcher::child_ended(Running& running) {
-  const std::size_t task = running.child.task();
   hear(running, SteadyClock::now());
   const RunningChild::End end = running.child.collect_end();
-  const bool ended_well = end.process.signal == 0 && end.process.code == kTaskDone;
-  // The object counts, however its process ended; of a task that is made again it may be the old one.
-  const bool published = work_.cache.objects().contains(spec(task).key) && (ended_well || !work_.forced[task]);
-  if (published) return child_succeeded(running, end);
+  std::optional<store::Manifest> made;
+  try {
+    made = made_by(running, end);
+  } catch (const StoreError&) {  // the misfortune of this task, not of the run
+    return child_failed(running, end, failure_now());
+  }
+  if (made) return child_succeeded(running, end, *made);
   if (stop_signal_ != 0 && (end.asked_to_stop || end.process.signal != 0)) return child_stopped(running, end);
-  child_failed(running, end);
+  child_failed(running, end, running.child.failure(end, work_.machine.memory));
+}
+
+// The object counts, however its process ended; of a task that is made again it may be the old one.
+std::optional<store::Manifest> Dispatcher::made_by(const Running& running, const RunningChild::End& end) const {
+  const std::size_t task = running.child.task();
+  const bool ended_well = end.process.signal == 0 && end.process.code == kTaskDone;
+  if (!ended_well && work_.forced[task]) return std::nullopt;
+  const store::ObjectStore& objects = work_.cache.objects();
+  const store::ObjectState state = objects.quick_look(spec(task).key);
+  if (state == store::ObjectState::damaged && ended_well) {
+    throw StoreError(fmt::format("the object that was just made is damaged: {}; the next `bgw run` makes it again",
+                                 objects.layout().object(spec(task).key).string()));
+  }
+  if (state != store::ObjectState::sound) return std::nullopt;
+  return objects.manifest(spec(task).key);
 }
 
 void Dispatcher::child_stopped(Running& running, const RunningChild::End& end) {
@@ -320,20 +361,18 @@ void Dispatcher::child_stopped(Running& running, const RunningChild::End& end) {
   answer(running.child.task(), Outcome::stopped);
 }
 
-void Dispatcher::child_succeeded(Running& running, const RunningChild::End& end) {
+void Dispatcher::child_succeeded(Running& running, const RunningChild::End& end, const store::Manifest& made) {
   const std::size_t task = running.child.task();
-  work_.cache.forget_manifest(spec(task).key);
-  const store::Manifest manifest = work_.cache.objects().manifest(spec(task).key);
-  in_history([&](store::Records& records) { records.put_object(manifest, work_.cache.objects().stamp(manifest.key)); });
+  work_.cache.forget_manifest(made.key);
+  in_history([&](store::Records& records) { records.put_object(made, work_.cache.objects().stamp(made.key)); });
   end_attempt(running, end, "done");
   clear_work(work_directory(task));
-  work_.observer.task_finished(spec(task), {manifest.cost, manifest.results, false, end.peak_memory});
+  work_.observer.task_finished(spec(task), {made.cost, made.results, false, end.peak_memory});
   answer(task, Outcome::done);
 }
 
-void Dispatcher::child_failed(Running& running, const RunningChild::End& end) {
+void Dispatcher::child_failed(Running& running, const RunningChild::End& end, const TaskFailed& failure) {
   const std::size_t task = running.child.task();
-  const TaskFailed failure = running.child.failure(end, work_.machine.memory);
   const bool state_saved = end.asked_to_stop && failure.cause == "preempted";
   end_attempt(running, end, state_saved ? "checkpointed" : "failed", failure);
   const auto next = book_.failed(task, running.child.policy(), failure, end.moved_on, SteadyClock::now());
@@ -370,13 +409,20 @@ void Dispatcher::queue_those_due() {
 void Dispatcher::take_up_freed_tasks() {
   const std::size_t most = kMostHeldClaims - std::min(kMostHeldClaims, held_.size());
   for (AttachedTasks::Freed& freed : attached_.poll(most)) {
-    if (is_made(freed.task)) {
-      finish_by_another(freed.task);
-      continue;
+    try {
+      take_up(freed);
+    } catch (const StoreError&) {
+      fail(freed.task, failure_now());
     }
-    hold(freed.task, std::move(freed.claim));
-    queue_child(freed.task);
   }
+}
+
+void Dispatcher::take_up(AttachedTasks::Freed& freed) {
+  if (!admits()) return answer(freed.task, Outcome::stopped);  // one before it was the last straw
+  if (freed.problem) std::rethrow_exception(freed.problem);
+  if (is_made(freed.task)) return finish_by_another(freed.task);
+  hold(freed.task, *std::move(freed.claim));
+  queue_child(freed.task);
 }
 
 // Keeps others from a task that we will start. Of very many another run may take some, which does no harm.
@@ -408,7 +454,19 @@ void Dispatcher::finish_by_another(std::size_t task) {
   answer(task, Outcome::done);
 }
 
+// What a disk changes by itself has the stamp of what was found sound: only a task that loads it meets it. The next run
+// reads all that this task may have read, as the message of the task promises.
+void Dispatcher::distrust_inputs(std::size_t task) {
+  const std::vector<bool> behind = with_all_inputs(work_.plan, {task});
+  std::vector<std::pair<plan::Key, std::string>> stamps;
+  for (std::size_t input = 0; input < task; ++input) {
+    if (behind[input] && spec(input).placement == plan::Placement::child) stamps.emplace_back(spec(input).key, "");
+  }
+  in_history([&](store::Records& records) { records.put_object_stamps(stamps); });
+}
+
 void Dispatcher::fail(std::size_t task, const TaskFailed& failure) {
+  if (failure.cause == "disk" && !failure.message.starts_with("disk full")) distrust_inputs(task);
   work_.observer.task_failed(spec(task), failure);
   answer(task, Outcome::failed);
   if (work_.options.fail_fast && admits()) {

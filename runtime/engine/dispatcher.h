@@ -105,13 +105,16 @@ class Dispatcher {
 
   void child_ended(Running& running);
   void child_stopped(Running& running, const RunningChild::End& end);
-  void child_succeeded(Running& running, const RunningChild::End& end);
-  void child_failed(Running& running, const RunningChild::End& end);
+  /// What its process has made, if it has; throws StoreError when that cannot be read, or is damaged.
+  std::optional<store::Manifest> made_by(const Running& running, const RunningChild::End& end) const;
+  void child_succeeded(Running& running, const RunningChild::End& end, const store::Manifest& made);
+  void child_failed(Running& running, const RunningChild::End& end, const TaskFailed& failure);
   void try_again(Running& running, const TaskFailed& failure, const RetryBook::Next& next);
   void end_attempt(const Running& running, const RunningChild::End& end, const std::string& state, const TaskFailed& failure = {});
 
   void queue_those_due();
   void take_up_freed_tasks();
+  void take_up(AttachedTasks::Freed& freed);
   void hold(std::size_t task, Claim claim);
 
   bool admits() const { return stop_signal_ == 0 && !disk_full_ && !failed_fast_ && !broken_; }
@@ -121,6 +124,7 @@ class Dispatcher {
   void answer(std::size_t task, Outcome outcome);
   void finish_by_another(std::size_t task);
   void fail(std::size_t task, const TaskFailed& failure);
+  void distrust_inputs(std::size_t task);
   void in_history(const std::function<void(store::Records&)>& write);
 
   Assignment work_;
@@ -140,6 +144,7 @@ class Dispatcher {
   std::unordered_map<std::size_t, Answer> answers_;            // of tasks not yet answered
   std::vector<Outcome> outcomes_;
   std::size_t answered_ = 0;
+  std::size_t inline_running_ = 0;
   int stop_signal_ = 0;
   SteadyClock::time_point stop_asked_;
   bool disk_full_ = false;

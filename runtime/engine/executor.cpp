@@ -342,6 +342,15 @@ RunSummary run_graph(const plan::Plan& plan, const std::vector<TaskStatus>& stat
   return summary;
 }
 
+// The row of a run that throws gets its end, too; what is thrown matters more than a database that does not take it.
+void end_broken_run(std::int64_t run, store::Cache& cache) {
+  constexpr int kEnvironment = 6;
+  try {
+    cache.records().end_run(run, kEnvironment);
+  } catch (const StoreError&) {
+  }
+}
+
 }  // namespace
 
 std::size_t RunSummary::count(Outcome outcome) const {
@@ -362,9 +371,15 @@ RunSummary run(const plan::Plan& plan, const std::vector<std::size_t>& wanted, s
   in_use.reset();
   const auto is_cached = [](const TaskStatus& status) { return status.needed && status.cached; };
   const auto cached = static_cast<std::size_t>(std::count_if(statuses.begin(), statuses.end(), is_cached));
-  observer.run_started(cached, needed_tasks(statuses).size() - cached);
-  observer.run_planned(plan, statuses);
-  RunSummary summary = run_graph(plan, statuses, cache, options, machine, observer, run);
+  RunSummary summary;
+  try {
+    observer.run_started(cached, needed_tasks(statuses).size() - cached);
+    observer.run_planned(plan, statuses);
+    summary = run_graph(plan, statuses, cache, options, machine, observer, run);
+  } catch (...) {
+    end_broken_run(run, cache);
+    throw;
+  }
   summary.run = run;
   summary.cached = static_cast<std::size_t>(std::count_if(statuses.begin(), statuses.end(), [](const TaskStatus& status) { return status.cached; }));
   try {

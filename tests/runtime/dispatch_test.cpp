@@ -510,6 +510,87 @@ TEST_CASE("every attempt has an end in the history", "[engine][history]") {
   CHECK(attempts_in(cache, "running") == 0);
 }
 
+namespace {
+
+// A task program that spoils the object of the task `name` once it has been published.
+fs::path spoiling_program(const fs::path& folder, const std::string& name, const std::string& spoil) {
+  const fs::path script = folder / "spoiling";
+  write(script, fmt::format("#!/bin/sh\n{} \"$@\"; code=$?\nif grep -q '\"name\": *\"{}\"' \"$2\"; then\n"
+                            "  key=$(basename $(dirname \"$2\")); cd {}/objects/*/$key && {}\nfi\nexit $code\n",
+                            BGW_FAKE_TASKS, name, (folder / "cache").string(), spoil));
+  fs::permissions(script, fs::perms(0755));
+  return script;
+}
+
+}  // namespace
+
+TEST_CASE("an object that cannot be read once it is made fails its task alone", "[engine][disk]") {
+  const test::ScratchDirectory scratch;
+  test::ToyPlan toy;
+  toy.add("spoilt", "count", {{"steps", 2}});
+  toy.add("sibling", "count", {{"steps", 60}, {"sleep_ms", 10}});
+  store::Cache cache = store::Cache::open(scratch.path() / "cache");
+  engine::RunOptions options = options_with();
+  Diary diary;
+  SECTION("because the system does not give it") {  // a name that is too long to be followed
+    options.task_program = spoiling_program(scratch.path(), "spoilt", "rm manifest.json && ln -s $(printf 'x%.0s' $(seq 300)) manifest.json");
+    CHECK(run_all(toy, cache, diary, options).exit_code == 4);
+    CHECK(diary.failures["spoilt"].message.find("cannot read ") == 0);
+  }
+  SECTION("because it is damaged") {
+    options.task_program = spoiling_program(scratch.path(), "spoilt", "echo >> manifest.json && echo >> result.h5");
+    CHECK(run_all(toy, cache, diary, options).exit_code == 4);
+    CHECK(diary.failures["spoilt"].message.find("the object that was just made is damaged") == 0);
+  }
+  CHECK(diary.failures["spoilt"].cause == "disk");
+  CHECK(diary.failures.size() == 1);
+  CHECK(diary.finished.count("sibling") == 1);
+  CHECK(attempts_in(cache, "failed") == 1);
+  CHECK(attempts_in(cache, "running") == 0);
+}
+
+TEST_CASE("a run that breaks leaves no row without an end and no task behind", "[engine][history]") {
+  const test::ScratchDirectory scratch;
+  test::ToyPlan toy;
+  toy.add("long", "count", {{"steps", 1000}, {"sleep_ms", 10}});
+  toy.add("slow", "sum", {}, {}, test::kInline);
+  for (int i = 0; i < 3; ++i) toy.add(fmt::format("sum{}", i), "sum", {{"i", i}}, {}, test::kInline);
+  store::Cache cache = store::Cache::open(scratch.path());
+  engine::RunOptions options = options_with();
+  std::atomic<int> computing = 0;
+  options.inline_task = [&](const plan::TaskSpec& spec, const engine::TaskInputs&) -> schema::Value {
+    ++computing;
+    std::this_thread::sleep_for(spec.name == "slow" ? 300ms : 0ms);
+    --computing;
+    return schema::Map{{"sum", 1}};
+  };
+  class Broken : public Diary {
+    void task_progress(const plan::TaskSpec&, const engine::Progress&) override { throw std::runtime_error("the paper is torn"); }
+  } diary;
+  CHECK_THROWS_WITH(run_all(toy, cache, diary, options), "the paper is torn");
+  CHECK(computing == 0);
+  CHECK(attempts_in(cache, "running") == 0);
+  CHECK(attempts_in(cache, "lost") == 1);
+  CHECK(store::Database(cache.layout().database()).integer("SELECT count(*) FROM t_run WHERE ended IS NULL") == 0);
+}
+
+TEST_CASE("an observer that fails at every word does not keep a run from its end", "[engine]") {
+  const test::ScratchDirectory scratch;
+  test::ToyPlan toy;
+  const std::size_t bad = toy.add("bad", "sum", {}, {}, test::kInline);
+  for (int i = 0; i < 20; ++i) toy.add(fmt::format("sum{}", i), "sum", {{"i", i}}, {{"a", bad}}, test::kInline);
+  store::Cache cache = store::Cache::open(scratch.path());
+  engine::RunOptions options = options_with();
+  options.inline_task = [](const plan::TaskSpec&, const engine::TaskInputs&) -> schema::Value { throw InputError("nothing to add"); };
+  class Mute : public engine::Observer {
+    void task_blocked(const plan::TaskSpec&, const engine::Obstacle&) override {
+      std::this_thread::sleep_for(20ms);  // meanwhile the others queue up
+      throw std::runtime_error("no voice");
+    }
+  } mute;
+  CHECK_THROWS_WITH(engine::run(toy.plan, toy.all(), cache, options, mute), "no voice");
+}
+
 // ---- two runs --------------------------------------------------------------------------------------------------------
 
 TEST_CASE("a run that may not wait says who holds the task and for how long", "[engine][claim]") {
@@ -528,6 +609,35 @@ TEST_CASE("a run that may not wait says who holds the task and for how long", "[
   CHECK(diary.owner.host == store::host_name());
   CHECK(diary.owner.seconds >= 0.02);
   CHECK_FALSE(diary.owner.gone);
+}
+
+TEST_CASE("a task of another run whose place cannot be written fails alone", "[engine][claim]") {
+  const test::ScratchDirectory scratch;
+  test::ToyPlan toy;
+  toy.add("lost", "count", {{"steps", 3}});
+  toy.add("sibling", "count", {{"steps", 60}, {"sleep_ms", 10}});
+  store::Cache cache = store::Cache::open(scratch.path());
+  const fs::path work = cache.layout().work(toy.plan.tasks[0].key);
+  class Watching : public Diary {
+   public:
+    fs::path work;
+    std::optional<engine::Claim> held;
+
+   private:
+    void task_progress(const plan::TaskSpec&, const engine::Progress& progress) override {
+      if (progress.step < 2 || !held) return;
+      fs::remove_all(work);
+      write(work, "no directory");
+      held.reset();
+    }
+  } diary;
+  diary.work = work;
+  diary.held = engine::Claim::try_take(work);
+  CHECK(run_all(toy, cache, diary).exit_code == 4);
+  CHECK(diary.attached_tasks == 1);
+  CHECK(diary.failures["lost"].cause == "disk");
+  CHECK(diary.finished.count("sibling") == 1);
+  fs::remove(work);
 }
 
 TEST_CASE("who takes a task up while its last owner clears up keeps what he writes", "[engine][claim]") {

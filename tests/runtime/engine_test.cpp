@@ -377,6 +377,29 @@ TEST_CASE("a damaged object is moved aside and made again, bit by bit the same",
   CHECK_FALSE(fs::is_empty(cache.layout().damaged()));
 }
 
+TEST_CASE("what a disk changed by itself fails the task that reads it, and the next run makes it again", "[engine]") {
+  const test::ScratchDirectory scratch;
+  store::Cache cache = store::Cache::open(scratch.path());
+  test::ToyPlan toy;
+  const std::size_t first = toy.add("first", "count", {{"steps", 3}});
+  Diary diary;
+  run_all(toy, cache, diary);
+  const plan::Key key = toy.plan.tasks[first].key;
+  const fs::path file = cache.layout().object(key) / "result.h5";
+  const std::string bytes = store::read_bytes(file);
+  std::string flipped = bytes;
+  flipped[flipped.size() / 2] = static_cast<char>(flipped[flipped.size() / 2] ^ 0x10);
+  std::ofstream(file, std::ios::binary) << flipped;
+  cache.records().put_object_stamps({{key, cache.objects().stamp(key)}});  // a disk tells nobody
+
+  toy.add("second", "count", {{"steps", 3}}, {{"before", first}});
+  CHECK(run_all(toy, cache, diary).exit_code == 4);
+  CHECK(diary.failures["second"].cause == "disk");
+  CHECK(diary.failures["second"].message.find("the next `bgw run` moves it aside") != std::string::npos);
+  CHECK(run_all(toy, cache, diary).exit_code == 0);
+  CHECK(store::read_bytes(file) == bytes);
+}
+
 TEST_CASE("a task waits for what is made again behind its cached input", "[engine]") {
   const test::ScratchDirectory scratch;
   test::ToyPlan toy;
