@@ -96,6 +96,16 @@ std::int64_t step_of(const artifacts::Artifact& checkpoint) {
   return found == checkpoint.attributes.end() ? 0 : found->second.as_int();
 }
 
+// States and results that earlier attempts were killed in the middle of writing: each may be as large as a whole one. The
+// claim is ours, so nobody writes them now.
+void remove_half_written(const fs::path& work) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(work, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with(".tmp") || name.starts_with("out.")) fs::remove_all(entry.path(), ignored);
+  }
+}
+
 class ChildContext : public TaskContext {
  public:
   ChildContext(plan::TaskSpec spec, const std::optional<plan::Key>& extends, const store::Layout& layout)
@@ -318,6 +328,7 @@ int exec_task(const fs::path& task_json, const TaskRegistry& registry, const Tas
   const fs::path directory = fs::absolute(task_json).parent_path();
   std::error_code ignored;
   fs::remove(directory / "failure.json", ignored);
+  remove_half_written(directory);
   announce_attempt(directory, threads_from_environment());
   return end_of(directory, [&] {
     const std::string text = store::read_bytes(task_json);

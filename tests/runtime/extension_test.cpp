@@ -264,6 +264,23 @@ TEST_CASE("a task process takes the newest checkpoint that is whole and keeps th
   CHECK(result_in(root, toy) == result_in(fresh, toy));
 }
 
+TEST_CASE("what an attempt was killed in the middle of writing is swept by the next", "[engine][checkpoint]") {
+  const test::ScratchDirectory scratch;
+  test::ToyPlan toy;
+  toy.add("bad", "fail", {{"how", "nan"}});
+  store::Cache cache = store::Cache::open(scratch.path());
+  const fs::path work = cache.layout().work(toy.plan.tasks[0].key);
+  fs::create_directories(work / "out.0123456789abcdef");
+  for (const char* name : {"out.0123456789abcdef/result.h5", "ckpt-3.h5.4711.tmp", "ckpt-2.h5"}) std::ofstream(work / name) << "half";
+  engine::RunOptions options;
+  options.task_program = BGW_FAKE_TASKS;
+  Diary diary;
+  CHECK(engine::run(toy.plan, toy.all(), cache, options, diary).exit_code == 4);
+  CHECK_FALSE(fs::exists(work / "out.0123456789abcdef"));
+  CHECK_FALSE(fs::exists(work / "ckpt-3.h5.4711.tmp"));
+  CHECK(fs::exists(work / "ckpt-2.h5"));
+}
+
 TEST_CASE("the next state is written when the interval since the last one is over", "[engine][checkpoint]") {
   engine::CheckpointRhythm rhythm(10, 100);
   CHECK_FALSE(rhythm.is_due(109.9));
