@@ -8,6 +8,7 @@
 # Made-up tasks (FAKE_PHYSICS) with many short steps: a number at their end shows each step that was lost or doubled.
 # The longest time from a signal to the end is told and judged by nobody. Exit 0 when all of it holds.
 set -u
+. "$(dirname "$(readlink -f "$0")")/common.sh"
 LC_ALL=C
 export LC_ALL
 usage='usage: clean_stop.sh BGW FAKE_PHYSICS [-n STOPS] [-s SEED]'
@@ -35,17 +36,6 @@ fail() {
   echo "kept for inspection: $scratch"
   tail -n 20 "$scratch/log"
   exit 1
-}
-
-# A number in [0, 1) of the minimal standard generator: the same moments for the same seed.
-state=$(((seed * 1000003 + 12345) % 2147483646 + 1))
-next_random() {
-  state=$((16807 * state % 2147483647))
-  random=$(awk -v s="$state" 'BEGIN { printf "%.6f", s / 2147483647 }')
-}
-
-hashes_of() {
-  (cd "$1/objects" && find . -name result.h5 | sort | xargs -r sha256sum)
 }
 
 now_in_milliseconds() { echo $(($(date +%s%N) / 1000000)); }

@@ -17,6 +17,7 @@
 # The logs and the caches lie in FOLDER (a fresh temporary one), which is kept when something fails. Exit 0 when all is
 # as it should be, 1 when not.
 set -u
+. "$(dirname "$(readlink -f "$0")")/common.sh"
 LC_ALL=C
 export LC_ALL
 usage='usage: kill_resume.sh BGW PROGRAM [-n KILLS] [-s SEED] [-c FOLDER] [run options]'
@@ -46,13 +47,6 @@ fail() {
   exit 1
 }
 
-# A number in [0, 1) of the minimal standard generator: the same moments for the same seed.
-state=$(((seed * 1000003 + 12345) % 2147483646 + 1))
-next_random() {
-  state=$((16807 * state % 2147483647))
-  random=$(awk -v s="$state" 'BEGIN { printf "%.6f", s / 2147483647 }')
-}
-
 # Living children of process $1, one a line: fields 1, 3 and 4 of stat are pid, state and parent; field 2, the
 # name, stands in brackets and may hold blanks.
 children_of() {
@@ -63,10 +57,6 @@ children_of() {
 task_of() {
   file=$( (tr "\0" "\n" < "/proc/$1/cmdline") 2> /dev/null | sed -n 3p)
   [ -n "$file" ] && sed -n 's/^  "name": *"\(.*\)",\{0,1\}$/\1/p' "$file" 2> /dev/null
-}
-
-hashes_of() {
-  (cd "$1/objects" 2> /dev/null && find . -name result.h5 | sort | xargs -r sha256sum)
 }
 
 # Every object that can be seen is one of the uninterrupted run, and whole.

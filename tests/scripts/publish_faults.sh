@@ -13,12 +13,9 @@
 # All calls of the task process meet all three faults; of the calls of bgw, which are mostly SQLite's, each meets one of
 # them in turn, and all three with --all. Exit 0 when everything held.
 set -u
+. "$(dirname "$(readlink -f "$0")")/common.sh"
 LC_ALL=C
 export LC_ALL
-
-hashes_of() {
-  (cd "$1/objects" && find . -name result.h5 | sort | xargs -r sha256sum)
-}
 
 # Every object directory has all its files, and those have the bytes of the undisturbed run.
 only_whole_objects() {

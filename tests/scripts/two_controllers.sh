@@ -8,6 +8,7 @@
 # The five seconds are what the engine promises; they hold on a machine that has something to do, not on one that is
 # overloaded. Exit 0 when all of it holds.
 set -u
+. "$(dirname "$(readlink -f "$0")")/common.sh"
 LC_ALL=C
 export LC_ALL
 usage='usage: two_controllers.sh BGW FAKE_PHYSICS [BGW_TASK]'
@@ -25,10 +26,6 @@ fail() {
   echo "kept for inspection: $scratch"
   tail -n 5 "$scratch"/*.err 2> /dev/null
   exit 1
-}
-
-hashes_of() {
-  (cd "$1/objects" && find . -name result.h5 | sort | xargs -r sha256sum)
 }
 
 # All attempts in cache $1 have ended, and none was done twice.
