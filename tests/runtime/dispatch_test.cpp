@@ -26,6 +26,7 @@
 #include "runtime/store/clock.h"
 #include "runtime/store/sqlite_database.h"
 #include "tests/support/scratch_directory.h"
+#include "tests/support/toy_controller.h"
 #include "tests/support/toy_plan.h"
 
 namespace {
@@ -36,6 +37,8 @@ namespace fs = std::filesystem;
 using engine::Admission;
 using engine::Machine;
 using engine::RetryBook;
+using test::eventually;
+using test::start_controller;
 
 void write(const fs::path& file, const std::string& text) {
   fs::create_directories(file.parent_path());
@@ -89,27 +92,8 @@ engine::TaskFailed failure_by(const std::string& cause) {
   return failure;
 }
 
-template <class Condition>
-bool eventually(const Condition& condition) {
-  for (int i = 0; i < 1000; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(10ms);
-  }
-  return condition();
-}
-
-// `fake_tasks run` as a process of its own, its words in a file.
-pid_t start_controller(const fs::path& cache, const std::string& what, int sleep_ms, const fs::path& output) {
-  const std::string sleep_text = std::to_string(sleep_ms);
-  const pid_t pid = ::fork();
-  if (pid != 0) return pid;
-  if (std::freopen(output.c_str(), "a", stdout) == nullptr) ::_exit(127);
-  ::execl(BGW_FAKE_TASKS, BGW_FAKE_TASKS, "run", cache.c_str(), what.c_str(), sleep_text.c_str(), nullptr);
-  ::_exit(127);
-}
-
 bool says(const fs::path& words, const std::string& part) {
-  return fs::exists(words) && store::read_bytes(words).find(part) != std::string::npos;
+  return test::words_in(words).find(part) != std::string::npos;
 }
 
 }  // namespace

@@ -23,6 +23,7 @@
 #include "runtime/foundation/errors.h"
 #include "runtime/store/sqlite_database.h"
 #include "tests/support/scratch_directory.h"
+#include "tests/support/toy_controller.h"
 #include "tests/support/toy_plan.h"
 
 namespace {
@@ -31,6 +32,9 @@ using namespace bgw;
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 using engine::Outcome;
+using test::eventually;
+using test::start_controller;
+using test::words_in;
 
 // Writes down what it hears.
 class Diary : public engine::Observer {
@@ -91,18 +95,6 @@ std::vector<std::string> results_in(const fs::path& root, const test::ToyPlan& t
   return bytes;
 }
 
-// `fake_tasks run` as a process of its own, its words in a file.
-pid_t start_controller(const fs::path& cache, const std::string& steps_text, int sleep_ms, const fs::path& output) {
-  const std::string sleep_text = std::to_string(sleep_ms);
-  const pid_t pid = ::fork();
-  if (pid != 0) return pid;
-  const int file = ::open(output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0666);
-  ::dup2(file, 1);
-  ::dup2(file, 2);
-  ::execl(BGW_FAKE_TASKS, BGW_FAKE_TASKS, "run", cache.c_str(), steps_text.c_str(), sleep_text.c_str(), nullptr);
-  ::_exit(127);
-}
-
 pid_t start_controller(const fs::path& cache, int steps, int sleep_ms, const fs::path& output) {
   return start_controller(cache, std::to_string(steps), sleep_ms, output);
 }
@@ -119,25 +111,12 @@ std::size_t count_of(const std::string& text, const std::string& part) {
   return count;
 }
 
-// What a controller has said so far.
-std::string words_in(const fs::path& file) { return fs::exists(file) ? store::read_bytes(file) : std::string(); }
-
 // Kills the task processes of a controller.
 void kill_children_of(pid_t controller) {
   for (const fs::directory_entry& thread : fs::directory_iterator(fmt::format("/proc/{}/task", controller))) {
     std::ifstream list(thread.path() / "children");
     for (pid_t child = 0; list >> child;) ::kill(child, SIGKILL);
   }
-}
-
-// Waits until `condition` holds; false when it does not within ten seconds.
-template <class Condition>
-bool eventually(const Condition& condition) {
-  for (int i = 0; i < 1000; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(10ms);
-  }
-  return condition();
 }
 
 bool has_checkpoint(const fs::path& root, const plan::TaskSpec& spec) {
