@@ -8,6 +8,7 @@
 
 #include "compiler/plan/preimage.h"
 #include "runtime/engine/checkpoints.h"
+#include "runtime/engine/cost_model.h"
 #include "runtime/engine/compare.h"
 #include "runtime/engine/extension.h"
 #include "runtime/engine/program_identity.h"
@@ -30,7 +31,7 @@ struct Survey {
   std::string program;
   WorkList work;
   std::vector<store::ObjectState> states;  // of objects and rows alike
-  std::map<std::string, std::optional<double>> seconds;  // typical ones, by kind
+  CostModel costs;  // the one of the plan that is shown, so that both say the same
 };
 
 // Whether the results are there, for the tasks `behind` the wanted ones.
@@ -83,19 +84,15 @@ std::string summary_of(const std::vector<std::string>& changes) {
   return fmt::format("{}, {} and {} more", changes[0], changes[1], changes.size() - 2);
 }
 
-std::optional<double> typical_seconds(Survey& survey, const std::string& kind) {
-  const auto [place, is_new] = survey.seconds.try_emplace(kind);
-  if (is_new) place->second = survey.cache.records().typical_seconds(kind);
-  return place->second;
-}
-
 void explain_task(Survey& survey, std::size_t task, TaskStatus& status) {
   const plan::TaskSpec& spec = survey.plan.tasks[task];
   status.reason = "new";
   if (survey.states[task] == store::ObjectState::damaged) status.reason = "its object is damaged";
   if (!survey.cache.has_records()) return;
   store::Records& records = survey.cache.records();
-  if (spec.placement == plan::Placement::child) status.estimated_seconds = typical_seconds(survey, spec.kind);
+  if (spec.placement == plan::Placement::child) {
+    if (const std::optional<CostEstimate> cost = survey.costs.estimate(spec)) status.estimated_seconds = cost->seconds;
+  }
   if (status.forced) {
     status.reason = upstream_reason(survey, spec);
     return;
@@ -154,7 +151,7 @@ std::vector<TaskStatus> explain(const plan::Plan& plan, const std::vector<std::s
 
 std::vector<TaskStatus> explain(const plan::Plan& plan, const std::vector<std::size_t>& wanted, store::Cache& cache,
                                 const std::vector<std::size_t>& forced, std::vector<store::ObjectState> results) {
-  Survey survey{plan, cache, program_identity(plan), {}, std::move(results), {}};
+  Survey survey{plan, cache, program_identity(plan), {}, std::move(results), CostModel(cache)};
   const std::vector<bool> again = with_dependents(plan, forced);
   std::vector<TaskStatus> statuses(plan.tasks.size());
   std::vector<bool> cached(plan.tasks.size());

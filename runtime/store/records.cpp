@@ -438,14 +438,4 @@ std::optional<EarlierTask> Records::latest_other(const std::string& program, con
   return EarlierTask{key_from(query.blob(0)), query.text(1), query.integer(2)};
 }
 
-std::optional<double> Records::typical_seconds(const std::string& kind) {
-  const std::lock_guard guard(mutex_);
-  Statement query(*database_,
-                  "SELECT avg(seconds) FROM (SELECT a.seconds FROM t_attempt a JOIN t_task t ON t.key = a.key "
-                  "WHERE t.kind = ? AND a.state = 'done' ORDER BY a.id DESC LIMIT 20)");
-  query.bind(1, kind);
-  if (!query.step() || query.is_none(0)) return std::nullopt;
-  return query.real(0);
-}
-
 }  // namespace bgw::store

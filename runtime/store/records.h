@@ -122,8 +122,6 @@ class Records {
 
   /// What was planned last under this name by the same program with another key.
   std::optional<EarlierTask> latest_other(const std::string& program, const plan::TaskSpec& spec);
-  /// Mean seconds of the last finished attempts of a kind; nullopt without history.
-  std::optional<double> typical_seconds(const std::string& kind);
 
  private:
   std::mutex mutex_;

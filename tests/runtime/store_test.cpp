@@ -18,6 +18,7 @@
 #include "runtime/store/cache.h"
 #include "runtime/store/durable_file.h"
 #include "runtime/store/hdf5_file.h"
+#include "runtime/store/history.h"
 #include "runtime/store/query.h"
 #include "runtime/store/sqlite_database.h"
 #include "runtime/store/task_json.h"
@@ -391,8 +392,11 @@ TEST_CASE("rows of inline tasks, attempts and earlier keys are remembered", "[st
   CHECK(cache.has_result(table));
   CHECK(cache.row(table.key)->at("rows").as_int() == 3);
   CHECK(cache.records().last_attempt(before.plan.tasks[0].key)->state == "done");
-  CHECK(cache.records().typical_seconds("count") == 2.5);
-  CHECK_FALSE(cache.records().typical_seconds("table").has_value());
+  store::History history(cache.layout());
+  const std::vector<store::EarlierWork> work = history.earlier_work("count", 20);
+  REQUIRE(work.size() == 1);
+  CHECK(work[0].seconds == 2.5);
+  CHECK(history.earlier_work("table", 20).empty());
   CHECK(cache.records().latest_other("/p.bgw", after.plan.tasks[0])->key == before.plan.tasks[0].key);
   CHECK_FALSE(cache.records().latest_other("/p.bgw", before.plan.tasks[0]).has_value());
   CHECK_FALSE(cache.records().latest_other("/other.bgw", after.plan.tasks[0]).has_value());
