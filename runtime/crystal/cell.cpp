@@ -23,6 +23,16 @@ Matrix3 reciprocal(const Matrix3& h) {
 
 }  // namespace
 
+Vector3 product(const Matrix3& f, const Vector3& x) { return {dot(f[0], x), dot(f[1], x), dot(f[2], x)}; }
+
+Vector3 transposed_product(const Matrix3& f, const Vector3& x) {
+  Vector3 result{};
+  for (std::size_t d = 0; d < 3; ++d) result[d] = f[0][d] * x[0] + f[1][d] * x[1] + f[2][d] * x[2];
+  return result;
+}
+
+double determinant(const Matrix3& f) { return dot(f[0], cross(f[1], f[2])); }
+
 Cell Cell::orthorhombic(double a, double b, double c) { return Cell{{{{a, 0.0, 0.0}, {0.0, b, 0.0}, {0.0, 0.0, c}}}}; }
 
 bool Cell::is_orthorhombic() const {
@@ -57,6 +67,10 @@ Vector3 Cell::heights() const {
   Vector3 result{};
   for (std::size_t k = 0; k < 3; ++k) result[k] = 1.0 / std::sqrt(dot(rows[k], rows[k]));
   return result;
+}
+
+Cell Cell::deformed(const Matrix3& deformation) const {
+  return Cell{{product(deformation, vectors[0]), product(deformation, vectors[1]), product(deformation, vectors[2])}};
 }
 
 Vector3 Cell::minimum_image(const Vector3& displacement) const {

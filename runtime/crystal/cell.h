@@ -8,6 +8,12 @@ namespace bgw::crystal {
 using Vector3 = std::array<double, 3>;
 using Matrix3 = std::array<Vector3, 3>;  // rows are the cell vectors
 
+/// F x
+Vector3 product(const Matrix3& f, const Vector3& x);
+/// F^T x
+Vector3 transposed_product(const Matrix3& f, const Vector3& x);
+double determinant(const Matrix3& f);
+
 /// A periodic cell. Rows of `vectors` are the cell vectors, in angstrom (or sigma).
 struct Cell {
   Matrix3 vectors{};
@@ -19,6 +25,8 @@ struct Cell {
   Vector3 cartesian(const Vector3& fractional) const;
   /// Distance between opposite faces, for each direction: the sphere that fits has half the smallest as its radius.
   Vector3 heights() const;
+  /// The cell with the vectors F a_k: its rows are h F^T.
+  Cell deformed(const Matrix3& deformation) const;
   /// Shortest periodic image of a displacement (exact for orthorhombic cells and for vectors within the inscribed
   /// sphere).
   Vector3 minimum_image(const Vector3& displacement) const;

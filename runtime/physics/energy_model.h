@@ -24,6 +24,12 @@ struct GradientAndProduct {
   Tensor product;   // [B, N, 3], (d2U/du2) v
 };
 
+struct EnergyGradientStrain {
+  Tensor energy;           // [B], eV
+  Tensor gradient;         // [B, N, 3], dU/du at fixed deformation, eV/angstrom
+  Tensor strain_gradient;  // [B, 3, 3], dU/d epsilon for a further strain x -> (1 + epsilon) x, symmetric, eV
+};
+
 /// The potential energy of one crystal as a function of the displacements from its reference sites: a potential
 /// bound to sites and a periodic cell. Energies are exact for any displacement (a configuration that outgrows the
 /// neighbour list is evaluated with a list of its own). All tensors are float64 on the CPU and carry no autograd
@@ -40,6 +46,14 @@ class EnergyModel {
   virtual GradientAndProduct gradient_and_product(const Tensor& displacements, const Tensor& vectors) const = 0;
   /// Sum over the batch of the Hessians, [3N, 3N].
   virtual Tensor hessian_sum(const Tensor& displacements) const = 0;
+
+  /// Every configuration b stands at F_b (R_i + u_i) in the deformed cell, whose rows are h F_b^T. What a tail takes
+  /// from the density goes with the deformed volume.
+  /// @param deformation [B, 3, 3], F
+  /// @throws NumericalError for a deformation that is not finite, turns the cell inside out or flattens it;
+  ///         std::logic_error from an energy that knows no cell
+  virtual Tensor energy(const Tensor& displacements, const Tensor& deformation) const;
+  virtual EnergyGradientStrain energy_gradient_and_strain(const Tensor& displacements, const Tensor& deformation) const;
 
   /// Calls since construction.
   virtual CallCount calls() const = 0;

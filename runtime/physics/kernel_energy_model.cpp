@@ -9,6 +9,8 @@
 #include <memory>
 #include <string>
 
+#include <fmt/format.h>
+
 #include "runtime/foundation/errors.h"
 
 namespace bgw::physics {
@@ -36,11 +38,17 @@ void from_lane(const double* block, std::int64_t width, int lane, double* row) {
   for (std::int64_t c = 0; c < width; ++c) row[c] = block[c * kLanes + lane];
 }
 
+double thickness(const crystal::Cell& cell) {
+  const crystal::Vector3 heights = cell.heights();
+  return std::min({heights[0], heights[1], heights[2]});
+}
+
 /// Coordinates beyond this are no crystal, and cells would be counted in numbers that do not hold them.
 double far_away(const crystal::Cell& cell) {
-  const crystal::Vector3 heights = cell.heights();
-  return 1e6 * std::min({heights[0], heights[1], heights[2]});
+  return 1e6 * thickness(cell);
 }
+
+crystal::Matrix3 matrix_at(const double* f) { return {{{f[0], f[1], f[2]}, {f[3], f[4], f[5]}, {f[6], f[7], f[8]}}}; }
 
 constexpr double kThinnest = 0.02;  // of the cutoff; below it an atom has too many images to list
 
@@ -65,11 +73,19 @@ void scatter_transposed(const double* b, std::int64_t centre, std::int64_t j, st
 
 }  // namespace
 
-/// Rows of the results; gradient and product may be null.
+/// Rows of the arguments; vectors and deformations may be null.
+struct KernelEnergyModel::Inputs {
+  const double* displacements;
+  const double* vectors;
+  const double* deformations;
+};
+
+/// Rows of the results; all but the energy may be null.
 struct KernelEnergyModel::Outputs {
   double* energy;
   double* gradient;
   double* product;
+  double* strain;
   bool with_product() const { return product != nullptr; }
   bool with_gradient() const { return gradient != nullptr; }
 };
@@ -79,15 +95,23 @@ class KernelEnergyModel::Workspace {
  public:
   Workspace(std::int64_t atoms, std::int64_t widest_row)
       : width_(3 * atoms),
-        memory_(aligned_doubles(4 * width_ * kLanes + kLanes + kernels::scratch_doubles(widest_row))) {}
-  double* displacement() { return memory_.get(); }
-  double* tangent() { return memory_.get() + width_ * kLanes; }
-  double* gradient() { return memory_.get() + 2 * width_ * kLanes; }
-  double* product() { return memory_.get() + 3 * width_ * kLanes; }
-  double* energy() { return memory_.get() + 4 * width_ * kLanes; }
-  double* scratch() { return energy() + kLanes; }
-  void clear_inputs() { std::fill_n(displacement(), 2 * width_ * kLanes, 0.0); }
-  void clear_outputs() { std::fill_n(gradient(), 2 * width_ * kLanes, 0.0); }
+        memory_(aligned_doubles((4 * width_ + 1 + 9 + 6) * kLanes + kernels::scratch_doubles(widest_row))) {}
+  double* displacement() const { return memory_.get(); }
+  double* tangent() const { return memory_.get() + width_ * kLanes; }
+  double* gradient() const { return memory_.get() + 2 * width_ * kLanes; }
+  double* product() const { return memory_.get() + 3 * width_ * kLanes; }
+  double* energy() const { return memory_.get() + 4 * width_ * kLanes; }
+  double* deformation() const { return energy() + kLanes; }
+  double* strain() const { return deformation() + 9 * kLanes; }
+  double* scratch() const { return strain() + 6 * kLanes; }
+  void clear_inputs() {
+    std::fill_n(displacement(), 2 * width_ * kLanes, 0.0);
+    for (int c = 0; c < 9; ++c) std::fill_n(deformation() + c * kLanes, kLanes, c % 4 == 0 ? 1.0 : 0.0);
+  }
+  void clear_outputs() {
+    std::fill_n(gradient(), 2 * width_ * kLanes, 0.0);
+    std::fill_n(strain(), 6 * kLanes, 0.0);
+  }
 
  private:
   std::int64_t width_;
@@ -114,8 +138,7 @@ KernelEnergyModel::KernelEnergyModel(const Potential& potential, std::vector<cry
 
 void KernelEnergyModel::check_sites() const {
   if (sites_.empty()) throw InputError("a system needs at least one atom");
-  const crystal::Vector3 heights = cell_.heights();
-  const double thinnest = std::min({heights[0], heights[1], heights[2]});
+  const double thinnest = thickness(cell_);
   if (!(thinnest > kThinnest * potential_.cutoff)) {
     throw InputError("the cell is too thin for a cutoff of " + std::to_string(potential_.cutoff) +
                      ": its faces are as near as " + std::to_string(thinnest));
@@ -136,20 +159,39 @@ void KernelEnergyModel::check(const Tensor& field, const char* name) const {
     throw ShapeError(std::string(name) + " must be float64 on the CPU");
 }
 
-NeighbourList KernelEnergyModel::list_at(const double* u) const {
+void KernelEnergyModel::check_deformation(const Tensor& deformation, std::int64_t batch) const {
+  if (deformation.dim() != 3 || deformation.size(0) != batch || deformation.size(1) != 3 || deformation.size(2) != 3)
+    throw ShapeError("deformation must have the shape [" + std::to_string(batch) + ", 3, 3]");
+  if (deformation.scalar_type() != at::kDouble || !deformation.device().is_cpu())
+    throw ShapeError("deformation must be float64 on the CPU");
+  for (std::int64_t b = 0; b < batch; ++b) {
+    const crystal::Matrix3 f = matrix_at(deformation.data_ptr<double>() + 9 * b);
+    const double change = crystal::determinant(f);
+    if (!(change > 0.0) || !std::isfinite(change))
+      throw NumericalError(fmt::format("deformation {} of the batch takes the cell to {:g} times its volume", b, change));
+    const double thinnest = thickness(cell_.deformed(f));
+    if (!(thinnest > kThinnest * potential_.cutoff))
+      throw NumericalError(fmt::format("deformation {} of the batch makes the cell too thin for a cutoff of {:g}: its faces are as near as {:g}", b, potential_.cutoff, thinnest));
+  }
+}
+
+NeighbourList KernelEnergyModel::list_at(const double* u, const double* deformation) const {
   std::vector<crystal::Vector3> positions = sites_;
   for (std::size_t i = 0; i < positions.size(); ++i) {
     for (std::size_t d = 0; d < 3; ++d) positions[i][d] += u[3 * i + d];
+    if (deformation != nullptr) positions[i] = crystal::product(matrix_at(deformation), positions[i]);
   }
-  return images_ == Images::nearest ? NeighbourList::of_nearest_images(positions, cell_, kind_)
-                                    : NeighbourList::within(positions, cell_, potential_.cutoff, 0.0, kind_);
+  const crystal::Cell cell = deformation != nullptr ? cell_.deformed(matrix_at(deformation)) : cell_;
+  return images_ == Images::nearest ? NeighbourList::of_nearest_images(positions, cell, kind_)
+                                    : NeighbourList::within(positions, cell, potential_.cutoff, 0.0, kind_);
 }
 
-void KernelEnergyModel::call(const NeighbourList& list, Workspace& space, const Outputs& outputs) const {
+void KernelEnergyModel::call(const NeighbourList& list, bool deformed, Workspace& space, const Outputs& outputs) const {
   space.clear_outputs();
   const kernels::Block block{space.displacement(), outputs.with_product() ? space.tangent() : nullptr,
                              space.energy(),       outputs.with_gradient() ? space.gradient() : nullptr,
-                             space.product(),      space.scratch()};
+                             space.product(),      deformed ? space.deformation() : nullptr,
+                             space.strain(),       space.scratch()};
   if (const auto* sw = std::get_if<kernels::StillingerWeber>(&potential_.kernel)) {
     kernels_.stillinger_weber(list.view(), *sw, block);
   } else {
@@ -157,64 +199,84 @@ void KernelEnergyModel::call(const NeighbourList& list, Workspace& space, const 
   }
 }
 
-void KernelEnergyModel::evaluate_block(std::int64_t block, std::int64_t batch, const double* u, const double* v,
-                                       const Outputs& outputs, Workspace& space) const {
+bool KernelEnergyModel::is_listed(std::int64_t row, const Inputs& in) const {
+  const double* u = in.displacements + row * 3 * particles();
+  if (in.deformations == nullptr) return list_.serves(u);
+  const crystal::Matrix3 f = matrix_at(in.deformations + 9 * row);
+  return list_.serves(u, &f);
+}
+
+void KernelEnergyModel::load_lane(std::int64_t row, int lane, const Inputs& in, Workspace& space) const {
   const std::int64_t width = 3 * particles();
+  to_lane(in.displacements + row * width, width, lane, space.displacement());
+  if (in.vectors != nullptr) to_lane(in.vectors + row * width, width, lane, space.tangent());
+  if (in.deformations != nullptr) to_lane(in.deformations + row * 9, 9, lane, space.deformation());
+}
+
+// The tail goes with the density.
+void KernelEnergyModel::store_lane(std::int64_t row, int lane, const Inputs& in, const Workspace& space, const Outputs& out) const {
+  const std::int64_t width = 3 * particles();
+  const double tail = in.deformations == nullptr ? constant_ : constant_ / crystal::determinant(matrix_at(in.deformations + 9 * row));
+  out.energy[row] = space.energy()[lane] + tail;
+  if (out.with_gradient()) from_lane(space.gradient(), width, lane, out.gradient + row * width);
+  if (out.with_product()) from_lane(space.product(), width, lane, out.product + row * width);
+  if (out.strain == nullptr) return;
+  double upper[6];
+  from_lane(space.strain(), 6, lane, upper);
+  for (int c = 0; c < 3; ++c) upper[c] -= tail;
+  constexpr int kPlace[9] = {0, 3, 4, 3, 1, 5, 4, 5, 2};
+  for (int c = 0; c < 9; ++c) out.strain[9 * row + c] = upper[kPlace[c]];
+}
+
+void KernelEnergyModel::evaluate_block(std::int64_t block, std::int64_t batch, const Inputs& in, const Outputs& out,
+                                       Workspace& space) const {
   const std::int64_t first = block * kLanes;
   const int lanes = static_cast<int>(std::min<std::int64_t>(kLanes, batch - first));
-  bool inside[kLanes] = {};
+  bool listed[kLanes] = {};
   space.clear_inputs();  // lanes that are not used stand at the sites
   for (int l = 0; l < lanes; ++l) {
-    const double* row = u + (first + l) * width;
-    inside[l] = list_.serves(row);
-    if (!inside[l]) continue;
-    to_lane(row, width, l, space.displacement());
-    if (v != nullptr) to_lane(v + (first + l) * width, width, l, space.tangent());
+    listed[l] = is_listed(first + l, in);
+    if (listed[l]) load_lane(first + l, l, in, space);
   }
-  if (std::any_of(inside, inside + kLanes, [](bool b) { return b; })) call(list_, space, outputs);
+  if (std::any_of(listed, listed + kLanes, [](bool b) { return b; })) call(list_, in.deformations != nullptr, space, out);
   for (int l = 0; l < lanes; ++l) {
-    const std::int64_t row = first + l;
-    if (!inside[l]) {
-      evaluate_alone(row, u, v, outputs);
-      continue;
-    }
-    outputs.energy[row] = space.energy()[l] + constant_;
-    if (outputs.with_gradient()) from_lane(space.gradient(), width, l, outputs.gradient + row * width);
-    if (outputs.with_product()) from_lane(space.product(), width, l, outputs.product + row * width);
+    if (listed[l]) store_lane(first + l, l, in, space, out);
+    else evaluate_alone(first + l, in, out);
   }
 }
 
-// The configuration's own positions become the sites and its displacement zero, in lane 0.
-void KernelEnergyModel::evaluate_alone(std::int64_t row, const double* u, const double* v,
-                                       const Outputs& outputs) const {
+// The configuration's own positions, in its own cell, become the sites, and its displacement zero, in lane 0.
+void KernelEnergyModel::evaluate_alone(std::int64_t row, const Inputs& in, const Outputs& out) const {
   const std::int64_t width = 3 * particles();
   ++outgrown_;
   const double far = far_away(cell_);
-  const double* own = u + row * width;
+  const double* own = in.displacements + row * width;
   if (!std::all_of(own, own + width, [far](double x) { return std::abs(x) < far; })) {
     const double nan = std::numeric_limits<double>::quiet_NaN();
-    outputs.energy[row] = nan;
-    if (outputs.with_gradient()) std::fill_n(outputs.gradient + row * width, width, nan);
-    if (outputs.with_product()) std::fill_n(outputs.product + row * width, width, nan);
+    out.energy[row] = nan;
+    if (out.with_gradient()) std::fill_n(out.gradient + row * width, width, nan);
+    if (out.with_product()) std::fill_n(out.product + row * width, width, nan);
+    if (out.strain != nullptr) std::fill_n(out.strain + row * 9, 9, nan);
     return;
   }
-  const NeighbourList list = list_at(own);
+  const double* deformation = in.deformations == nullptr ? nullptr : in.deformations + 9 * row;
+  const NeighbourList list = list_at(own, deformation);
   Workspace space(particles(), list.widest_row());
   space.clear_inputs();
-  if (v != nullptr) to_lane(v + row * width, width, 0, space.tangent());
-  call(list, space, outputs);
-  outputs.energy[row] = space.energy()[0] + constant_;
-  if (outputs.with_gradient()) from_lane(space.gradient(), width, 0, outputs.gradient + row * width);
-  if (outputs.with_product()) from_lane(space.product(), width, 0, outputs.product + row * width);
+  if (in.vectors != nullptr) to_lane(in.vectors + row * width, width, 0, space.tangent());
+  call(list, deformation != nullptr, space, out);
+  store_lane(row, 0, in, space, out);
+  if (deformation == nullptr || !out.with_gradient()) return;
+  for (double* g = out.gradient + row * width; g != out.gradient + (row + 1) * width; g += 3) {
+    const crystal::Vector3 t = crystal::transposed_product(matrix_at(deformation), {g[0], g[1], g[2]});
+    std::copy(t.begin(), t.end(), g);
+  }
 }
 
-void KernelEnergyModel::evaluate(const Tensor& displacements, const Tensor* vectors, const Outputs& outputs) const {
-  const std::int64_t batch = displacements.size(0);
-  const double* u = displacements.data_ptr<double>();
-  const double* v = vectors != nullptr ? vectors->data_ptr<double>() : nullptr;
+void KernelEnergyModel::evaluate(std::int64_t batch, const Inputs& in, const Outputs& out) const {
   at::parallel_for(0, (batch + kLanes - 1) / kLanes, 1, [&](std::int64_t begin, std::int64_t end) {
     Workspace space(particles(), list_.widest_row());
-    for (std::int64_t block = begin; block < end; ++block) evaluate_block(block, batch, u, v, outputs, space);
+    for (std::int64_t block = begin; block < end; ++block) evaluate_block(block, batch, in, out, space);
   });
 }
 
@@ -222,7 +284,7 @@ Tensor KernelEnergyModel::energy(const Tensor& displacements) const {
   check(displacements, "displacements");
   const Tensor u = displacements.detach().contiguous();
   Tensor result = at::empty({u.size(0)}, at::kDouble);
-  evaluate(u, nullptr, {result.data_ptr<double>(), nullptr, nullptr});
+  evaluate(u.size(0), {u.data_ptr<double>(), nullptr, nullptr}, {result.data_ptr<double>(), nullptr, nullptr, nullptr});
   energy_calls_ += u.size(0);
   return result;
 }
@@ -231,7 +293,8 @@ EnergyAndGradient KernelEnergyModel::energy_and_gradient(const Tensor& displacem
   check(displacements, "displacements");
   const Tensor u = displacements.detach().contiguous();
   EnergyAndGradient result{at::empty({u.size(0)}, at::kDouble), at::empty(u.sizes(), at::kDouble)};
-  evaluate(u, nullptr, {result.energy.data_ptr<double>(), result.gradient.data_ptr<double>(), nullptr});
+  evaluate(u.size(0), {u.data_ptr<double>(), nullptr, nullptr},
+           {result.energy.data_ptr<double>(), result.gradient.data_ptr<double>(), nullptr, nullptr});
   gradient_calls_ += u.size(0);
   return result;
 }
@@ -244,8 +307,32 @@ GradientAndProduct KernelEnergyModel::gradient_and_product(const Tensor& displac
   const Tensor v = vectors.detach().contiguous();
   Tensor energy = at::empty({u.size(0)}, at::kDouble);
   GradientAndProduct result{at::empty(u.sizes(), at::kDouble), at::empty(u.sizes(), at::kDouble)};
-  evaluate(u, &v, {energy.data_ptr<double>(), result.gradient.data_ptr<double>(), result.product.data_ptr<double>()});
+  evaluate(u.size(0), {u.data_ptr<double>(), v.data_ptr<double>(), nullptr},
+           {energy.data_ptr<double>(), result.gradient.data_ptr<double>(), result.product.data_ptr<double>(), nullptr});
   hessian_calls_ += u.size(0);
+  return result;
+}
+
+Tensor KernelEnergyModel::energy(const Tensor& displacements, const Tensor& deformation) const {
+  check(displacements, "displacements");
+  const Tensor u = displacements.detach().contiguous();
+  const Tensor f = deformation.detach().contiguous();
+  check_deformation(f, u.size(0));
+  Tensor result = at::empty({u.size(0)}, at::kDouble);
+  evaluate(u.size(0), {u.data_ptr<double>(), nullptr, f.data_ptr<double>()}, {result.data_ptr<double>(), nullptr, nullptr, nullptr});
+  energy_calls_ += u.size(0);
+  return result;
+}
+
+EnergyGradientStrain KernelEnergyModel::energy_gradient_and_strain(const Tensor& displacements, const Tensor& deformation) const {
+  check(displacements, "displacements");
+  const Tensor u = displacements.detach().contiguous();
+  const Tensor f = deformation.detach().contiguous();
+  check_deformation(f, u.size(0));
+  EnergyGradientStrain result{at::empty({u.size(0)}, at::kDouble), at::empty(u.sizes(), at::kDouble), at::empty({u.size(0), 3, 3}, at::kDouble)};
+  evaluate(u.size(0), {u.data_ptr<double>(), nullptr, f.data_ptr<double>()},
+           {result.energy.data_ptr<double>(), result.gradient.data_ptr<double>(), nullptr, result.strain_gradient.data_ptr<double>()});
+  gradient_calls_ += u.size(0);
   return result;
 }
 
@@ -318,7 +405,7 @@ Tensor KernelEnergyModel::hessian_sum(const Tensor& displacements) const {
       ++outgrown_;
       if (!std::all_of(row, row + width, [](double x) { return std::isfinite(x); }))
         throw NumericalError("the Hessian was asked for displacements that are not finite");
-      add_hessian(list_at(row), {at_rest.data()}, result.data_ptr<double>());
+      add_hessian(list_at(row, nullptr), {at_rest.data()}, result.data_ptr<double>());
     }
   }
   if (!inside.empty()) add_hessian(list_, inside, result.data_ptr<double>());

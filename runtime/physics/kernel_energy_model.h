@@ -28,6 +28,8 @@ class KernelEnergyModel final : public EnergyModel {
   EnergyAndGradient energy_and_gradient(const Tensor& displacements) const override;
   GradientAndProduct gradient_and_product(const Tensor& displacements, const Tensor& vectors) const override;
   Tensor hessian_sum(const Tensor& displacements) const override;
+  Tensor energy(const Tensor& displacements, const Tensor& deformation) const override;
+  EnergyGradientStrain energy_gradient_and_strain(const Tensor& displacements, const Tensor& deformation) const override;
   CallCount calls() const override;
 
   const NeighbourList& list() const { return list_; }
@@ -35,17 +37,21 @@ class KernelEnergyModel final : public EnergyModel {
   std::int64_t outgrown() const { return outgrown_; }
 
  private:
+  struct Inputs;
   struct Outputs;
   class Workspace;
 
   void check_sites() const;
   void check(const Tensor& field, const char* name) const;
-  void evaluate(const Tensor& displacements, const Tensor* vectors, const Outputs& outputs) const;
-  void evaluate_block(std::int64_t block, std::int64_t batch, const double* u, const double* v, const Outputs& outputs,
-                      Workspace& space) const;
-  void evaluate_alone(std::int64_t row, const double* u, const double* v, const Outputs& outputs) const;
-  void call(const NeighbourList& list, Workspace& space, const Outputs& outputs) const;
-  NeighbourList list_at(const double* displacements) const;
+  void check_deformation(const Tensor& deformation, std::int64_t batch) const;
+  void evaluate(std::int64_t batch, const Inputs& inputs, const Outputs& outputs) const;
+  void evaluate_block(std::int64_t block, std::int64_t batch, const Inputs& inputs, const Outputs& outputs, Workspace& space) const;
+  void evaluate_alone(std::int64_t row, const Inputs& inputs, const Outputs& outputs) const;
+  bool is_listed(std::int64_t row, const Inputs& inputs) const;
+  void load_lane(std::int64_t row, int lane, const Inputs& inputs, Workspace& space) const;
+  void store_lane(std::int64_t row, int lane, const Inputs& inputs, const Workspace& space, const Outputs& outputs) const;
+  void call(const NeighbourList& list, bool deformed, Workspace& space, const Outputs& outputs) const;
+  NeighbourList list_at(const double* displacements, const double* deformation) const;
   void add_hessian(const NeighbourList& list, const std::vector<const double*>& configurations, double* hessian) const;
 
   Potential potential_;
@@ -55,7 +61,7 @@ class KernelEnergyModel final : public EnergyModel {
   ListKind kind_;
   const kernels::KernelTable& kernels_;
   NeighbourList list_;
-  double constant_;  // tail energy of all atoms
+  double constant_;  // tail energy of all atoms in the undeformed cell
   mutable std::atomic<std::int64_t> energy_calls_{0}, gradient_calls_{0}, hessian_calls_{0}, outgrown_{0};
 };
 

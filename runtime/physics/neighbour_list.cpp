@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "runtime/foundation/errors.h"
 
@@ -11,6 +12,7 @@ namespace bgw::physics {
 namespace {
 
 using crystal::Cell;
+using crystal::Matrix3;
 using crystal::Vector3;
 
 Vector3 difference(const Vector3& a, const Vector3& b) { return {a[0] - b[0], a[1] - b[1], a[2] - b[2]}; }
@@ -98,6 +100,44 @@ class Bins {
   std::vector<std::vector<std::int32_t>> members_;
 };
 
+/// The sum of the two largest deviations from the mean displacement; infinite or not a number for such displacements.
+double largest_relative_displacement(const double* u, std::size_t atoms) {
+  double mean[3] = {0, 0, 0};
+  for (std::size_t i = 0; i < atoms; ++i) {
+    for (std::size_t d = 0; d < 3; ++d) mean[d] += u[3 * i + d] / static_cast<double>(atoms);
+  }
+  double largest = 0;
+  double second = 0;
+  for (std::size_t i = 0; i < atoms; ++i) {
+    double square = 0;
+    for (std::size_t d = 0; d < 3; ++d) square += (u[3 * i + d] - mean[d]) * (u[3 * i + d] - mean[d]);
+    if (!(square <= std::numeric_limits<double>::max())) return std::numeric_limits<double>::infinity();
+    second = std::max(second, std::min(square, largest));
+    largest = std::max(largest, square);
+  }
+  return std::sqrt(largest) + std::sqrt(second);
+}
+
+/// A bound from below on |F x| / |x|: the root of the smallest eigenvalue of F^T F, that of a cubic, less its rounding.
+double smallest_stretch(const Matrix3& f) {
+  double c[3][3] = {};
+  for (std::size_t i = 0; i < 3; ++i) {
+    for (std::size_t j = 0; j < 3; ++j) {
+      for (std::size_t k = 0; k < 3; ++k) c[i][j] += f[k][i] * f[k][j];
+    }
+  }
+  const double mean = (c[0][0] + c[1][1] + c[2][2]) / 3.0;
+  const double off = c[0][1] * c[0][1] + c[0][2] * c[0][2] + c[1][2] * c[1][2];
+  const double x = c[0][0] - mean, y = c[1][1] - mean, z = c[2][2] - mean;
+  const double spread = std::sqrt((x * x + y * y + z * z + 2.0 * off) / 6.0);
+  if (spread < 1e-8 * mean) return std::sqrt(mean * (1.0 - 1e-7));
+  const double determinant = x * (y * z - c[1][2] * c[1][2]) - c[0][1] * (c[0][1] * z - c[1][2] * c[0][2]) +
+                             c[0][2] * (c[0][1] * c[1][2] - y * c[0][2]);
+  const double angle = std::acos(std::clamp(determinant / (2.0 * spread * spread * spread), -1.0, 1.0)) / 3.0;
+  const double least = mean + 2.0 * spread * std::cos(angle + 2.0 * std::numbers::pi / 3.0);
+  return std::sqrt(std::max(least - 1e-7 * mean, 0.0));
+}
+
 /// One of the two entries of a pair is its owner: the one at the lower atom, or at the positive image of itself.
 bool owns(std::size_t i, const Neighbour& n) {
   const auto self = static_cast<std::int32_t>(i);
@@ -150,8 +190,8 @@ NeighbourList NeighbourList::within(const std::vector<Vector3>& sites, const Cel
     list.close_row();
   }
   list.cutoff_ = cutoff;
-  list.margin_ = (excluded - cutoff) * (1.0 - 1e-9);
-  list.outer_margin_ = (radius - cutoff) * (1.0 - 1e-9);
+  list.nearest_left_out_ = excluded;
+  list.nearest_unwatched_ = radius;
   return list;
 }
 
@@ -160,8 +200,8 @@ NeighbourList NeighbourList::of_nearest_images(const std::vector<Vector3>& sites
   NeighbourList list;
   list.wraps_ = true;
   list.edges_ = {cell.vectors[0][0], cell.vectors[1][1], cell.vectors[2][2]};
-  list.margin_ = std::numeric_limits<double>::infinity();
-  list.outer_margin_ = list.margin_;
+  list.nearest_left_out_ = std::numeric_limits<double>::infinity();
+  list.nearest_unwatched_ = list.nearest_left_out_;
   for (std::size_t i = 0; i < sites.size(); ++i) {
     for (std::size_t j = 0; j < sites.size(); ++j) {
       if (i == j || (kind == ListKind::half && j < i)) continue;
@@ -172,37 +212,24 @@ NeighbourList NeighbourList::of_nearest_images(const std::vector<Vector3>& sites
   return list;
 }
 
-// No relative displacement exceeds the sum of the two largest deviations from the mean. Only where that bound is too
-// coarse the watched pairs are looked at one by one.
-bool NeighbourList::serves(const double* u) const {
-  const std::size_t n = begin_.size() - 1;
-  double mean[3] = {0, 0, 0};
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t d = 0; d < 3; ++d) mean[d] += u[3 * i + d] / static_cast<double>(n);
-  }
-  double largest = 0;
-  double second = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    double square = 0;
-    for (std::size_t d = 0; d < 3; ++d) square += (u[3 * i + d] - mean[d]) * (u[3 * i + d] - mean[d]);
-    if (!(square <= std::numeric_limits<double>::max())) return false;
-    second = std::max(second, std::min(square, largest));
-    largest = std::max(largest, square);
-  }
-  const double bound = std::sqrt(largest) + std::sqrt(second);
-  return bound < margin_ || (bound < outer_margin_ && watched_stay_out(u));
+// A pair that stands at the offset o in the list stands at F (o + du), which is no shorter than the smallest stretch of F
+// times |o| - |du|. No relative displacement du exceeds the sum of the two largest deviations from the mean. Only where
+// that bound is too coarse the watched pairs are looked at one by one.
+bool NeighbourList::serves(const double* u, const Matrix3* deformation) const {
+  const double bound = largest_relative_displacement(u, begin_.size() - 1);
+  if (!(bound <= std::numeric_limits<double>::max()) || (wraps_ && deformation != nullptr)) return false;
+  const double cutoff = deformation == nullptr ? cutoff_ : cutoff_ / smallest_stretch(*deformation);
+  const auto keeps_out = [&](double distance) { return bound < (distance - cutoff) * (1.0 - 1e-9); };
+  return keeps_out(nearest_left_out_) || (keeps_out(nearest_unwatched_) && watched_stay_out(u, deformation));
 }
 
-bool NeighbourList::watched_stay_out(const double* u) const {
+bool NeighbourList::watched_stay_out(const double* u, const Matrix3* deformation) const {
   const double limit = cutoff_ * cutoff_ * (1.0 + 1e-9);
   return std::all_of(watched_.begin(), watched_.end(), [&](const Watched& w) {
-    double square = 0;
-    for (std::size_t d = 0; d < 3; ++d) {
-      const double x =
-          w.offset[d] + u[3 * static_cast<std::size_t>(w.j) + d] - u[3 * static_cast<std::size_t>(w.i) + d];
-      square += x * x;
-    }
-    return square > limit;
+    Vector3 x = w.offset;
+    for (std::size_t d = 0; d < 3; ++d) x[d] += u[3 * static_cast<std::size_t>(w.j) + d] - u[3 * static_cast<std::size_t>(w.i) + d];
+    if (deformation != nullptr) x = crystal::product(*deformation, x);
+    return x[0] * x[0] + x[1] * x[1] + x[2] * x[2] > limit;
   });
 }
 

@@ -30,13 +30,14 @@ class NeighbourList {
   const std::vector<std::int64_t>& begin() const { return begin_; }
   const std::vector<std::int32_t>& index() const { return index_; }
   /// Whether the list holds every pair that is inside the cutoff under these displacements (3 per atom, relative ones
-  /// count). False for displacements that are not finite.
-  bool serves(const double* displacements) const;
+  /// count), and under a deformation F of the cell where one is given. False for displacements that are not finite, and
+  /// for a deformed list of nearest images, which other images may replace.
+  bool serves(const double* displacements, const crystal::Matrix3* deformation = nullptr) const;
 
  private:
   void append(std::int32_t j, const crystal::Vector3& offset, bool owner);
   void close_row();
-  bool watched_stay_out(const double* displacements) const;
+  bool watched_stay_out(const double* displacements, const crystal::Matrix3* deformation) const;
 
   std::vector<std::int64_t> begin_{0};
   std::vector<std::int32_t> index_;
@@ -45,8 +46,8 @@ class NeighbourList {
   crystal::Vector3 edges_{};
   bool wraps_ = false;
   double cutoff_ = 0;
-  double margin_ = 0;        // smallest relative displacement that could bring a watched pair inside the cutoff
-  double outer_margin_ = 0;  // the same for a pair that is not even watched
+  double nearest_left_out_ = 0;  // no pair that is nearer than this is missing
+  double nearest_unwatched_ = 0;  // and none nearer than this is not even watched
   struct Watched {
     std::int32_t i, j;
     crystal::Vector3 offset;

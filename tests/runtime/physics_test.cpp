@@ -11,7 +11,7 @@
 #include "runtime/foundation/errors.h"
 #include "runtime/physics/kernel_energy_model.h"
 #include "runtime/physics/make_energy_model.h"
-#include "runtime/tensor/random_stream.h"
+#include "tests/shared/energy_checks.h"
 #include "tests/shared/reference_energy.h"
 #include "tests/shared/systems.h"
 
@@ -24,12 +24,6 @@ namespace {
 /// u_i = amplitude sin(1.7 i + 0.3) over the flattened coordinates: the displacements of the golden numbers.
 Tensor golden_displacements(std::int64_t atoms, double amplitude) {
   return (amplitude * at::sin(at::arange(3 * atoms, at::kDouble) * 1.7 + 0.3)).reshape({1, atoms, 3});
-}
-
-/// Normal displacements of a given width, [batch, atoms, 3].
-Tensor random_displacements(std::int64_t batch, std::int64_t atoms, double width, const char* purpose = "test") {
-  const tensor::RandomStream stream(plan::Key{}, purpose);
-  return width * stream.normal(0, 0, batch, 3 * atoms).reshape({batch, atoms, 3});
 }
 
 std::vector<Vector3> positions(const schema::Value& system, const Tensor& u) {
@@ -51,15 +45,6 @@ schema::Value dense_bcc() {
   return schema::Map{{"potential", stillinger_weber_value(6.189, 2.3925, 21.0)},
                      {"lattice", lattice_value("bcc", 54, 0.042263)},
                      {"minimum_image", "strict"}};
-}
-
-double largest(const Tensor& x) { return x.abs().max().item<double>(); }
-
-/// Central differences of the energy along every coordinate, [N, 3].
-Tensor difference_gradient(const EnergyModel& model, const Tensor& u, double h) {
-  const std::int64_t width = 3 * model.particles();
-  const Tensor steps = h * at::eye(width, at::kDouble).reshape({width, model.particles(), 3});
-  return ((model.energy(u + steps) - model.energy(u - steps)) / (2 * h)).reshape({model.particles(), 3});
 }
 
 struct Golden {

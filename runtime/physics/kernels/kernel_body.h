@@ -70,6 +70,63 @@ BGW_INLINE void accumulate(const Block& b, std::int64_t i, const Vector<S>& g) {
 BGW_INLINE Lanes nearest(Lanes x, double edge) { return x - splat(edge) * round_to_integer(x * splat(1.0 / edge)); }
 BGW_INLINE Dual nearest(Dual x, double edge) { return {nearest(x.value, edge), x.slope}; }
 
+/// What a separation of the list becomes in the cell: itself ...
+struct Undeformed {
+  static constexpr bool kDeformed = false;
+  BGW_INLINE_MEMBER explicit Undeformed(const Block&) {}
+  template <class S>
+  BGW_INLINE_MEMBER Vector<S> operator()(const Vector<S>& d) const {
+    return d;
+  }
+};
+
+/// ... or F times itself.
+struct Deformed {
+  static constexpr bool kDeformed = true;
+  const double* f;
+  BGW_INLINE_MEMBER explicit Deformed(const Block& b) : f(b.deformation) {}
+  BGW_INLINE_MEMBER Lanes at(int row, int column) const { return load(f + (3 * row + column) * kLanes); }
+  BGW_INLINE_MEMBER Vector<Lanes> operator()(const Vector<Lanes>& d) const {
+    return {at(0, 0) * d.x + at(0, 1) * d.y + at(0, 2) * d.z, at(1, 0) * d.x + at(1, 1) * d.y + at(1, 2) * d.z,
+            at(2, 0) * d.x + at(2, 1) * d.y + at(2, 2) * d.z};
+  }
+  BGW_INLINE_MEMBER Vector<Lanes> transposed(const Vector<Lanes>& g) const {
+    return {at(0, 0) * g.x + at(1, 0) * g.y + at(2, 0) * g.z, at(0, 1) * g.x + at(1, 1) * g.y + at(2, 1) * g.z,
+            at(0, 2) * g.x + at(1, 2) * g.y + at(2, 2) * g.z};
+  }
+};
+
+/// The sum over bonds of gradient times separation, upper triangle.
+struct Strain {
+  Lanes xx, yy, zz, xy, xz, yz;
+};
+BGW_INLINE Strain no_strain() {
+  const Lanes o = splat(0.0);
+  return {o, o, o, o, o, o};
+}
+BGW_INLINE void add_bond(Strain& s, const Vector<Lanes>& g, const Vector<Lanes>& d) {
+  s.xx += g.x * d.x;
+  s.yy += g.y * d.y;
+  s.zz += g.z * d.z;
+  s.xy += g.x * d.y;
+  s.xz += g.x * d.z;
+  s.yz += g.y * d.z;
+}
+
+/// The gradient in the deformed cell becomes that in the displacements: F^T g.
+BGW_INLINE void finish_deformed(const NeighbourView& list, const Block& block, const Strain& s) {
+  const Deformed frame(block);
+  for (std::int64_t i = 0; i < list.atoms; ++i) {
+    double* g = block.gradient + 3 * i * kLanes;
+    const Vector<Lanes> t = frame.transposed({load(g), load(g + kLanes), load(g + 2 * kLanes)});
+    store(g, t.x);
+    store(g + kLanes, t.y);
+    store(g + 2 * kLanes, t.z);
+  }
+  const Lanes sums[6] = {s.xx, s.yy, s.zz, s.xy, s.xz, s.yz};
+  for (int c = 0; c < 6; ++c) add(block.strain + c * kLanes, sums[c]);
+}
+
 /// Separation of the atom of entry e from atom i.
 template <class S>
 BGW_INLINE Vector<S> separation(const NeighbourView& list, const Reader<S>& u, const Vector<S>& ui, std::int64_t e) {
@@ -178,9 +235,11 @@ BGW_INLINE Vector<S> bond_gradient(const StillingerWeber& k, const Moments<S>& m
   return {b.n.x * along + a.x * across, b.n.y * along + a.y * across, b.n.z * along + a.z * across};
 }
 
-template <class S, bool kGradient>
+template <class S, bool kGradient, class Frame>
 BGW_INLINE void stillinger_weber_block(const NeighbourView& list, const StillingerWeber& k, const Block& block) {
   const Reader<S> u = reader(block, static_cast<S*>(nullptr));
+  const Frame frame(block);
+  Strain strain = no_strain();
   Bond<S>* bonds = reinterpret_cast<Bond<S>*>(block.scratch);
   std::int64_t* where = reinterpret_cast<std::int64_t*>(bonds + list.widest_row);
   Lanes energy = splat(0.0);
@@ -190,9 +249,10 @@ BGW_INLINE void stillinger_weber_block(const NeighbourView& list, const Stilling
     S centre_energy = zero<S>();
     std::int64_t count = 0;
     for (std::int64_t e = list.begin[i]; e < list.begin[i + 1]; ++e) {
-      if (!make_bond(k, separation(list, u, ui, e), list.owner[e] != 0, bonds[count], centre_energy)) continue;
+      const Vector<S> d = frame(separation(list, u, ui, e));
+      if (!make_bond(k, d, list.owner[e] != 0, bonds[count], centre_energy)) continue;
       add_moments(m, bonds[count]);
-      where[count++] = list.index[e];
+      where[count++] = e;
     }
     centre_energy = centre_energy + triplet_energy(k, m);
     energy = energy + value_of(centre_energy);
@@ -200,21 +260,26 @@ BGW_INLINE void stillinger_weber_block(const NeighbourView& list, const Stilling
     Vector<S> own{zero<S>(), zero<S>(), zero<S>()};
     for (std::int64_t b = 0; b < count; ++b) {
       const Vector<S> g = bond_gradient(k, m, bonds[b]);
-      accumulate(block, where[b], g);
+      accumulate(block, list.index[where[b]], g);
       own = {own.x - g.x, own.y - g.y, own.z - g.z};
+      if constexpr (Frame::kDeformed) add_bond(strain, g, frame(separation(list, u, ui, where[b])));
     }
     accumulate(block, i, own);
   }
+  if constexpr (kGradient && Frame::kDeformed) finish_deformed(list, block, strain);
   store(block.energy, energy);
 }
 
 void stillinger_weber(const NeighbourView& list, const StillingerWeber& k, const Block& block) {
   if (block.tangent != nullptr) {
-    stillinger_weber_block<Dual, true>(list, k, block);
+    stillinger_weber_block<Dual, true, Undeformed>(list, k, block);
+  } else if (block.deformation != nullptr) {
+    if (block.gradient != nullptr) stillinger_weber_block<Lanes, true, Deformed>(list, k, block);
+    else stillinger_weber_block<Lanes, false, Deformed>(list, k, block);
   } else if (block.gradient != nullptr) {
-    stillinger_weber_block<Lanes, true>(list, k, block);
+    stillinger_weber_block<Lanes, true, Undeformed>(list, k, block);
   } else {
-    stillinger_weber_block<Lanes, false>(list, k, block);
+    stillinger_weber_block<Lanes, false, Undeformed>(list, k, block);
   }
 }
 
@@ -338,15 +403,17 @@ BGW_INLINE bool lennard_jones_pair(const LennardJones& k, const S& r2, S& energy
   return true;
 }
 
-template <class S, bool kGradient>
+template <class S, bool kGradient, class Frame>
 BGW_INLINE void lennard_jones_block(const NeighbourView& list, const LennardJones& k, const Block& block) {
   const Reader<S> u = reader(block, static_cast<S*>(nullptr));
+  const Frame frame(block);
+  Strain strain = no_strain();
   Lanes energy = splat(0.0);
   for (std::int64_t i = 0; i < list.atoms; ++i) {
     const Vector<S> ui = atom(u, i);
     Vector<S> own{zero<S>(), zero<S>(), zero<S>()};
     for (std::int64_t e = list.begin[i]; e < list.begin[i + 1]; ++e) {
-      const Vector<S> d = separation(list, u, ui, e);
+      const Vector<S> d = frame(separation(list, u, ui, e));
       S pair = zero<S>();
       S slope = zero<S>();
       if (!lennard_jones_pair(k, dot(d, d), pair, slope)) continue;
@@ -355,19 +422,24 @@ BGW_INLINE void lennard_jones_block(const NeighbourView& list, const LennardJone
       const Vector<S> g{d.x * slope, d.y * slope, d.z * slope};
       accumulate(block, list.index[e], g);
       own = {own.x - g.x, own.y - g.y, own.z - g.z};
+      if constexpr (Frame::kDeformed) add_bond(strain, g, d);
     }
     if (kGradient) accumulate(block, i, own);
   }
+  if constexpr (kGradient && Frame::kDeformed) finish_deformed(list, block, strain);
   store(block.energy, energy);
 }
 
 void lennard_jones(const NeighbourView& list, const LennardJones& k, const Block& block) {
   if (block.tangent != nullptr) {
-    lennard_jones_block<Dual, true>(list, k, block);
+    lennard_jones_block<Dual, true, Undeformed>(list, k, block);
+  } else if (block.deformation != nullptr) {
+    if (block.gradient != nullptr) lennard_jones_block<Lanes, true, Deformed>(list, k, block);
+    else lennard_jones_block<Lanes, false, Deformed>(list, k, block);
   } else if (block.gradient != nullptr) {
-    lennard_jones_block<Lanes, true>(list, k, block);
+    lennard_jones_block<Lanes, true, Undeformed>(list, k, block);
   } else {
-    lennard_jones_block<Lanes, false>(list, k, block);
+    lennard_jones_block<Lanes, false, Undeformed>(list, k, block);
   }
 }
 

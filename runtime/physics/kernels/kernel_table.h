@@ -43,13 +43,16 @@ struct LennardJones {
 };
 
 /// One block of kLanes configurations, transposed: coordinate c of lane l stands at [c * kLanes + l]; all pointers
-/// are aligned to 64 bytes. Gradients are added to what stands in the output.
+/// are aligned to 64 bytes. Gradients and strain are added to what stands in the output; with a deformation there is no
+/// tangent, and nothing may stand in the gradient before.
 struct Block {
   const double* displacement;  // [3 atoms][kLanes]
   const double* tangent;       // the same, or nullptr: Hessian-vector product wanted
   double* energy;              // [kLanes]
   double* gradient;            // [3 atoms][kLanes], or nullptr: energy only
   double* product;             // [3 atoms][kLanes], with tangent
+  const double* deformation;   // [9][kLanes], rows of F: separations are F times those of the list; or nullptr
+  double* strain;              // [6][kLanes], dU/d epsilon xx yy zz xy xz yz; with deformation and gradient
   double* scratch;             // [scratch_doubles]
 };
 

@@ -2,6 +2,7 @@
 // be shared between sources that are compiled for different processors.
 
 #define BGW_INLINE static inline __attribute__((always_inline))
+#define BGW_INLINE_MEMBER inline __attribute__((always_inline))
 
 // The three families differ only in how many lanes one register holds: arithmetic, square root and comparison are exact
 // or correctly rounded in all of them, so the bits agree. GCC keeps a vector that is wider than a register in memory;
