@@ -34,7 +34,9 @@ bool Cell::is_orthorhombic() const {
   return true;
 }
 
-double Cell::volume() const { return std::abs(dot(vectors[0], cross(vectors[1], vectors[2]))); }
+double Cell::signed_volume() const { return dot(vectors[0], cross(vectors[1], vectors[2])); }
+
+double Cell::volume() const { return std::abs(signed_volume()); }
 
 Vector3 Cell::fractional(const Vector3& cartesian) const {
   if (is_orthorhombic()) {

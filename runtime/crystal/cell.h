@@ -15,6 +15,8 @@ struct Cell {
   static Cell orthorhombic(double a, double b, double c);
   bool is_orthorhombic() const;
   double volume() const;
+  /// Negative for a left-handed cell.
+  double signed_volume() const;
   Vector3 fractional(const Vector3& cartesian) const;
   Vector3 cartesian(const Vector3& fractional) const;
   /// Distance between opposite faces, for each direction: the sphere that fits has half the smallest as its radius.
