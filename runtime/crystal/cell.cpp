@@ -54,6 +54,12 @@ Vector3 Cell::cartesian(const Vector3& fractional) const {
   return sum;
 }
 
+Vector3 Cell::lengths() const {
+  Vector3 result{};
+  for (std::size_t k = 0; k < 3; ++k) result[k] = std::sqrt(dot(vectors[k], vectors[k]));
+  return result;
+}
+
 Vector3 Cell::heights() const {
   const Matrix3 rows = reciprocal(vectors);
   Vector3 result{};

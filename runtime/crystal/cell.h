@@ -19,6 +19,8 @@ struct Cell {
   double signed_volume() const;
   Vector3 fractional(const Vector3& cartesian) const;
   Vector3 cartesian(const Vector3& fractional) const;
+  /// Of the three vectors.
+  Vector3 lengths() const;
   /// Distance between opposite faces, for each direction: the sphere that fits has half the smallest as its radius.
   Vector3 heights() const;
   /// Shortest periodic image of a displacement (exact for orthorhombic cells and for vectors within the inscribed

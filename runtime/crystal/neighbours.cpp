@@ -96,7 +96,7 @@ Pair closest_pair(const Cell& cell, const std::vector<Vector3>& sites) {
   for (std::size_t i = 0; i < sites.size(); ++i) {
     grid.around(i, [&](std::size_t j, double squared) {
       const double distance = std::sqrt(squared);
-      if (distance < closest.distance) closest = {i, j, distance};
+      if (distance < closest.distance * (1.0 - 1e-9)) closest = {i, j, distance};
     });
   }
   return closest;

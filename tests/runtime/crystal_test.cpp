@@ -95,7 +95,7 @@ TEST_CASE("hcp and orthorhombic fcc fill equal boxes") {
   CHECK(*repeats_for(fcc, 1080) == Repeats{9, 5, 4});
   CHECK(*repeats_for(hcp, 1080) == Repeats{9, 5, 6});
   // The box of 180 atoms at rho = 1.28 of the literature.
-  const Vector3 edges = box_edges(fcc, {5, 3, 2}, 1.28), other = box_edges(hcp, {5, 3, 3}, 1.28);
+  const Vector3 edges = box_of(fcc, {5, 3, 2}, 1.28).lengths(), other = box_of(hcp, {5, 3, 3}, 1.28).lengths();
   for (std::size_t k = 0; k < 3; ++k) CHECK(edges[k] == Approx(other[k]).epsilon(1e-13));
   CHECK(edges[0] == Approx(5.169).epsilon(1e-4));
   CHECK(edges[1] == Approx(5.372).epsilon(1e-4));
@@ -142,7 +142,7 @@ TEST_CASE("edge ratios and delta change the shape and keep the density") {
   CHECK_FALSE(takes_edge_ratios(*find_lattice("fcc")));
   CHECK_FALSE(takes_delta(*find_lattice("hcp")));
   const LatticeKind shape = shaped(tin, {1.05, 0.58, 0.0625});
-  const Vector3 edges = box_edges(shape, {1, 1, 1}, 0.061);
+  const Vector3 edges = box_of(shape, {1, 1, 1}, 0.061).lengths();
   CHECK(edges[1] / edges[0] == Approx(1.05));
   CHECK(edges[2] / edges[0] == Approx(0.58));
   CHECK(edges[0] * edges[1] * edges[2] == Approx(4.0 / 0.061));
