@@ -16,6 +16,7 @@ set(doorways
   "ANTLR|(^antlr4-runtime|(^|/)Bgw(Lexer|Parser|BaseVisitor|BaseListener))|compiler/syntax|compiler/syntax/parse.h"
   "SQLite|^sqlite3|runtime/store|the headers of runtime/store"
   "HDF5|^(hdf5|H5[A-Z])|runtime/store|the headers of runtime/store"
+  "spglib|^spglib|runtime/crystal|runtime/crystal/space_group.h"
   "oneTBB|^(tbb|oneapi)/|runtime/engine|the headers of runtime/engine"
   "mustache|^kainjow/|runtime/report|the headers of runtime/report"
   "toml++|^toml\\+\\+/|runtime/cli|the headers of runtime/cli"

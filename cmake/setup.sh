@@ -20,6 +20,7 @@ libtorch-dev                 tensors and derivatives of bgw-task
 libopenblas0-pthread         the BLAS behind the tensors; the reference BLAS is many times slower
 antlr4                       makes the parser of .bgw programs from grammar/ (brings a Java runtime)
 libantlr4-runtime-dev        what the made parser runs on
+libsymspg-dev                space groups of crystals
 libtbb-dev                   the task graph of the engine
 libsqlite3-dev               the index of the cache, and small results
 libhdf5-dev                  arrays of results

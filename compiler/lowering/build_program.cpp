@@ -68,6 +68,9 @@ class Builder {
     for (const source::SourceFile& file : sources.files()) {
       if (&file != &sources.main()) plan.imports.push_back({file.path(), plan::sha256(file.text()).hex()});
     }
+    for (const auto& [path, bytes] : model.files) {
+      if (bytes) plan.imports.push_back({path, plan::sha256(*bytes).hex()});
+    }
     plan.overridden = model.overridden;
     program_.params = model.params;
     program_.docs = model.docs;

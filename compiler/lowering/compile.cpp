@@ -23,7 +23,7 @@ std::optional<Program> compile(source::SourceMap& sources, const schema::Catalog
   if (!load_modules(sources, read, sink, modules)) return std::nullopt;
   const bool readable = !sink.has_errors();
   source::DiagnosticSink meaning;
-  auto model = semantics::analyze(modules, sources, catalog, overrides, meaning);
+  auto model = semantics::analyze(modules, sources, catalog, overrides, meaning, read);
   for (const source::Diagnostic& diagnostic : meaning.sorted()) {
     if (readable || stands_alone(diagnostic)) sink.add(diagnostic);
   }

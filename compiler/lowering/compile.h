@@ -12,10 +12,10 @@
 namespace bgw::lowering {
 
 /// Text to plan: parse, analyze, build. Everything wrong with the program is in the sink, together and in its order;
-/// nothing but the text and what it imports is read and nothing is written.
+/// nothing but the text, what it imports and the structures it names is read and nothing is written.
 /// @param sources    the program; the files it imports are added
 /// @param overrides  param -> text, as `-p T=250K` gives it
-/// @param read       how imported files are read; empty: from the disk
+/// @param read       how these files are read; empty: from the disk
 /// @return nullopt when there was an error
 std::optional<Program> compile(source::SourceMap& sources, const schema::Catalog& catalog,
                                const semantics::Overrides& overrides, source::DiagnosticSink& sink,

@@ -26,11 +26,6 @@ std::optional<std::string> read_from_disk(const std::string& path, std::string& 
   return text;
 }
 
-/// Paths in a program are seen from the file they stand in.
-std::string path_seen_from(const std::string& file, const std::string& path) {
-  return (std::filesystem::path(file).parent_path() / path).lexically_normal().generic_string();
-}
-
 bool is_name(const std::string& text) {
   const auto inside = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c >= 0x80; };
   return !text.empty() && std::isdigit(static_cast<unsigned char>(text[0])) == 0 && std::all_of(text.begin(), text.end(), inside);
@@ -105,7 +100,7 @@ class Loader {
 
   std::optional<std::size_t> module_of(const SourceModule& module, const syntax::Import& import, const std::string& name, const std::string& from) {
     if (import.path == kStd) return std_module();
-    const std::string path = path_seen_from(from, import.path);
+    const std::string path = source::path_seen_from(from, import.path);
     const auto begin = std::find(open_.begin(), open_.end(), path);
     if (begin != open_.end()) {
       fail("E0222", import.path_range, fmt::format("`{}` imports itself", path), {"move what both need into a third file"},

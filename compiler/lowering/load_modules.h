@@ -1,18 +1,17 @@
 #pragma once
 
-#include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "compiler/semantics/modules.h"
 #include "compiler/source/diagnostic.h"
+#include "compiler/source/read_source.h"
 #include "compiler/source/source_file.h"
 
 namespace bgw::lowering {
 
-/// The text of an imported file; nullopt when it cannot be read, `problem` then says why.
-using ImportReader = std::function<std::optional<std::string>(const std::string& path, std::string& problem)>;
+/// How imported files are read.
+using ImportReader = source::FileReader;
 
 /// Parses a program and, once each, the files it imports and those these import.
 /// @param sources  holds the program; the other files are added

@@ -120,6 +120,9 @@ struct CheckContext {
   std::function<void(Complaint)> complain;
   /// A number in base units as the author would write it: `shown(15.2, "length")` is "15.2 angstrom", or "6.4 lj".
   std::function<std::string(double value, const char* dimension)> shown;
+  /// The bytes of the file that `attribute` names, its path seen from the program text in which it stands; nullopt when
+  /// it cannot be read, `problem` then says why. What is read becomes part of the record of the program.
+  std::function<std::optional<std::string>(const std::string& path, const std::string& attribute, std::string& problem)> read_file;
   std::function<UpstreamTask(const Value& task)> upstream;  // of a map {"task": name}
 };
 

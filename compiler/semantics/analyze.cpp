@@ -7,8 +7,8 @@
 namespace bgw::semantics {
 
 Elaborator::Elaborator(const Modules& modules, const source::SourceMap& text, const schema::Catalog& catalog,
-                       const Overrides& overrides, source::DiagnosticSink& sink)
-    : text_(text), overrides_(overrides), sink_(sink), model_(std::make_unique<Model>()), catalog_(model_->catalog) {
+                       const Overrides& overrides, source::DiagnosticSink& sink, const source::FileReader& read)
+    : text_(text), overrides_(overrides), sink_(sink), read_(read ? read : source::FileReader(source::read_named_file)), model_(std::make_unique<Model>()), catalog_(model_->catalog) {
   model_->catalog = catalog;
   for (const SourceModule& source : modules.modules) modules_.emplace_back().source = &source;
   for (Module& module : modules_) {
@@ -78,8 +78,8 @@ std::unique_ptr<Model> Elaborator::run() {
 }
 
 std::unique_ptr<Model> analyze(const Modules& modules, const source::SourceMap& text, const schema::Catalog& catalog,
-                               const Overrides& overrides, source::DiagnosticSink& sink) {
-  return Elaborator(modules, text, catalog, overrides, sink).run();
+                               const Overrides& overrides, source::DiagnosticSink& sink, const source::FileReader& read) {
+  return Elaborator(modules, text, catalog, overrides, sink, read).run();
 }
 
 }  // namespace bgw::semantics

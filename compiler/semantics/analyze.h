@@ -8,6 +8,7 @@
 #include "compiler/semantics/model.h"
 #include "compiler/semantics/modules.h"
 #include "compiler/source/diagnostic.h"
+#include "compiler/source/read_source.h"
 #include "compiler/source/source_file.h"
 
 namespace bgw::semantics {
@@ -25,8 +26,9 @@ struct Override {
 using Overrides = std::map<std::string, Override>;
 
 /// Checks a program against the catalog and resolves every block of it. All errors go to the sink, one a cause.
+/// @param read  how files that blocks name are read; empty: from the disk
 /// @return nullptr when there was an error
 std::unique_ptr<Model> analyze(const Modules& modules, const source::SourceMap& text, const schema::Catalog& catalog,
-                               const Overrides& overrides, source::DiagnosticSink& sink);
+                               const Overrides& overrides, source::DiagnosticSink& sink, const source::FileReader& read = {});
 
 }  // namespace bgw::semantics

@@ -167,7 +167,7 @@ struct Site {
 class Elaborator {
  public:
   Elaborator(const Modules& modules, const source::SourceMap& text, const schema::Catalog& catalog, const Overrides& overrides,
-             source::DiagnosticSink& sink);
+             source::DiagnosticSink& sink, const source::FileReader& read);
   std::unique_ptr<Model> run();
 
  private:
@@ -290,6 +290,7 @@ class Elaborator {
   void resolve_instance(Family& family, Instance& instance, std::vector<Scope>& scopes);
   void note_written_units(Family& family, Instance& instance, const Scope& scope);
   void check_expectation(Family& family, Instance& instance, const std::vector<Scope>& scopes, schema::Map& arguments);
+  std::optional<std::string> read_file(const std::string& path, SourceRange stands, std::string& problem);
   bool run_domain_check(Instance& instance, schema::Map& arguments, Family* family);
   void resolve_all();
   bool find_axes(Family& family, std::size_t& total);
@@ -344,6 +345,7 @@ class Elaborator {
   const source::SourceMap& text_;
   const Overrides& overrides_;
   source::DiagnosticSink& sink_;
+  source::FileReader read_;
   std::unique_ptr<Model> model_;
   const schema::Catalog& catalog_;
   std::deque<Module> modules_;

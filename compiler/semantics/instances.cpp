@@ -261,6 +261,14 @@ std::string shown_in_units(const Instance& instance, double value, const char* d
 
 }  // namespace
 
+/// The bytes of a file that is named at a place of the program. Members of a family name one file often: it is read once.
+std::optional<std::string> Elaborator::read_file(const std::string& path, SourceRange stands, std::string& problem) {
+  const std::string seen = source::path_seen_from(text_.file_at(stands.begin).path(), path);
+  const auto known = model_->files.find(seen);
+  if (known != model_->files.end() && known->second) return known->second;
+  return model_->files[seen] = read_(seen, problem);
+}
+
 /// What the schema says of the whole block. False when it complained.
 bool Elaborator::run_domain_check(Instance& instance, schema::Map& arguments, Family* family) {
   if (!instance.kind->complete) return true;
@@ -294,6 +302,10 @@ bool Elaborator::run_domain_check(Instance& instance, schema::Map& arguments, Fa
     const Instance* found = find_task(task);
     if (!found || !found->good) return {};
     return {found->kind->noun, found->name, found->arguments.is_map() ? &found->arguments.as_map() : nullptr};
+  };
+  context.read_file = [&](const std::string& path, const std::string& attribute, std::string& problem) {
+    const Written* written = family ? written_at(*family, attribute) : nullptr;
+    return read_file(path, written ? written->attribute->value->range : instance.range, problem);
   };
   instance.kind->complete(arguments, context);
   return good;

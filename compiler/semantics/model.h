@@ -88,6 +88,7 @@ struct Model {
   std::map<std::string, std::string> params;  // all of them -> the value as it is written or given, "200 K"
   std::map<std::string, std::string> docs;  // "sample.draws", "param.T" -> its `##` lines
   std::size_t axes = 0;
+  std::map<std::string, std::optional<std::string>> files;  // that blocks name: path -> bytes; none: not readable
 };
 
 }  // namespace bgw::semantics

@@ -45,6 +45,23 @@ std::string first_bytes(std::istream& stream, std::size_t most) {
   return bytes;
 }
 
+/// Up to one byte more than a program may have.
+std::optional<std::string> bytes_of(const std::string& path, std::string& problem) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    problem = fmt::format("cannot read {}: it is a directory", path);
+    return std::nullopt;
+  }
+  std::ifstream stream(path, std::ios::binary);
+  std::string bytes;
+  if (stream) bytes = first_bytes(stream, kLargestProgram + 1);
+  if (stream.bad() || !stream.is_open()) {
+    problem = fmt::format("cannot read {}: {}", path, std::strerror(errno));
+    return std::nullopt;
+  }
+  return bytes;
+}
+
 }  // namespace
 
 std::string valid_utf8(std::string_view text) {
@@ -91,22 +108,21 @@ std::optional<std::string> checked_source(std::string text, const std::string& p
 }
 
 std::optional<std::string> read_source(const std::string& path, ReadFailure& failure) {
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) {
-    failure = {true, fmt::format("cannot read {}: it is a directory", path)};
-    return std::nullopt;
-  }
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) {
-    failure = {true, fmt::format("cannot read {}: {}", path, std::strerror(errno))};
-    return std::nullopt;
-  }
-  std::string bytes = first_bytes(stream, kLargestProgram + 1);
-  if (stream.bad()) {
-    failure = {true, fmt::format("cannot read {}: {}", path, std::strerror(errno))};
-    return std::nullopt;
-  }
-  return checked_source(std::move(bytes), path, failure);
+  auto bytes = bytes_of(path, failure.message);
+  failure.unreadable = !bytes;
+  if (!bytes) return std::nullopt;
+  return checked_source(*std::move(bytes), path, failure);
+}
+
+std::optional<std::string> read_named_file(const std::string& path, std::string& problem) {
+  auto bytes = bytes_of(path, problem);
+  if (!bytes || bytes->size() <= kLargestProgram) return bytes;
+  problem = fmt::format("{} is larger than the limit of {} MiB", path, kLargestProgram >> 20);
+  return std::nullopt;
+}
+
+std::string path_seen_from(const std::string& file, const std::string& path) {
+  return (std::filesystem::path(file).parent_path() / path).lexically_normal().generic_string();
 }
 
 }  // namespace bgw::source

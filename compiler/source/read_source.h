@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -19,6 +20,15 @@ std::optional<std::string> read_source(const std::string& path, ReadFailure& fai
 
 /// What read_source does with the bytes it read: the same checks, the same messages.
 std::optional<std::string> checked_source(std::string bytes, const std::string& path, ReadFailure& failure);
+
+/// The bytes of a file that a program names; nullopt when it cannot be read, `problem` then says why.
+using FileReader = std::function<std::optional<std::string>(const std::string& path, std::string& problem)>;
+
+/// From the disk, at most 64 MiB.
+std::optional<std::string> read_named_file(const std::string& path, std::string& problem);
+
+/// Paths in a program are seen from the file they stand in.
+std::string path_seen_from(const std::string& file, const std::string& path);
 
 /// The text with every byte that is no part of UTF-8 replaced by U+FFFD: file names, words of a command line and lines
 /// of other libraries may hold any bytes, JSON may not.

@@ -56,14 +56,14 @@ KindSchema lattice() {
   kind.noun = "lattice";
   kind.doc = "A perfect crystal in its periodic box";
   kind.attributes = {
-      {"kind", Type::word({"diamond_cubic", "ice_ih", "fcc", "bcc"}, {"hcp", "beta_tin", "fcc_orthorhombic", "file"}), "which crystal", true, {}},
+      {"kind", Type::word({"diamond_cubic", "ice_ih", "fcc", "bcc", "hcp", "beta_tin", "fcc_orthorhombic", "file"}), "which crystal", true, {}},
       {"atoms", Type::of(TypeKind::integer), "atoms in the box", false, {}, {}, {1.0, {}, kMostAtoms}, "64"},
-      {"density", quantity_or_interval("density"), "atoms per volume", true, {}, {}, kPositive, "0.0336 /angstrom^3"},
+      {"density", quantity_or_interval("density"), "atoms per volume; kind file has its own when this is left out", false, {}, {}, kPositive, "0.0336 /angstrom^3"},
       {"repeats", Type::list(Type::of(TypeKind::integer)), "cells along x, y, z; from `atoms` when left out", false, {}, {}, {1.0, {}, 1e4}},
-      later({"b_over_a", number_or_interval(), "edge of the cell along y over that along x; that of the ideal lattice when left out", false, {}, {}, kPositive, "1.05"}),
-      later({"c_over_a", number_or_interval(), "edge of the cell along z over that along x; that of the ideal lattice when left out", false, {}, {}, kPositive, "0.58"}),
-      later({"delta", number_or_interval(), "shift of the sites of beta_tin in the plane, in cell edges", false, {}, {}, {-0.25, {}, 0.25}, "0.06"}),
-      later({"path", Type::of(TypeKind::string), "extended XYZ file with the cell and sites of kind file, scaled to `density`", false, {}, {}, {}, "\"cell.extxyz\""}),
+      {"b_over_a", number_or_interval(), "edge of the cell along y over that along x; that of the ideal lattice when left out", false, {}, {}, kPositive, "1.05"},
+      {"c_over_a", number_or_interval(), "edge of the cell along z over that along x; that of the ideal lattice when left out", false, {}, {}, kPositive, "0.58"},
+      {"delta", number_or_interval(), "shift of the sites of beta_tin in the plane, in cell edges", false, {}, {}, {-0.25, {}, 0.25}, "0.06"},
+      {"path", Type::of(TypeKind::string), "extended XYZ or POSCAR file with the cell and sites of kind file, scaled to `density` where that is given", false, {}, {}, {}, "\"cell.extxyz\""},
   };
   kind.complete = complete_lattice;
   return kind;
@@ -77,7 +77,7 @@ KindSchema system() {
       {"potential", Type::reference({"potential"}), "how they interact", true, {}},
       {"lattice", Type::reference({"lattice"}), "where they sit", true, {}},
       {"mass", Type::quantity("mass"), "of an atom; absolute free energies and md need it", false, {}, {}, kPositive, "18.015 g/mol"},
-      later({"species", Type::of(TypeKind::string), "chemical symbol; files with other atoms are refused", false, {}, {}, {}, "\"Si\""}),
+      {"species", Type::of(TypeKind::string), "chemical symbol; files with other atoms are refused", false, {}, {}, {}, "\"Si\""},
       {"minimum_image", Type::word({"strict", "compatible"}), "strict: the box is at least twice the cutoff", false, "strict"},
   };
   kind.complete = check_system;

@@ -9,7 +9,8 @@
 
 #include "compiler/source/diagnostic.h"
 #include "runtime/catalog/values.h"
-#include "runtime/crystal/lattice.h"
+#include "runtime/crystal/lattice_value.h"
+#include "runtime/foundation/errors.h"
 
 namespace bgw::catalog {
 namespace {
@@ -33,9 +34,8 @@ std::optional<double> number_at(const Value& lattice, const char* name, bool hig
 
 /// The lattice with its shape at the ends of its intervals: bit k of `ends` chooses the end of the k-th of kShapes.
 crystal::LatticeKind kind_at(const Value& lattice, unsigned ends) {
-  return crystal::shaped(*crystal::find_lattice(lattice.at("kind").as_string()),
-                         {number_at(lattice, "b_over_a", ends & 1U), number_at(lattice, "c_over_a", ends & 2U),
-                          number_at(lattice, "delta", ends & 4U).value_or(0.0)});
+  return crystal::kind_of(lattice, {number_at(lattice, "b_over_a", ends & 1U), number_at(lattice, "c_over_a", ends & 2U),
+                                    number_at(lattice, "delta", ends & 4U).value_or(0.0)});
 }
 
 /// The choices of ends that differ: 0 alone where no number is an interval.
@@ -58,8 +58,7 @@ crystal::LatticeKind middle_kind(const Value& lattice) {
     const Value* value = given(lattice, name);
     return value == nullptr ? std::nullopt : std::optional<double>(range_of(*value).middle());
   };
-  return crystal::shaped(*crystal::find_lattice(lattice.at("kind").as_string()),
-                         {middle("b_over_a"), middle("c_over_a"), middle("delta").value_or(0.0)});
+  return crystal::kind_of(lattice, {middle("b_over_a"), middle("c_over_a"), middle("delta").value_or(0.0)});
 }
 
 std::string cell_in_words(const std::string& kind) {
@@ -106,10 +105,8 @@ bool expect_three(const List& repeats, CheckContext& context) {
   return false;
 }
 
-void complete_file_lattice(Map& lattice, CheckContext& context) {
-  if (given(lattice, "path") == nullptr) {
-    context.complain({"E0204", "", fmt::format("{} of kind file lacks `path`", context.block), {}, {"write for instance `path = \"cell.extxyz\"`"}});
-  }
+/// What kind file has no use for.
+void refuse_shape(const Map& lattice, CheckContext& context) {
   for (const char* attribute : kShapes) {
     if (given(lattice, attribute) == nullptr) continue;
     context.complain({"E0417", attribute, fmt::format("{} of kind file has no `{}`: the file holds its cell and sites", context.block, attribute), {}, {"leave it out"}});
@@ -117,8 +114,40 @@ void complete_file_lattice(Map& lattice, CheckContext& context) {
   if (given(lattice, "atoms") != nullptr) {
     context.complain({"E0417", "atoms", fmt::format("{} of kind file has no `atoms`: the file and `repeats` say how many", context.block), {}, {"leave it out"}});
   }
-  if (given(lattice, "repeats") == nullptr) lattice["repeats"] = List{1, 1, 1};
-  else expect_three(lattice.at("repeats").as_list(), context);
+}
+
+/// The crystal of a file, its numbers as they stand in the arguments. Members of a family mostly name one file.
+const Map& structure_in(const std::string& bytes, const std::string& path) {
+  thread_local std::string last_bytes, last_path;
+  thread_local std::optional<Map> last;
+  if (!last || last_bytes != bytes || last_path != path) {
+    last.reset();
+    last = crystal::lattice_of_structure(crystal::parse_structure(bytes, path), path);
+    last_bytes = bytes;
+    last_path = path;
+  }
+  return *last;
+}
+
+/// Puts cell and sites in place of the path: where a file lies changes no number.
+bool read_structure(Map& lattice, CheckContext& context) {
+  const std::string path = lattice.at("path").as_string();
+  std::string problem;
+  const auto bytes = context.read_file(path, "path", problem);
+  const auto refuse = [&](const std::string& why, std::vector<std::string> helps) {
+    context.complain({"E0430", "path", why, {}, std::move(helps)});
+    return false;
+  };
+  if (!bytes) return refuse(problem, {"the path is seen from the file in which it stands"});
+  try {
+    for (const auto& [name, value] : structure_in(*bytes, path)) {
+      if (name != "density" || given(lattice, "density") == nullptr) lattice[name] = value;
+    }
+  } catch (const InputError& error) {
+    return refuse(source::valid_utf8(error.what()), {"`kind = file` takes the cell of a crystal as extended XYZ or POSCAR"});
+  }
+  lattice.erase("path");
+  return true;
 }
 
 /// Fills `atoms` from `repeats`, or compares the two.
@@ -137,6 +166,45 @@ void complete_from_repeats(Map& lattice, std::int64_t basis, CheckContext& conte
                     {fmt::format("a {} cell has {} atoms", lattice.at("kind").as_string(), basis)}, {"leave one of the two out"}});
 }
 
+void complete_file_lattice(Map& lattice, CheckContext& context) {
+  if (lattice.count("sites") != 0) return;  // of `at(…)`: read already
+  refuse_shape(lattice, context);
+  if (given(lattice, "path") == nullptr) {
+    context.complain({"E0204", "", fmt::format("{} of kind file lacks `path`", context.block), {}, {"write for instance `path = \"cell.extxyz\"`"}});
+    return;
+  }
+  if (given(lattice, "repeats") == nullptr) lattice["repeats"] = List{1, 1, 1};
+  if (!read_structure(lattice, context)) return;
+  lattice["atoms"] = nullptr;
+  complete_from_repeats(lattice, static_cast<std::int64_t>(lattice.at("sites").as_list().size()), context);
+}
+
+/// What a program leaves out is not in the arguments: so the keys of lattices that take none of these stay.
+void leave_out(Map& map, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    if (const auto found = map.find(name); found != map.end() && found->second.is_none()) map.erase(found);
+  }
+}
+
+/// Complains of atoms that no other reaches.
+bool reaches_all(const Value& system, const crystal::LatticeKind& kind, double cutoff, CheckContext& context) {
+  const double density = range_of(system.at("lattice").at("density")).low;
+  const double nearest = crystal::nearest_shell(kind, density).distance;
+  const std::string where = fmt::format("at density {}, the cutoff is {}", shown(context, density, "density"), shown(context, cutoff, "length"));
+  if (nearest > cutoff) {
+    context.complain({"E0418", "lattice", fmt::format("the cutoff of {} ends before the nearest neighbours", context.block),
+                      {fmt::format("they are {} away {}", shown(context, nearest, "length"), where)},
+                      {"take a higher density, or a potential that reaches further"}});
+    return false;
+  }
+  const auto lonely = crystal::lonely_site(kind, density, cutoff);
+  if (!lonely) return true;
+  context.complain({"E0418", "lattice", fmt::format("atom {} of the cell of {} has no neighbour: this is no crystal", *lonely + 1, context.block),
+                    {fmt::format("no other atom is within the cutoff {}", where)},
+                    {"take a higher density, or a potential that reaches further"}});
+  return false;
+}
+
 /// Complains of a first shell that no energy reaches, and of shells that cross a cutoff where the energy jumps.
 void check_shells(const Value& system, double cutoff, CheckContext& context) {
   const Value& lattice = system.at("lattice");
@@ -144,14 +212,7 @@ void check_shells(const Value& system, double cutoff, CheckContext& context) {
   const Range density = range_of(lattice.at("density"));
   for (const unsigned ends : corners(lattice)) {
     const crystal::LatticeKind kind = kind_at(lattice, ends);
-    const double nearest = crystal::nearest_shell(kind, density.low).distance;
-    if (nearest > cutoff) {
-      context.complain({"E0418", "lattice", fmt::format("the cutoff of {} ends before the nearest neighbours", context.block),
-                        {fmt::format("they are {} away at density {}, the cutoff is {}", shown(context, nearest, "length"),
-                                     shown(context, density.low, "density"), shown(context, cutoff, "length"))},
-                        {"take a higher density, or a potential that reaches further"}});
-      return;
-    }
+    if (!reaches_all(system, kind, cutoff, context)) return;
     const bool jumps = potential.at("style").as_string() == "lennard_jones" && given(potential, "switch_from") == nullptr;
     if (!jumps || density.low == density.high) continue;
     const std::vector<crystal::Shell> wide = crystal::neighbour_shells(kind, density.low, cutoff);
@@ -189,6 +250,16 @@ std::optional<double> pair_stiffness(const Value& potential, double r) {
   return (*below - 2.0 * *at + *above) / (step * step);
 }
 
+/// The atoms of a file are those of the system, where both are named.
+void expect_species(const Map& system, CheckContext& context) {
+  const Value* wanted = given(system, "species");
+  const Value* found = given(system.at("lattice"), "species");
+  if (wanted == nullptr || found == nullptr || *wanted == *found) return;
+  context.complain({"E0431", "species", fmt::format("the lattice of {} is made of {}, its `species` is {}", context.block, found->as_string(), wanted->as_string()),
+                    {"the file of the lattice names its atoms"},
+                    {fmt::format("write `species = \"{}\"`, or name another file in the lattice", found->as_string())}});
+}
+
 }  // namespace
 
 void check_potential(Map& potential, CheckContext& context) {
@@ -212,7 +283,12 @@ void check_potential(Map& potential, CheckContext& context) {
 }
 
 void complete_lattice(Map& lattice, CheckContext& context) {
+  leave_out(lattice, {"b_over_a", "c_over_a", "delta", "path"});
   if (of_file(lattice)) return complete_file_lattice(lattice, context);
+  if (given(lattice, "density") == nullptr) {
+    context.complain({"E0204", "", fmt::format("{} lacks `density`", context.block), {"only a file brings its own"}, {"write for instance `density = 0.0336 /angstrom^3`"}});
+    return;
+  }
   if (!check_shape(lattice, context)) return;
   const crystal::LatticeKind kind = middle_kind(lattice);
   const auto basis = static_cast<std::int64_t>(kind.basis.size());
@@ -240,32 +316,33 @@ bool expect_filled(const Value& lattice, std::int64_t atoms, const std::string& 
 void expect_wide_box(const Value& system, std::int64_t atoms, const std::string& attribute, CheckContext& context) {
   const Value& lattice = system.at("lattice");
   const auto cutoff = cutoff_of(system.at("potential"));
-  if (!cutoff || of_file(lattice) || system.at("minimum_image").as_string() != "strict") return;
-  std::array<int, 3> repeats{};
   const bool own = lattice.at("atoms").as_int() == atoms;
+  if (!cutoff || (of_file(lattice) && !own) || system.at("minimum_image").as_string() != "strict") return;
+  std::array<int, 3> repeats{};
   for (std::size_t k = 0; own && k < 3; ++k) repeats[k] = static_cast<int>(lattice.at("repeats").as_list()[k].as_int());
   if (!own) repeats = crystal::repeats_for(middle_kind(lattice), atoms).value();
   const Range density = range_of(lattice.at("density"));
   double shortest = INFINITY;
   std::array<int, 3> enough = repeats;
   for (const unsigned ends : corners(lattice)) {
-    const crystal::Vector3 edges = crystal::box_edges(kind_at(lattice, ends), repeats, density.high);
-    shortest = std::min(shortest, *std::min_element(edges.begin(), edges.end()));
-    for (std::size_t k = 0; k < 3; ++k) enough[k] = std::max(enough[k], static_cast<int>(std::ceil(2.0 * *cutoff * repeats[k] / edges[k] * (1.0 - 1e-12))));
+    const crystal::Vector3 widths = crystal::box_of(kind_at(lattice, ends), repeats, density.high).heights();
+    shortest = std::min(shortest, *std::min_element(widths.begin(), widths.end()));
+    for (std::size_t k = 0; k < 3; ++k) enough[k] = std::max(enough[k], static_cast<int>(std::ceil(2.0 * *cutoff * repeats[k] / widths[k] * (1.0 - 1e-12))));
   }
   if (shortest >= 2.0 * *cutoff * (1.0 - 1e-12)) return;
   const std::string where = density.low == density.high ? "" : fmt::format(" at density {}", shown(context, density.high, "density"));
   context.complain({"E0402", attribute, fmt::format("the box of {} is smaller than twice the cutoff", context.block),
-                    {fmt::format("with {} atoms the shortest edge is {}{}, twice the cutoff {}", atoms, shown(context, shortest, "length"), where,
-                                 shown(context, 2.0 * *cutoff, "length"))},
-                    {fmt::format("take at least {} atoms, {} x {} x {} cells, or write `minimum_image = compatible` to use the nearest image all the same",
+                    {fmt::format("with {} atoms {} is {}{}, twice the cutoff {}", atoms, of_file(lattice) ? "the smallest distance of two faces" : "the shortest edge",
+                                 shown(context, shortest, "length"), where, shown(context, 2.0 * *cutoff, "length"))},
+                    {fmt::format("take at least {} atoms, {}, or write `minimum_image = compatible` to use the nearest image all the same",
                                  source::grouped(static_cast<std::size_t>(enough[0]) * static_cast<std::size_t>(enough[1]) * static_cast<std::size_t>(enough[2]) * middle_kind(lattice).basis.size()),
-                                 enough[0], enough[1], enough[2])}});
+                                 of_file(lattice) ? fmt::format("`repeats = [{}]`", fmt::join(enough, ", ")) : fmt::format("{} cells", fmt::join(enough, " x ")))}});
 }
 
 void check_system(Map& system, CheckContext& context) {
+  leave_out(system, {"species"});
+  expect_species(system, context);
   const Value& lattice = system.at("lattice");
-  if (of_file(lattice)) return;
   expect_wide_box(system, lattice.at("atoms").as_int(), "lattice", context);
   if (const auto cutoff = cutoff_of(system.at("potential"))) check_shells(system, *cutoff, context);
 }
@@ -277,8 +354,7 @@ std::optional<double> cutoff_of(const Value& potential) {
   return potential.at("cutoff").as_double();
 }
 
-std::optional<double> nearest_distance(const Value& lattice) {
-  if (of_file(lattice)) return std::nullopt;
+double nearest_distance(const Value& lattice) {
   double nearest = INFINITY;
   for (const unsigned ends : corners(lattice)) {
     nearest = std::min(nearest, crystal::nearest_shell(kind_at(lattice, ends), range_of(lattice.at("density")).high).distance);
@@ -290,7 +366,6 @@ std::optional<double> stiffest_mode(const Value& system, double mass) {
   const Value& lattice = system.at("lattice");
   const Value& potential = system.at("potential");
   if (potential.at("style").as_string() == "einstein") return std::sqrt(potential.at("spring").as_double() / mass);
-  if (of_file(lattice)) return std::nullopt;
   const crystal::Shell first = crystal::nearest_shell(middle_kind(lattice), range_of(lattice.at("density")).high);
   const auto spring = pair_stiffness(potential, first.distance);
   if (!spring || !(*spring > 0.0)) return std::nullopt;

@@ -8,7 +8,7 @@
 namespace bgw::catalog {
 
 void check_potential(schema::Map& potential, schema::CheckContext& context);
-/// Fills `repeats` from `atoms` or the other way round.
+/// Fills `repeats` from `atoms` or the other way round; reads the cell and sites of kind file.
 void complete_lattice(schema::Map& lattice, schema::CheckContext& context);
 void check_system(schema::Map& system, schema::CheckContext& context);
 
@@ -19,8 +19,8 @@ void expect_wide_box(const schema::Value& system, std::int64_t atoms, const std:
 
 /// Beyond it atoms do not interact; nullopt where the program does not say.
 std::optional<double> cutoff_of(const schema::Value& potential);
-/// Smallest distance of two sites anywhere in the ranges of the lattice; nullopt for a lattice that a file holds.
-std::optional<double> nearest_distance(const schema::Value& lattice);
+/// Smallest distance of two sites anywhere in the ranges of the lattice.
+double nearest_distance(const schema::Value& lattice);
 /// Largest angular frequency of the crystal, in 1/fs: that of atoms joined to their z nearest neighbours by springs as
 /// stiff as the pair term at their distance, sqrt(2 z k / (3 mass)); exact in fcc and diamond for such springs. The
 /// three-body term, which this leaves out, adds some tens of percent. nullopt where the potential has no pair term.

@@ -98,10 +98,11 @@ void check_data(const Value& stage, const Map& train, CheckContext& context) {
 
 void check_linear_part(const Value& stage, const Value& system, CheckContext& context) {
   const Value* below = given(stage, "linearize_below");
-  const auto nearest = nearest_distance(system.at("lattice"));
-  if (below == nullptr || !nearest || below->as_double() < *nearest) return;
+  if (below == nullptr) return;
+  const double nearest = nearest_distance(system.at("lattice"));
+  if (below->as_double() < nearest) return;
   context.complain({"E0419", place_in(stage, "linearize_below"), fmt::format("`linearize_below` of stage `{}` reaches the nearest neighbours", stage.at("name").as_string()),
-                    {fmt::format("they are {} apart, the energy would be changed below {}", shown(context, *nearest, "length"), shown(context, below->as_double(), "length"))},
+                    {fmt::format("they are {} apart, the energy would be changed below {}", shown(context, nearest, "length"), shown(context, below->as_double(), "length"))},
                     {"take about half their distance"}});
 }
 

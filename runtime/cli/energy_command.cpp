@@ -1,11 +1,12 @@
 #include <fmt/format.h>
 
+#include "compiler/source/read_source.h"
 #include "compiler/units/unit_expression.h"
 #include "runtime/cli/commands.h"
-#include "runtime/cli/extxyz.h"
 #include "runtime/cli/failure.h"
 #include "runtime/cli/json_output.h"
 #include "runtime/cli/task_program.h"
+#include "runtime/crystal/structure.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/store/durable_file.h"
 #include "runtime/store/temporary_file.h"
@@ -85,7 +86,23 @@ Scale scale_of(const System& system) {
   return {potential.at("epsilon").as_double(), "lj", potential.at("sigma").as_double(), "lj"};
 }
 
-void scale_lengths(Structure& structure, double factor) {
+crystal::Structure read_structure(const std::string& file) {
+  std::string problem;
+  const auto text = source::read_named_file(file, problem);
+  if (!text) throw CommandFailure(kWrongUse, problem);
+  return crystal::parse_structure(*text, file);
+}
+
+/// A system that names its species takes no others.
+void expect_species(const System& system, const crystal::Structure& structure, const std::string& file) {
+  const std::string wanted = system.value.string_or("species", "");
+  for (const std::string& found : structure.kinds()) {
+    if (wanted.empty() || found == wanted || found == crystal::kUnnamed) continue;
+    throw InputError(fmt::format("{} has atoms of {}, system `{}` is made of {}", file, found, system.name, wanted));
+  }
+}
+
+void scale_lengths(crystal::Structure& structure, double factor) {
   for (auto& vector : structure.cell) {
     for (double& x : vector) x *= factor;
   }
@@ -99,7 +116,8 @@ void scale_lengths(Structure& structure, double factor) {
 int energy(const EnergyOptions& options) {
   const LoadedProgram loaded = load_program(options);
   const System system = find_system(loaded.program, options.system);
-  Structure structure = read_extxyz(options.structure);
+  crystal::Structure structure = read_structure(options.structure);
+  expect_species(system, structure, options.structure);
   const Scale scale = scale_of(system);
   scale_lengths(structure, scale.length);
   const List cell = rows_of({structure.cell.begin(), structure.cell.end()});

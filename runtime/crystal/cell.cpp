@@ -44,7 +44,9 @@ bool Cell::is_orthorhombic() const {
   return true;
 }
 
-double Cell::volume() const { return std::abs(dot(vectors[0], cross(vectors[1], vectors[2]))); }
+double Cell::signed_volume() const { return dot(vectors[0], cross(vectors[1], vectors[2])); }
+
+double Cell::volume() const { return std::abs(signed_volume()); }
 
 Vector3 Cell::fractional(const Vector3& cartesian) const {
   if (is_orthorhombic()) {
@@ -60,6 +62,12 @@ Vector3 Cell::cartesian(const Vector3& fractional) const {
     for (std::size_t d = 0; d < 3; ++d) sum[d] += fractional[k] * vectors[k][d];
   }
   return sum;
+}
+
+Vector3 Cell::lengths() const {
+  Vector3 result{};
+  for (std::size_t k = 0; k < 3; ++k) result[k] = std::sqrt(dot(vectors[k], vectors[k]));
+  return result;
 }
 
 Vector3 Cell::heights() const {

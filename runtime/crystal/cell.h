@@ -21,8 +21,12 @@ struct Cell {
   static Cell orthorhombic(double a, double b, double c);
   bool is_orthorhombic() const;
   double volume() const;
+  /// Negative for a left-handed cell.
+  double signed_volume() const;
   Vector3 fractional(const Vector3& cartesian) const;
   Vector3 cartesian(const Vector3& fractional) const;
+  /// Of the three vectors.
+  Vector3 lengths() const;
   /// Distance between opposite faces, for each direction: the sphere that fits has half the smallest as its radius.
   Vector3 heights() const;
   /// The cell with the vectors F a_k: its rows are h F^T.

@@ -22,7 +22,7 @@ std::vector<Vector3> scaled(std::vector<Vector3> points, double divisor) {
 
 LatticeKind diamond_cubic() {
   return {"diamond_cubic",
-          {1.0, 1.0, 1.0},
+          Cell::orthorhombic(1.0, 1.0, 1.0),
           scaled({{0, 0, 0}, {0, 2, 2}, {2, 0, 2}, {2, 2, 0}, {3, 3, 3}, {3, 1, 1}, {1, 3, 1}, {1, 1, 3}}, 4.0),
           2};
 }
@@ -31,7 +31,7 @@ LatticeKind diamond_cubic() {
 LatticeKind ice_ih() {
   const double a = 0.375;
   return {"ice_ih",
-          {1.0, kSqrt3, kIdealCOverA},
+          Cell::orthorhombic(1.0, kSqrt3, kIdealCOverA),
           scaled({{3, 5, 3 + a},
                   {0, 4, a},
                   {0, 2, 3 + a},
@@ -44,25 +44,27 @@ LatticeKind ice_ih() {
           4};
 }
 
-LatticeKind fcc() { return {"fcc", {1.0, 1.0, 1.0}, scaled({{0, 0, 0}, {1, 1, 0}, {1, 0, 1}, {0, 1, 1}}, 2.0), 1}; }
+LatticeKind fcc() { return {"fcc", Cell::orthorhombic(1.0, 1.0, 1.0), scaled({{0, 0, 0}, {1, 1, 0}, {1, 0, 1}, {0, 1, 1}}, 2.0), 1}; }
 
-LatticeKind bcc() { return {"bcc", {1.0, 1.0, 1.0}, scaled({{0, 0, 0}, {1, 1, 1}}, 2.0), 1}; }
+LatticeKind bcc() { return {"bcc", Cell::orthorhombic(1.0, 1.0, 1.0), scaled({{0, 0, 0}, {1, 1, 1}}, 2.0), 1}; }
 
 LatticeKind hcp() {
-  return {"hcp", {1.0, kSqrt3, kIdealCOverA}, scaled({{0, 0, 0}, {3, 3, 0}, {0, 4, 3}, {3, 1, 3}}, 6.0), 2};
+  return {"hcp", Cell::orthorhombic(1.0, kSqrt3, kIdealCOverA), scaled({{0, 0, 0}, {3, 3, 0}, {0, 4, 3}, {3, 1, 3}}, 6.0), 2};
 }
 
 // Close-packed layers on top of each other, so that fcc and hcp fill equal boxes.
 LatticeKind fcc_orthorhombic() {
   return {"fcc_orthorhombic",
-          {1.0, kSqrt3, std::sqrt(6.0)},
+          Cell::orthorhombic(1.0, kSqrt3, std::sqrt(6.0)),
           scaled({{0, 0, 0}, {3, 3, 0}, {0, 4, 2}, {3, 1, 2}, {0, 2, 4}, {3, 5, 4}}, 6.0),
           1};
 }
 
 constexpr double kWhiteTin = 0.5456;  // c/a of tin; a program gives that of its own crystal
 
-LatticeKind beta_tin() { return {"beta_tin", {1.0, 1.0, kWhiteTin}, scaled({{0, 0, 0}, {0, 2, 1}, {2, 2, 2}, {2, 0, 3}}, 4.0), 2}; }
+LatticeKind beta_tin() {
+  return {"beta_tin", Cell::orthorhombic(1.0, 1.0, kWhiteTin), scaled({{0, 0, 0}, {0, 2, 1}, {2, 2, 2}, {2, 0, 3}}, 4.0), 2};
+}
 
 const std::vector<LatticeKind>& kinds() {
   static const std::vector<LatticeKind> all{diamond_cubic(), ice_ih(), fcc(), bcc(), hcp(), fcc_orthorhombic(), beta_tin()};
@@ -71,8 +73,8 @@ const std::vector<LatticeKind>& kinds() {
 
 /// Longest edge over shortest edge of the box.
 double edge_ratio(const LatticeKind& kind, const std::array<int, 3>& repeats) {
-  Vector3 edges{};
-  for (std::size_t k = 0; k < 3; ++k) edges[k] = kind.aspect[k] * repeats[k];
+  Vector3 edges = kind.shape.lengths();
+  for (std::size_t k = 0; k < 3; ++k) edges[k] *= repeats[k];
   return *std::max_element(edges.begin(), edges.end()) / *std::min_element(edges.begin(), edges.end());
 }
 
@@ -140,13 +142,13 @@ std::vector<std::int64_t> allowed_atoms(const LatticeKind& kind, std::int64_t at
   return found;
 }
 
-bool takes_edge_ratios(const LatticeKind& kind) { return kind.aspect != Vector3{1.0, 1.0, 1.0}; }
+bool takes_edge_ratios(const LatticeKind& kind) { return kind.shape.vectors != Cell::orthorhombic(1.0, 1.0, 1.0).vectors; }
 
 bool takes_delta(const LatticeKind& kind) { return kind.name == "beta_tin"; }
 
 LatticeKind shaped(LatticeKind kind, const Shape& shape) {
-  if (shape.b_over_a) kind.aspect[1] = *shape.b_over_a * kind.aspect[0];
-  if (shape.c_over_a) kind.aspect[2] = *shape.c_over_a * kind.aspect[0];
+  if (shape.b_over_a) kind.shape.vectors[1][1] = *shape.b_over_a * kind.shape.vectors[0][0];
+  if (shape.c_over_a) kind.shape.vectors[2][2] = *shape.c_over_a * kind.shape.vectors[0][0];
   if (takes_delta(kind)) {
     kind.basis[1][0] += shape.delta;
     kind.basis[2][0] += shape.delta;
@@ -156,52 +158,43 @@ LatticeKind shaped(LatticeKind kind, const Shape& shape) {
   return kind;
 }
 
-Vector3 box_edges(const LatticeKind& kind, const std::array<int, 3>& repeats, double density) {
+Cell box_of(const LatticeKind& kind, const std::array<int, 3>& repeats, double density) {
   const double cell_volume = static_cast<double>(kind.basis.size()) / density;
-  const double unit = std::cbrt(cell_volume / (kind.aspect[0] * kind.aspect[1] * kind.aspect[2]));
-  Vector3 edges{};
-  for (std::size_t k = 0; k < 3; ++k) edges[k] = unit * kind.aspect[k] * repeats[k];
-  return edges;
+  const double unit = std::cbrt(cell_volume / kind.shape.volume());
+  Cell box = kind.shape;
+  for (std::size_t k = 0; k < 3; ++k) {
+    for (double& x : box.vectors[k]) x = unit * x * repeats[k];
+  }
+  return box;
 }
 
 namespace {
 
-/// Distances of the neighbours of one site of the basis up to `cutoff`, ascending.
-std::vector<double> distances_from(const LatticeKind& kind, std::size_t site, const Vector3& edge, double cutoff) {
-  std::array<int, 3> reach{};
-  for (std::size_t k = 0; k < 3; ++k) reach[k] = static_cast<int>(std::ceil(cutoff / edge[k])) + 1;
-  std::vector<double> found;
-  for (const Vector3& other : kind.basis) {
-    for (int x = -reach[0]; x <= reach[0]; ++x) {
-      for (int y = -reach[1]; y <= reach[1]; ++y) {
-        for (int z = -reach[2]; z <= reach[2]; ++z) {
-          const double dx = (other[0] - kind.basis[site][0] + x) * edge[0];
-          const double dy = (other[1] - kind.basis[site][1] + y) * edge[1];
-          const double dz = (other[2] - kind.basis[site][2] + z) * edge[2];
-          const double squared = dx * dx + dy * dy + dz * dz;
-          if (squared <= cutoff * cutoff && squared > 1e-18 * edge[0] * edge[0]) found.push_back(std::sqrt(squared));
-        }
-      }
-    }
-  }
-  std::sort(found.begin(), found.end());
-  return found;
+std::vector<Vector3> places(const LatticeKind& kind, const Cell& cell) {
+  std::vector<Vector3> sites;
+  for (const Vector3& f : kind.basis) sites.push_back(cell.cartesian(f));
+  return sites;
 }
 
 }  // namespace
 
+Pair closest_pair(const LatticeKind& kind, double density) {
+  const Cell cell = box_of(kind, {1, 1, 1}, density);
+  return closest_pair(cell, places(kind, cell));
+}
+
+std::optional<std::size_t> lonely_site(const LatticeKind& kind, double density, double cutoff) {
+  const Cell cell = box_of(kind, {1, 1, 1}, density);
+  return lonely_site(cell, places(kind, cell), cutoff);
+}
+
 std::vector<Shell> neighbour_shells(const LatticeKind& kind, double density, double cutoff) {
-  const Vector3 edge = box_edges(kind, {1, 1, 1}, density);
-  // The image along the shortest edge is a neighbour, so the first shell lies within it.
-  const double shortest = *std::min_element(edge.begin(), edge.end());
-  const double reach = std::max(std::min(cutoff, 12.0 * shortest), shortest * (1.0 + 1e-9));
-  std::vector<double> nearest;
-  for (std::size_t site = 0; site < kind.basis.size(); ++site) {
-    std::vector<double> distances = distances_from(kind, site, edge, reach);
-    if (nearest.empty() || distances.front() < nearest.front() * (1.0 - 1e-6)) nearest = std::move(distances);
-  }
+  const Cell cell = box_of(kind, {1, 1, 1}, density);
+  const std::vector<Vector3> sites = places(kind, cell);
+  const Pair closest = closest_pair(cell, sites);
+  const double reach = std::max(std::min(cutoff, 12.0 * closest.distance), closest.distance * (1.0 + 1e-6));
   std::vector<Shell> shells;
-  for (const double distance : nearest) {
+  for (const double distance : distances_from(cell, sites, closest.first, reach)) {
     if (!shells.empty() && distance <= shells.back().distance * (1.0 + 1e-6)) {
       ++shells.back().count;
     } else if (distance <= cutoff || shells.empty()) {
@@ -213,7 +206,8 @@ std::vector<Shell> neighbour_shells(const LatticeKind& kind, double density, dou
 
 Shell nearest_shell(const LatticeKind& kind, double density) {
   thread_local std::map<std::vector<double>, Shell> at_unit_density;  // by the shape of the cell
-  std::vector<double> cell(kind.aspect.begin(), kind.aspect.end());
+  std::vector<double> cell;
+  for (const Vector3& vector : kind.shape.vectors) cell.insert(cell.end(), vector.begin(), vector.end());
   for (const Vector3& site : kind.basis) cell.insert(cell.end(), site.begin(), site.end());
   if (at_unit_density.size() > 10'000) at_unit_density.clear();
   const auto [found, fresh] = at_unit_density.try_emplace(std::move(cell));
@@ -226,20 +220,18 @@ Crystal make_crystal(const LatticeKind& kind, const std::array<int, 3>& repeats,
   if (*std::min_element(repeats.begin(), repeats.end()) < 1)
     throw InputError("the repeats of a lattice must be positive integers");
   const double cells = static_cast<double>(repeats[0]) * repeats[1] * repeats[2];
-  const double cell_volume = static_cast<double>(kind.basis.size()) / density;
-  const double unit = std::cbrt(cell_volume / (kind.aspect[0] * kind.aspect[1] * kind.aspect[2]));
-  const Vector3 edge{unit * kind.aspect[0], unit * kind.aspect[1], unit * kind.aspect[2]};
+  const Cell unit = box_of(kind, {1, 1, 1}, density);
 
   Crystal crystal;
   crystal.repeats = repeats;
-  crystal.cell = Cell::orthorhombic(edge[0] * repeats[0], edge[1] * repeats[1], edge[2] * repeats[2]);
+  crystal.cell = box_of(kind, repeats, density);
   crystal.sites.reserve(static_cast<std::size_t>(cells) * kind.basis.size());
   for (int x = 0; x < repeats[0]; ++x) {
     for (int y = 0; y < repeats[1]; ++y) {
       for (int z = 0; z < repeats[2]; ++z) {
         for (std::size_t b = 0; b < kind.basis.size(); ++b) {
           const Vector3& f = kind.basis[b];
-          crystal.sites.push_back({(x + f[0]) * edge[0], (y + f[1]) * edge[1], (z + f[2]) * edge[2]});
+          crystal.sites.push_back(unit.cartesian({x + f[0], y + f[1], z + f[2]}));
           crystal.basis_index.push_back(static_cast<int>(b));
         }
       }

@@ -7,15 +7,16 @@
 #include <vector>
 
 #include "runtime/crystal/cell.h"
+#include "runtime/crystal/neighbours.h"
 
 namespace bgw::crystal {
 
-/// A lattice type: conventional orthorhombic cell and its basis (method table: design of the lattices in docs).
+/// A lattice type: its conventional cell, orthorhombic where the lattice is built in, and its basis.
 struct LatticeKind {
-  std::string name;              // "diamond_cubic", "hcp", …
-  Vector3 aspect;                // edge ratios of the conventional cell
-  std::vector<Vector3> basis;    // fractional coordinates in the conventional cell
-  int atoms_per_primitive_cell;  // n_p
+  std::string name;                  // "diamond_cubic", "hcp", …
+  Cell shape;                        // the conventional cell; the density gives its size
+  std::vector<Vector3> basis;        // fractional coordinates in the conventional cell
+  int atoms_per_primitive_cell = 0;  // n_p; 0 for a file, space_group() finds it
 };
 
 /// The lattice of that name, or nullptr.
@@ -33,8 +34,8 @@ bool takes_edge_ratios(const LatticeKind& kind);
 bool takes_delta(const LatticeKind& kind);
 LatticeKind shaped(LatticeKind kind, const Shape& shape);
 
-/// Edges of the box.
-Vector3 box_edges(const LatticeKind& kind, const std::array<int, 3>& repeats, double density);
+/// The periodic box.
+Cell box_of(const LatticeKind& kind, const std::array<int, 3>& repeats, double density);
 
 /// Atoms at one distance from a site.
 struct Shell {
@@ -42,11 +43,15 @@ struct Shell {
   int count = 0;
 };
 /// Neighbour shells of the infinite crystal around the site with the nearest neighbours, ascending: those up to
-/// `cutoff` (no further than 12 of the shortest edges of the cell), and at least the first. Distances equal to 1e-6 are
-/// one shell.
+/// `cutoff` (no further than 12 nearest distances), and at least the first. Distances equal to 1e-6 are one shell.
 std::vector<Shell> neighbour_shells(const LatticeKind& kind, double density, double cutoff);
 /// The first of them. Looked up after the first call for a cell: families of thousands of crystals ask for it.
 Shell nearest_shell(const LatticeKind& kind, double density);
+
+/// The two atoms of the conventional cell that are nearest to each other.
+Pair closest_pair(const LatticeKind& kind, double density);
+/// The first atom of the conventional cell that has no neighbour up to `cutoff`.
+std::optional<std::size_t> lonely_site(const LatticeKind& kind, double density, double cutoff);
 
 /// Repeats of the conventional cell that hold `atoms` atoms: equal repeats where the count is a cube (the boxes of
 /// the literature) and no edge is longer than twice another, else the box nearest to a cube (smallest ratio of longest to shortest edge, not above 2);

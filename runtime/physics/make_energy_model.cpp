@@ -1,10 +1,10 @@
 #include "runtime/physics/make_energy_model.h"
 
 #include <algorithm>
-#include <string>
 
-#include <fmt/ranges.h>
+#include <fmt/format.h>
 
+#include "runtime/crystal/lattice_value.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/physics/kernel_energy_model.h"
 
@@ -27,14 +27,9 @@ Images images_for(const schema::Value& system, const crystal::Cell& cell, double
 
 crystal::Crystal make_crystal(const schema::Value& system) {
   const schema::Value& lattice = system.at("lattice");
-  const std::string& name = lattice.at("kind").as_string();
-  const crystal::LatticeKind* kind = crystal::find_lattice(name);
-  if (kind == nullptr)
-    throw InputError(
-        fmt::format("unknown lattice '{}'; known are {}", name, fmt::join(crystal::lattice_names(), ", ")));
   const schema::List& repeats = lattice.at("repeats").as_list();
   if (repeats.size() != 3) throw InputError("repeats of a lattice are three integers");
-  return crystal::make_crystal(*kind,
+  return crystal::make_crystal(crystal::kind_of(lattice),
                                {static_cast<int>(repeats[0].as_int()), static_cast<int>(repeats[1].as_int()),
                                 static_cast<int>(repeats[2].as_int())},
                                lattice.at("density").as_double());

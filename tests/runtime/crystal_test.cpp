@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include "runtime/crystal/neighbours.h"
+#include "runtime/crystal/space_group.h"
 #include "tests/support/catch.h"
 
 using namespace bgw::crystal;
@@ -93,7 +95,7 @@ TEST_CASE("hcp and orthorhombic fcc fill equal boxes") {
   CHECK(*repeats_for(fcc, 1080) == Repeats{9, 5, 4});
   CHECK(*repeats_for(hcp, 1080) == Repeats{9, 5, 6});
   // The box of 180 atoms at rho = 1.28 of the literature.
-  const Vector3 edges = box_edges(fcc, {5, 3, 2}, 1.28), other = box_edges(hcp, {5, 3, 3}, 1.28);
+  const Vector3 edges = box_of(fcc, {5, 3, 2}, 1.28).lengths(), other = box_of(hcp, {5, 3, 3}, 1.28).lengths();
   for (std::size_t k = 0; k < 3; ++k) CHECK(edges[k] == Approx(other[k]).epsilon(1e-13));
   CHECK(edges[0] == Approx(5.169).epsilon(1e-4));
   CHECK(edges[1] == Approx(5.372).epsilon(1e-4));
@@ -140,7 +142,7 @@ TEST_CASE("edge ratios and delta change the shape and keep the density") {
   CHECK_FALSE(takes_edge_ratios(*find_lattice("fcc")));
   CHECK_FALSE(takes_delta(*find_lattice("hcp")));
   const LatticeKind shape = shaped(tin, {1.05, 0.58, 0.0625});
-  const Vector3 edges = box_edges(shape, {1, 1, 1}, 0.061);
+  const Vector3 edges = box_of(shape, {1, 1, 1}, 0.061).lengths();
   CHECK(edges[1] / edges[0] == Approx(1.05));
   CHECK(edges[2] / edges[0] == Approx(0.58));
   CHECK(edges[0] * edges[1] * edges[2] == Approx(4.0 / 0.061));
@@ -168,4 +170,97 @@ TEST_CASE("minimum image maps displacements into half the box and is unchanged b
   CHECK(d[0] == Approx(-0.1));
   CHECK(d[1] == Approx(2.4));
   CHECK(d[2] == Approx(2.9));
+}
+
+namespace {
+
+/// Distance of two places of a periodic box.
+double apart(const Cell& cell, const Vector3& a, const Vector3& b) {
+  Vector3 f = cell.fractional({a[0] - b[0], a[1] - b[1], a[2] - b[2]});
+  for (double& x : f) x -= std::nearbyint(x);
+  return norm(cell.cartesian(f));
+}
+
+Vector3 moved(const SymmetryOperation& operation, const Vector3& place) {
+  Vector3 to = operation.translation;
+  for (std::size_t a = 0; a < 3; ++a) {
+    for (std::size_t b = 0; b < 3; ++b) to[a] += operation.rotation[a][b] * place[b];
+  }
+  return to;
+}
+
+double farthest_from_image(const Crystal& crystal, const SymmetryOperation& operation) {
+  double farthest = 0.0;
+  for (std::size_t i = 0; i < crystal.sites.size(); ++i)
+    farthest = std::max(farthest, apart(crystal.cell, moved(operation, crystal.sites[i]), crystal.sites[static_cast<std::size_t>(operation.image[i])]));
+  return farthest;
+}
+
+}  // namespace
+
+TEST_CASE("lattices have the space groups of the textbook") {
+  const auto group_of = [](const char* name, std::int64_t atoms) { return space_group(crystal_of(name, atoms, 0.05)); };
+  CHECK(group_of("diamond_cubic", 64).number == 227);
+  CHECK(group_of("diamond_cubic", 64).symbol == "Fd-3m");
+  CHECK(group_of("diamond_cubic", 64).point_group == "m-3m");
+  CHECK(group_of("fcc", 108).number == 225);
+  CHECK(group_of("fcc_orthorhombic", 180).number == 225);
+  CHECK(group_of("bcc", 54).number == 229);
+  CHECK(group_of("hcp", 180).number == 194);
+  CHECK(group_of("ice_ih", 64).number == 194);
+  CHECK(group_of("beta_tin", 64).number == 141);
+  for (const std::string& name : lattice_names()) {
+    INFO(name);
+    CHECK(group_of(name.c_str(), static_cast<std::int64_t>(find_lattice(name)->basis.size()) * 8).atoms_per_primitive_cell ==
+          find_lattice(name)->atoms_per_primitive_cell);
+  }
+}
+
+TEST_CASE("symmetry operations map every atom on the atom they name") {
+  for (const std::string& name : lattice_names()) {
+    INFO(name);
+    const Crystal crystal = make_crystal(*find_lattice(name), {2, 2, 3}, 0.05);
+    const auto operations = point_operations(crystal);
+    REQUIRE_FALSE(operations.empty());
+    for (std::size_t i = 0; i < crystal.sites.size(); ++i) CHECK(operations[0].image[i] == static_cast<std::int32_t>(i));
+    for (const SymmetryOperation& operation : operations) {
+      CHECK(std::set<std::int32_t>(operation.image.begin(), operation.image.end()).size() == crystal.sites.size());
+      CHECK(farthest_from_image(crystal, operation) < 1e-9);
+    }
+  }
+}
+
+TEST_CASE("a box keeps the rotations that its shape allows") {
+  const auto kept = [](const char* name, const std::array<int, 3>& repeats) { return point_operations(make_crystal(*find_lattice(name), repeats, 0.05)).size(); };
+  CHECK(kept("diamond_cubic", {2, 2, 2}) == 48);
+  CHECK(kept("diamond_cubic", {2, 2, 3}) == 16);
+  CHECK(kept("diamond_cubic", {2, 3, 4}) == 8);
+  CHECK(kept("ice_ih", {2, 2, 2}) == 8);
+  CHECK(kept("hcp", {5, 3, 3}) == 8);
+  CHECK(kept("fcc_orthorhombic", {5, 3, 2}) == 4);
+  CHECK(kept("beta_tin", {2, 2, 4}) == 16);
+}
+
+TEST_CASE("primitive cells hold each atom once") {
+  for (const std::string& name : lattice_names()) {
+    INFO(name);
+    const Crystal crystal = make_crystal(*find_lattice(name), {1, 2, 3}, 0.05);
+    const PrimitiveCells cells = primitive_cells(crystal);
+    const std::size_t places = cells.sites.size();
+    CHECK(places == static_cast<std::size_t>(find_lattice(name)->atoms_per_primitive_cell));
+    CHECK(static_cast<std::size_t>(cells.counts[0] * cells.counts[1] * cells.counts[2]) * places == crystal.sites.size());
+    std::set<std::array<std::int32_t, 4>> seen;
+    for (std::size_t i = 0; i < crystal.sites.size(); ++i) {
+      const auto& n = cells.cell[i];
+      seen.insert({n[0], n[1], n[2], cells.basis[i]});
+      Vector3 place = cells.sites[static_cast<std::size_t>(cells.basis[i])];
+      for (std::size_t k = 0; k < 3; ++k) {
+        CHECK(n[k] >= 0);
+        CHECK(n[k] < cells.counts[k]);
+        for (std::size_t d = 0; d < 3; ++d) place[d] += n[k] * cells.vectors[k][d];
+      }
+      CHECK(apart(crystal.cell, place, crystal.sites[i]) < 1e-9);
+    }
+    CHECK(seen.size() == crystal.sites.size());
+  }
 }

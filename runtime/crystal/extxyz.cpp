@@ -1,68 +1,19 @@
-#include "runtime/cli/extxyz.h"
-
 #include <fmt/format.h>
 
-#include <charconv>
-#include <cmath>
-#include <fstream>
 #include <map>
 #include <sstream>
 
-#include "runtime/cli/failure.h"
+#include "runtime/crystal/structure.h"
+#include "runtime/crystal/text_lines.h"
 #include "runtime/foundation/errors.h"
 
-namespace bgw::cli {
+namespace bgw::crystal {
 namespace {
-
-// A line with its place.
-struct Line {
-  std::string_view text;
-  std::size_t number = 0;
-  const std::string* file = nullptr;
-  [[noreturn]] void fail(const std::string& problem) const {
-    throw InputError(fmt::format("{}:{}: {}", *file, number, problem));
-  }
-};
-
-std::vector<Line> lines_of(std::string_view text, const std::string& name) {
-  std::vector<Line> lines;
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    std::string_view line = text.substr(0, end);
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    lines.push_back({line, lines.size() + 1, &name});
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  }
-  return lines;
-}
-
-std::vector<std::string> words_of(std::string_view text) {
-  std::istringstream stream{std::string(text)};
-  std::vector<std::string> words;
-  for (std::string word; stream >> word;) words.push_back(word);
-  return words;
-}
-
-double number_from(const std::string& word, const Line& line, const std::string& what) {
-  double value = 0;
-  const char* begin = word.data() + (word.starts_with('+') ? 1 : 0);
-  const auto [end, error] = std::from_chars(begin, word.data() + word.size(), value);
-  if (error != std::errc() || end != word.data() + word.size() || !std::isfinite(value)) {
-    line.fail(fmt::format("{} is a number, it is '{}'", what, word));
-  }
-  // Farther out a double does not hold the distance of two atoms any more.
-  constexpr double kFarthest = 1e6;
-  if (std::abs(value) > kFarthest) line.fail(fmt::format("{} is at most {:g}, it is '{}'", what, kFarthest, word));
-  return value;
-}
 
 std::size_t atom_count(const Line& line) {
   const std::vector<std::string> words = words_of(line.text);
   std::size_t count = 0;
-  if (words.size() == 1) {
-    const auto [end, error] = std::from_chars(words[0].data(), words[0].data() + words[0].size(), count);
-    if (error == std::errc() && end == words[0].data() + words[0].size() && count > 0) return count;
-  }
+  if (words.size() == 1 && is_count(words[0], count)) return count;
   line.fail(fmt::format("the first line is the number of atoms, it is '{}'", line.text));
 }
 
@@ -102,11 +53,6 @@ std::map<std::string, std::string> comment_values(const Line& line) {
   return values;
 }
 
-double volume(const std::array<std::array<double, 3>, 3>& h) {
-  return h[0][0] * (h[1][1] * h[2][2] - h[1][2] * h[2][1]) - h[0][1] * (h[1][0] * h[2][2] - h[1][2] * h[2][0]) +
-         h[0][2] * (h[1][0] * h[2][1] - h[1][1] * h[2][0]);
-}
-
 void read_cell(Structure& structure, const std::map<std::string, std::string>& values, const Line& line) {
   const auto lattice = values.find("Lattice");
   if (lattice == values.end())
@@ -115,7 +61,7 @@ void read_cell(Structure& structure, const std::map<std::string, std::string>& v
   if (words.size() != 9) line.fail(fmt::format("Lattice has nine numbers, here it has {}", words.size()));
   for (std::size_t i = 0; i < 9; ++i)
     structure.cell[i / 3][i % 3] = number_from(words[i], line, "each component of Lattice");
-  if (!(std::abs(volume(structure.cell)) > 0)) line.fail("the cell has no volume: its vectors lie in one plane");
+  settle_cell(structure.cell, line);
   if (const auto pbc = values.find("pbc");
       pbc != values.end() && pbc->second.find_first_of("Ff0") != std::string::npos) {
     line.fail(fmt::format("bgw computes crystals, periodic in three directions; here pbc=\"{}\"", pbc->second));
@@ -141,8 +87,7 @@ Columns columns_of(const std::map<std::string, std::string>& values, const Line&
   for (std::size_t i = 0; i < parts.size(); i += 3) {
     std::size_t width = 0;
     const std::string& digits = parts[i + 2];
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), width);
-    if (error != std::errc() || end != digits.data() + digits.size() || width == 0 || width > 1000) {
+    if (!is_count(digits, width) || width > 1000) {
       line.fail(fmt::format("Properties: `{}` has a number of columns, it is '{}'", parts[i], digits));
     }
     if (parts[i] == "species" && width == 1) {
@@ -165,8 +110,8 @@ void read_atom(Structure& structure, const Columns& columns, const Line& line) {
   if (words.size() < columns.count) {
     line.fail(fmt::format("an atom has {} columns here, this line has {}", columns.count, words.size()));
   }
-  structure.species.push_back(columns.has_species ? words[columns.species] : "X");
-  std::array<double, 3> position{};
+  structure.species.push_back(columns.has_species ? words[columns.species] : kUnnamed);
+  Vector3 position{};
   for (std::size_t axis = 0; axis < 3; ++axis)
     position[axis] = number_from(words[columns.position + axis], line, "each coordinate");
   structure.positions.push_back(position);
@@ -195,13 +140,4 @@ Structure parse_extxyz(std::string_view text, const std::string& name) {
   return structure;
 }
 
-Structure read_extxyz(const std::filesystem::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  std::ostringstream text;
-  const bool has_bytes = stream.peek() != std::ifstream::traits_type::eof();  // an empty file can be read
-  if (!stream.is_open() || stream.bad() || (has_bytes && !(text << stream.rdbuf())))
-    throw CommandFailure(kWrongUse, fmt::format("cannot read {}", file.string()));
-  return parse_extxyz(text.str(), file.string());
-}
-
-}  // namespace bgw::cli
+}  // namespace bgw::crystal
