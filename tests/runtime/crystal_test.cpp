@@ -1,4 +1,5 @@
 #include "runtime/crystal/lattice.h"
+#include "runtime/crystal/nearest_neighbour.h"
 
 #include <algorithm>
 #include <cmath>
@@ -168,4 +169,17 @@ TEST_CASE("minimum image maps displacements into half the box and is unchanged b
   CHECK(d[0] == Approx(-0.1));
   CHECK(d[1] == Approx(2.4));
   CHECK(d[2] == Approx(2.9));
+}
+
+TEST_CASE("nearest neighbours are found across the faces of any cell", "[crystal]") {
+  for (const char* name : {"fcc", "bcc", "hcp", "diamond_cubic", "ice_ih"}) {
+    const LatticeKind& kind = *find_lattice(name);
+    const Crystal crystal = make_crystal(kind, {3, 1, 2}, 0.05);
+    const double expected = nearest_shell(kind, 0.05).distance;
+    CHECK(nearest_neighbour_distance(crystal.sites, crystal.cell) == Approx(expected));
+  }
+  const Cell slanted{{{{3.0, 0.0, 0.0}, {1.4, 2.0, 0.0}, {0.3, -0.7, 5.0}}}};
+  CHECK(nearest_neighbour_distance({{0.1, 0.2, 0.3}}, slanted) == Approx(std::hypot(1.4, 2.0)));
+  const Vector3 across = slanted.cartesian({0.98, 0.99, 0.97});
+  CHECK(nearest_neighbour_distance({{0, 0, 0}, across}, slanted) == Approx(norm(slanted.minimum_image(across))));
 }
