@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "runtime/foundation/errors.h"
 #include "runtime/tensor/random_stream.h"
@@ -34,21 +35,59 @@ void draw_gaussian(const physics::WhitenedTarget& target, const plan::Key& strea
   chains.accepted += options.chains;
 }
 
-void record(const StagedOptions& options, StagedState& state) {
+void check_finite(const StagedState& state) {
   const Tensor finite = state.chains.work.isfinite();
-  if (!finite.all().item<bool>()) {
-    const std::int64_t chain = finite.logical_not().nonzero()[0].item<std::int64_t>();
-    throw NumericalError(fmt::format("hmc: the energy of chain {} in state {} is not finite: {}", chain, state.state,
-                                     state.chains.work[chain].item<double>()));
+  if (finite.all().item<bool>()) return;
+  const std::int64_t chain = finite.logical_not().nonzero()[0].item<std::int64_t>();
+  throw NumericalError(fmt::format("hmc: the energy of chain {} in state {} is not finite: {}", chain, state.state,
+                                   state.chains.work[chain].item<double>()));
+}
+
+[[noreturn]] void refuse_melt(const StagedOptions& options, const StagedState& state, const Excursion& excursion,
+                              std::int64_t left) {
+  const std::int64_t chain = excursion.furthest.argmax().item<std::int64_t>();
+  throw NumericalError(fmt::format(
+      "the crystal melts or leaves its structure: in state {} of {} (lambda {:.4g}) {} of {} chains have left its basin; "
+      "in chain {} an atom is {:.4g} angstrom from its site, the limit is {:.4g} (half the distance of nearest "
+      "neighbours), the Lindemann ratio is {:.3g}, the limit {:.2g}; take a lower temperature or a higher density",
+      state.state + 1, options.states, lambda_of(state.state, options), left, options.chains, chain,
+      excursion.furthest[chain].item<double>(), options.basin->furthest_limit(), excursion.lindemann[chain].item<double>(),
+      Basin::lindemann_limit()));
+}
+
+/// Counts the chains that are where the crystal is, and what their configurations are like.
+void count(const physics::WhitenedTarget& target, const StagedOptions& options, StagedState& state) {
+  Tensor counted = state.counted[state.state];
+  StateSummary& summary = state.summaries[static_cast<std::size_t>(state.state)];
+  if (!options.basin) {
+    counted += 1;
+    summary.largest_displacement =
+        std::max(summary.largest_displacement, state.chains.largest_displacement.max().item<double>());
+    return;
   }
+  const Excursion excursion = options.basin->excursion(target.displacements(state.chains.positions));
+  Tensor inside = counted == state.recorded;
+  if (state.state > 0) inside = inside.logical_and(options.basin->holds(excursion));
+  const std::int64_t before = counted.sum().item<std::int64_t>();
+  const std::int64_t now = inside.sum().item<std::int64_t>();
+  counted += inside.to(at::kLong);
+  if (4 * (options.chains - now) > options.chains) refuse_melt(options, state, excursion, options.chains - now);
+  const double squares = excursion.lindemann.square().masked_select(inside).sum().item<double>();
+  summary.lindemann = std::sqrt((summary.lindemann * summary.lindemann * static_cast<double>(before) + squares) /
+                                static_cast<double>(before + now));
+  summary.largest_displacement =
+      std::max(summary.largest_displacement, excursion.furthest.masked_select(inside).max().item<double>());
+}
+
+void record(const physics::WhitenedTarget& target, const StagedOptions& options, StagedState& state) {
+  check_finite(state);
+  count(target, options, state);
   state.work[state.state].select(1, state.recorded).copy_(state.chains.work);
   if (state.state == options.states - 1) state.target_positions[state.recorded].copy_(state.chains.positions);
   StateSummary& summary = state.summaries[static_cast<std::size_t>(state.state)];
   summary.lambda = lambda_of(state.state, options);
   summary.acceptance = state.chains.acceptance();
   summary.angle = state.chains.angle;
-  summary.largest_displacement =
-      std::max(summary.largest_displacement, state.chains.largest_displacement.max().item<double>());
   state.recorded += 1;
 }
 
@@ -56,7 +95,7 @@ void one_move(const physics::WhitenedTarget& target, const StagedOptions& option
               StagedState& state) {
   if (state.state == 0) {
     draw_gaussian(target, stream_key, options, state.chains);
-    return record(options, state);
+    return record(target, options, state);
   }
   const Hmc hmc(target, lambda_of(state.state, options), options.hmc, stream_key,
                 fmt::format("staged.{}", state.state));
@@ -65,14 +104,14 @@ void one_move(const physics::WhitenedTarget& target, const StagedOptions& option
   if (state.chains.move < discarded) return hmc.move_and_adapt(state.chains);
   if (state.chains.move == discarded) state.chains.tried = state.chains.accepted = 0;
   hmc.move(state.chains);
-  record(options, state);
+  record(target, options, state);
 }
 
 Tensor summary_rows(const std::vector<StateSummary>& summaries) {
-  Tensor rows = at::empty({static_cast<std::int64_t>(summaries.size()), 4}, at::kDouble);
+  Tensor rows = at::empty({static_cast<std::int64_t>(summaries.size()), 5}, at::kDouble);
   double* out = rows.data_ptr<double>();
   for (const StateSummary& s : summaries) {
-    for (const double value : {s.lambda, s.acceptance, s.angle, s.largest_displacement}) *out++ = value;
+    for (const double value : {s.lambda, s.acceptance, s.angle, s.largest_displacement, s.lindemann}) *out++ = value;
   }
   return rows;
 }
@@ -81,7 +120,7 @@ std::vector<StateSummary> summaries_of(const Tensor& rows) {
   const Tensor dense = rows.contiguous();
   const double* in = dense.data_ptr<double>();
   std::vector<StateSummary> result;
-  for (std::int64_t i = 0; i < dense.size(0); ++i, in += 4) result.push_back({in[0], in[1], in[2], in[3]});
+  for (std::int64_t i = 0; i < dense.size(0); ++i, in += 5) result.push_back({in[0], in[1], in[2], in[3], in[4]});
   return result;
 }
 
@@ -91,6 +130,7 @@ StagedState start_staged(const physics::WhitenedTarget& target, const StagedOpti
   check_options(options);
   StagedState state;
   state.work = at::zeros({options.states, options.chains, options.steps}, at::kDouble);
+  state.counted = at::zeros({options.states, options.chains}, at::kLong);
   state.target_positions = at::zeros({options.steps, options.chains, target.dimension()}, at::kDouble);
   state.summaries.resize(static_cast<std::size_t>(options.states));
   return state;
@@ -103,6 +143,7 @@ std::map<std::string, Tensor> to_named_tensors(const StagedState& state) {
   }
   named["counters"] = at::tensor({state.state, state.recorded}, at::kLong);
   named["work"] = state.work;
+  named["counted"] = state.counted;
   named["target_positions"] = state.target_positions;
   named["summaries"] = summary_rows(state.summaries);
   return named;
@@ -119,6 +160,7 @@ StagedState staged_state_from(const std::map<std::string, Tensor>& named) {
   state.state = counters[0].item<std::int64_t>();
   state.recorded = counters[1].item<std::int64_t>();
   state.work = named.at("work").clone();
+  state.counted = named.at("counted").clone();
   state.target_positions = named.at("target_positions").clone();
   state.summaries = summaries_of(named.at("summaries"));
   return state;
@@ -138,15 +180,25 @@ void run_staged(const physics::WhitenedTarget& target, const StagedOptions& opti
   }
 }
 
-Tensor reduced_energies(const Tensor& work) {
-  const std::int64_t states = work.size(0);
-  const Tensor lambda = at::arange(states, at::kDouble) / static_cast<double>(states - 1);
-  return lambda.unsqueeze(1) * work.reshape({1, -1});
+Tensor counted_samples(const StagedState& state) {
+  return at::arange(state.work.size(2), at::kLong) < state.counted.unsqueeze(2);
 }
 
-Tensor chain_of_samples(const Tensor& work) {
-  const std::int64_t chains = work.size(0) * work.size(1);
-  return at::arange(chains, at::kLong).unsqueeze(1).expand({chains, work.size(2)}).reshape({-1});
+std::int64_t chains_that_left(const StagedState& state) {
+  return (state.counted < state.work.size(2)).sum().item<std::int64_t>();
+}
+
+Tensor reduced_energies(const StagedState& state) {
+  const std::int64_t states = state.work.size(0);
+  const Tensor lambda = at::arange(states, at::kDouble) / static_cast<double>(states - 1);
+  return lambda.unsqueeze(1) * state.work.masked_select(counted_samples(state)).unsqueeze(0);
+}
+
+Tensor samples_of_states(const StagedState& state) { return state.counted.sum(1); }
+
+Tensor chain_of_samples(const StagedState& state) {
+  const Tensor chain = at::arange(state.counted.numel(), at::kLong).view(state.counted.sizes()).unsqueeze(2);
+  return chain.expand(state.work.sizes()).masked_select(counted_samples(state));
 }
 
 }  // namespace bgw::sampling

@@ -1,4 +1,7 @@
+#include <cmath>
+
 #include "runtime/estimators/mbar.h"
+#include "runtime/estimators/statistical_inefficiency.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/sampling/staged_reference.h"
 #include "runtime/tasks/free_energy_results.h"
@@ -9,6 +12,9 @@
 
 namespace bgw::tasks {
 namespace {
+
+constexpr const char* kLindemannWords = "rms displacement from the sites over the distance of nearest neighbours";
+constexpr const char* kLeftBasinWords = "chains that left the basin of the crystal, not counted from there on";
 
 sampling::StagedOptions options_of(const schema::Value& arguments) {
   sampling::StagedOptions options;
@@ -43,13 +49,14 @@ engine::Progress progress_of(const sampling::StagedState& state, const sampling:
   return progress;
 }
 
-/// Configurations of the target state, chain after chain, each in the order of time.
-void add_samples(artifacts::Artifact& artifact, const Ground& ground, const Tensor& positions) {
-  const std::int64_t steps = positions.size(0);
-  const std::int64_t chains = positions.size(1);
-  const Tensor by_chain = positions.transpose(0, 1).reshape({chains * steps, positions.size(2)}).contiguous();
-  artifact.arrays["displacements"] = tensor::to_array(ground.target->displacements(by_chain), "angstrom");
-  artifact.arrays["chain"] = tensor::to_array(at::arange(chains, at::kLong).repeat_interleave(steps));
+/// Counted configurations of the target state, chain after chain, each in the order of time.
+void add_samples(artifacts::Artifact& artifact, const Ground& ground, const sampling::StagedState& state) {
+  const Tensor counted = sampling::counted_samples(state)[-1].reshape({-1}).nonzero().view({-1});
+  const std::int64_t steps = state.target_positions.size(0);
+  const Tensor by_chain = state.target_positions.transpose(0, 1).reshape({-1, state.target_positions.size(2)});
+  artifact.arrays["displacements"] =
+      tensor::to_array(ground.target->displacements(by_chain.index_select(0, counted)), "angstrom");
+  artifact.arrays["chain"] = tensor::to_array(counted.floor_divide(steps));
   add_crystal(artifact, ground);
 }
 
@@ -61,22 +68,37 @@ void add_ladder(artifacts::Artifact& artifact, const sampling::StagedState& stat
   artifact.results.push_back(
       {"eigenvalue_gap", mbar.eigenvalue_gap, {}, "", {}, "1 - second eigenvalue of the overlap matrix"});
   artifact.results.push_back({"residual", mbar.residual, {}, "", {}, "of the MBAR equations"});
-  artifact.results.push_back(
-      {"acceptance", state.summaries.back().acceptance, {}, "", {}, "of the chains of the crystal"});
+  const sampling::StateSummary& target = state.summaries.back();
+  artifact.results.push_back({"acceptance", target.acceptance, {}, "", {}, "of the chains of the crystal"});
+  artifact.results.push_back({"angle", target.angle, {}, "", {}, "radians of a step of the chains of the crystal"});
   artifact.results.push_back(
       {"largest_displacement", displacement, {}, "angstrom", {}, "of an atom from its site, in any sample"});
+  artifact.results.push_back({"lindemann", target.lindemann, {}, "", {}, kLindemannWords});
+  artifact.results.push_back(
+      {"left_basin", static_cast<double>(sampling::chains_that_left(state)), {}, "", state.counted.numel(), kLeftBasinWords});
   artifact.arrays["overlap_matrix"] = tensor::to_array(mbar.overlap_matrix);
 }
 
-/// <U> per atom with the standard error between chains.
+/// How many moves of the crystal's chains make one independent sample of the work, from the chains that stayed.
+void add_inefficiency(artifacts::Artifact& artifact, const sampling::StagedState& state) {
+  const Tensor stayed = (state.counted[-1] == state.work.size(2)).nonzero().view({-1});
+  if (stayed.numel() == 0 || state.work.size(2) < 2) return;
+  const double moves = estimators::statistical_inefficiency(state.work[-1].index_select(0, stayed));
+  artifact.results.push_back({"inefficiency", moves, {}, "", {}, "moves of a chain for one independent sample of the work"});
+}
+
+/// <U> per atom over counted samples, with the standard error between chains.
 void add_mean_energy(artifacts::Artifact& artifact, const Ground& ground, const sampling::StagedState& state) {
   const Tensor squares = state.target_positions.square().sum(-1).transpose(0, 1);  // [chains, steps]
   const Tensor reduced = state.work[-1] + squares / 2;                             // beta (U - U0)
   const Tensor energy =
       (reduced / ground.base.beta + ground.base.static_energy) / static_cast<double>(ground.particles());
-  const Tensor chain_means = energy.mean(1);
-  const std::int64_t chains = chain_means.size(0);
-  artifacts::Result result{"mean_energy", chain_means.mean().item<double>(), {}, "eV", energy.numel(), "per atom"};
+  const Tensor counted = state.counted[-1];
+  const Tensor sums = (energy * sampling::counted_samples(state)[-1]).sum(1);
+  const std::int64_t samples = counted.sum().item<std::int64_t>();
+  artifacts::Result result{"mean_energy", sums.sum().item<double>() / static_cast<double>(samples), {}, "eV", samples, "per atom"};
+  const Tensor chain_means = (sums / counted).masked_select(counted > 0);
+  const std::int64_t chains = chain_means.numel();
   if (chains > 1) result.sigma = chain_means.std().item<double>() / std::sqrt(static_cast<double>(chains));
   artifact.results.push_back(result);
 }
@@ -85,7 +107,8 @@ void add_mean_energy(artifacts::Artifact& artifact, const Ground& ground, const 
 
 artifacts::Artifact reference(engine::TaskContext& context) {
   const Ground ground = make_ground(context.input_spec("path.base"), *context.input("path.base"));
-  const sampling::StagedOptions options = options_of(context.arguments());
+  sampling::StagedOptions options = options_of(context.arguments());
+  options.basin.emplace(ground.base.sites, ground.base.cell);
 
   sampling::StagedState state = sampling::start_staged(*ground.target, options);
   physics::CallCount before;
@@ -102,17 +125,17 @@ artifacts::Artifact reference(engine::TaskContext& context) {
                        });
 
   const Listening listening = stop_in_interludes(context, checkpoint);
-  const Tensor samples = at::full({options.states}, options.chains * options.steps, at::kLong);
   const estimators::MbarResult mbar =
-      estimators::mbar(sampling::reduced_energies(state.work), samples, sampling::chain_of_samples(state.work),
-                       context.spec().stream_key);
+      estimators::mbar(sampling::reduced_energies(state), sampling::samples_of_states(state),
+                       sampling::chain_of_samples(state), context.spec().stream_key);
   const estimators::Estimate difference = mbar.difference(0, options.states - 1);
 
   artifacts::Artifact artifact;
-  add_free_energy(artifact, ground, {-difference.value, difference.sigma}, state.work.numel());
+  add_free_energy(artifact, ground, {-difference.value, difference.sigma}, state.counted.sum().item<std::int64_t>());
   add_mean_energy(artifact, ground, state);
   add_ladder(artifact, state, mbar);
-  add_samples(artifact, ground, state.target_positions);
+  add_inefficiency(artifact, state);
+  add_samples(artifact, ground, state);
   artifact.cost = cost_of(calls());
   return artifact;
 }

@@ -246,13 +246,54 @@ TEST_CASE("a ladder interrupted after any move continues bit by bit", "[staged]"
   }
 }
 
-TEST_CASE("reduced energies are lambda times the recorded work, sample by sample", "[staged]") {
-  const Tensor work = at::arange(12, at::kDouble).view({3, 2, 2});
-  const Tensor u = reduced_energies(work);
+TEST_CASE("reduced energies are lambda times the recorded work, sample by counted sample", "[staged]") {
+  StagedState state;
+  state.work = at::arange(12, at::kDouble).view({3, 2, 2});
+  state.counted = at::full({3, 2}, 2, at::kLong);
+  const Tensor u = reduced_energies(state);
   REQUIRE(u.sizes() == at::IntArrayRef({3, 12}));
   CHECK(u[0].abs().max().item<double>() == 0.0);
   CHECK(u[1][7].item<double>() == 3.5);
-  CHECK(chain_of_samples(work)[7].item<std::int64_t>() == 3);
+  CHECK(chain_of_samples(state)[7].item<std::int64_t>() == 3);
+
+  state.counted[1][0] = 1;  // its second sample, 5, is not counted
+  state.counted[2][1] = 0;
+  CHECK(at::equal(2.0 * reduced_energies(state)[1], at::tensor({0, 1, 2, 3, 4, 6, 7, 8, 9}, at::kDouble)));
+  CHECK(at::equal(chain_of_samples(state), at::tensor({0, 0, 1, 1, 2, 3, 3, 4, 4}, at::kLong)));
+  CHECK(at::equal(samples_of_states(state), at::tensor({4, 3, 2}, at::kLong)));
+  CHECK(chains_that_left(state) == 2);
+}
+
+TEST_CASE("a chain is counted until it first leaves the basin", "[staged]") {
+  const tests::SpringRing ring(3, {1.0, 0.2, 0.05, 0.0});
+  const physics::WhitenedTarget target(ring, std::get<0>(tests::harmonic_modes(ring, 1.0)), 1.0, 0.0);
+  StagedOptions options;
+  options.chains = 60;
+  options.steps = 25;
+  options.basin = Basin(7.2);
+  StagedState state = start_staged(target, options);
+  run_staged(target, options, key(10), state, {});
+  const Tensor u = target.displacements(state.target_positions.reshape({25 * 60, -1}));
+  const Tensor inside = options.basin->holds(options.basin->excursion(u)).view({25, 60}).to(at::kLong);
+  CHECK(at::equal(state.counted[2], inside.cumprod(0).sum(0)));
+  CHECK(state.counted[0].eq(25).all().item<bool>());  // the Gaussian is everywhere
+  CHECK(chains_that_left(state) > 0);
+  CHECK(chains_that_left(state) < 30);
+  CHECK(state.summaries[2].largest_displacement <= 3.6);
+  const Tensor kept = counted_samples(state)[2].t();
+  const Tensor ratios = options.basin->excursion(u).lindemann.view({25, 60}).masked_select(kept);
+  CHECK(state.summaries[2].lindemann == Approx(ratios.square().mean().sqrt().item<double>()));
+}
+
+TEST_CASE("a crystal that most chains leave is refused with the number that broke the limit", "[staged]") {
+  const tests::SpringRing ring(3, {1.0, 0.2, 0.05, 0.0});
+  const physics::WhitenedTarget target(ring, std::get<0>(tests::harmonic_modes(ring, 1.0)), 1.0, 0.0);
+  StagedOptions options;
+  options.basin = Basin(1.0);
+  StagedState state = start_staged(target, options);
+  CHECK_THROWS_WITH(run_staged(target, options, key(11), state, {}),
+                    Catch::Contains("melts or leaves its structure: in state 2 of 3") &&
+                        Catch::Contains("the limit is 0.5 (half the distance of nearest neighbours)"));
 }
 
 TEST_CASE("a ladder that cannot be climbed is refused", "[staged]") {
@@ -278,9 +319,8 @@ TEST_CASE("the ladder on ice gives the published free energies", "[.crystal]") {
     options.steps = particles == 64 ? 64 : 40;
     StagedState state = start_staged(target, options);
     run_staged(target, options, key(1), state, {});
-    const Tensor samples = at::full({options.states}, options.chains * options.steps, at::kLong);
     const estimators::MbarResult result =
-        estimators::mbar(reduced_energies(state.work), samples, chain_of_samples(state.work), key(1), {});
+        estimators::mbar(reduced_energies(state), samples_of_states(state), chain_of_samples(state), key(1), {});
     const estimators::Estimate ratio = result.difference(0, options.states - 1);
     const double value = physics::free_energy_per_particle(physics::log_partition(base) - ratio.value, particles,
                                                            crystal.cell.volume(), 2.3925);
