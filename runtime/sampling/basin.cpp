@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "runtime/crystal/nearest_neighbour.h"
+#include "runtime/crystal/neighbours.h"
 
 namespace bgw::sampling {
 namespace {
@@ -18,7 +18,7 @@ std::vector<crystal::Vector3> points_of(const Tensor& sites) {
 }  // namespace
 
 Basin::Basin(const Tensor& sites, const crystal::Cell& cell)
-    : Basin(crystal::nearest_neighbour_distance(points_of(sites), cell)) {}
+    : Basin(crystal::closest_pair(cell, points_of(sites)).distance) {}
 
 Excursion Basin::excursion(const Tensor& displacements) const {
   const Tensor squares = (displacements - displacements.mean(1, true)).square().sum(2);

@@ -1,12 +1,11 @@
 #include "runtime/crystal/lattice.h"
-#include "runtime/crystal/nearest_neighbour.h"
+#include "runtime/crystal/neighbours.h"
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
 
-#include "runtime/crystal/neighbours.h"
 #include "runtime/crystal/space_group.h"
 #include "tests/support/catch.h"
 
@@ -264,15 +263,17 @@ TEST_CASE("primitive cells hold each atom once") {
     }
     CHECK(seen.size() == crystal.sites.size());
   }
+}
+
 TEST_CASE("nearest neighbours are found across the faces of any cell", "[crystal]") {
   for (const char* name : {"fcc", "bcc", "hcp", "diamond_cubic", "ice_ih"}) {
     const LatticeKind& kind = *find_lattice(name);
     const Crystal crystal = make_crystal(kind, {3, 1, 2}, 0.05);
     const double expected = nearest_shell(kind, 0.05).distance;
-    CHECK(nearest_neighbour_distance(crystal.sites, crystal.cell) == Approx(expected));
+    CHECK(closest_pair(crystal.cell, crystal.sites).distance == Approx(expected));
   }
   const Cell slanted{{{{3.0, 0.0, 0.0}, {1.4, 2.0, 0.0}, {0.3, -0.7, 5.0}}}};
-  CHECK(nearest_neighbour_distance({{0.1, 0.2, 0.3}}, slanted) == Approx(std::hypot(1.4, 2.0)));
+  CHECK(closest_pair(slanted, {{0.1, 0.2, 0.3}}).distance == Approx(std::hypot(1.4, 2.0)));
   const Vector3 across = slanted.cartesian({0.98, 0.99, 0.97});
-  CHECK(nearest_neighbour_distance({{0, 0, 0}, across}, slanted) == Approx(norm(slanted.minimum_image(across))));
+  CHECK(closest_pair(slanted, {{0, 0, 0}, across}).distance == Approx(norm(slanted.minimum_image(across))));
 }
