@@ -12,26 +12,38 @@ void refuse_second_derivative(const char* what) {
   TORCH_CHECK(!at::GradMode::is_enabled(), what, " has no second derivative");
 }
 
-struct ConstantProduct : torch::autograd::Function<ConstantProduct> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& rows, const Tensor& matrix) {
-    ctx->save_for_backward({matrix});
-    return physics::row_product(rows, matrix);
+// The transform and the model travel as addresses: the flow that calls us outlives the graph of its own pass.
+template <class T>
+std::int64_t address_of(const T* object) {
+  return reinterpret_cast<std::int64_t>(object);
+}
+const physics::ModeTransform& saved_modes(AutogradContext* ctx) {
+  return *reinterpret_cast<const physics::ModeTransform*>(ctx->saved_data["modes"].toInt());
+}
+
+Tensor flat_field(const physics::ModeTransform& modes, const Tensor& y) {
+  return modes.displacements(y).reshape({y.size(0), 3 * modes.particles()});
+}
+
+struct FieldOfModes : torch::autograd::Function<FieldOfModes> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& y, const physics::ModeTransform* modes) {
+    ctx->saved_data["modes"] = address_of(modes);
+    return flat_field(*modes, y);
   }
   static tensor_list backward(AutogradContext* ctx, tensor_list grads) {
-    refuse_second_derivative("constant_product");
-    return {physics::row_product(grads[0], ctx->get_saved_variables()[0].t()), Tensor()};
+    refuse_second_derivative("field_of_modes");
+    return {saved_modes(ctx).pull_back(grads[0]), Tensor()};
   }
 };
 
-// The derivative of index_select is index_add, a slow loop over columns; a permutation has a better one.
-struct PermuteColumns : torch::autograd::Function<PermuteColumns> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& rows, const Tensor& order, const Tensor& inverse) {
-    ctx->save_for_backward({inverse});
-    return rows.index_select(1, order);
+struct ModesOfField : torch::autograd::Function<ModesOfField> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& field, const physics::ModeTransform* modes) {
+    ctx->saved_data["modes"] = address_of(modes);
+    return modes->pull_back(field);
   }
   static tensor_list backward(AutogradContext* ctx, tensor_list grads) {
-    refuse_second_derivative("permute_columns");
-    return {grads[0].index_select(1, ctx->get_saved_variables()[0]), Tensor(), Tensor()};
+    refuse_second_derivative("modes_of_field");
+    return {flat_field(saved_modes(ctx), grads[0]), Tensor()};
   }
 };
 
@@ -39,7 +51,6 @@ Tensor as_positions(const physics::EnergyModel& model, const Tensor& field) {
   return field.detach().contiguous().view({field.size(0), model.particles(), 3});
 }
 
-// The model travels as an address: the flow that calls us outlives the graph of its own pass.
 const physics::EnergyModel& saved_model(AutogradContext* ctx) {
   return *reinterpret_cast<const physics::EnergyModel*>(ctx->saved_data["model"].toInt());
 }
@@ -47,7 +58,7 @@ const physics::EnergyModel& saved_model(AutogradContext* ctx) {
 struct ReducedGradient : torch::autograd::Function<ReducedGradient> {
   static Tensor forward(AutogradContext* ctx, const Tensor& field, const physics::EnergyModel* model, double beta) {
     ctx->save_for_backward({field});
-    ctx->saved_data["model"] = reinterpret_cast<std::int64_t>(model);
+    ctx->saved_data["model"] = address_of(model);
     ctx->saved_data["beta"] = beta;
     const Tensor gradient = model->energy_and_gradient(as_positions(*model, field)).gradient;
     return beta * gradient.reshape(field.sizes());
@@ -76,10 +87,10 @@ struct ReducedEnergy : torch::autograd::Function<ReducedEnergy> {
 
 }  // namespace
 
-Tensor constant_product(const Tensor& rows, const Tensor& matrix) { return ConstantProduct::apply(rows, matrix); }
+Tensor field_of_modes(const physics::ModeTransform& modes, const Tensor& y) { return FieldOfModes::apply(y, &modes); }
 
-Tensor permute_columns(const Tensor& rows, const Tensor& order, const Tensor& inverse) {
-  return PermuteColumns::apply(rows, order, inverse);
+Tensor modes_of_field(const physics::ModeTransform& modes, const Tensor& field) {
+  return ModesOfField::apply(field, &modes);
 }
 
 Tensor reduced_gradient(const physics::EnergyModel& model, double beta, const Tensor& field) {

@@ -8,11 +8,11 @@ namespace bgw::flows {
 // The operations of which the mode-split flow consists, as autograd functions. Where no gradient is asked for they
 // cost what the plain call costs. Each row's result and gradient are independent of the rest of the batch.
 
-/// rows [B, k] times the constant matrix [k, n] -> [B, n]; physics::row_product with a derivative in `rows`.
-Tensor constant_product(const Tensor& rows, const Tensor& matrix);
+/// The field u = M y of whitened modes y [B, m] -> [B, 3N], derivable once.
+Tensor field_of_modes(const physics::ModeTransform& modes, const Tensor& y);
 
-/// The columns of `rows` in another order: result(:, j) = rows(:, order(j)); `inverse` is the inverse permutation.
-Tensor permute_columns(const Tensor& rows, const Tensor& order, const Tensor& inverse);
+/// M^T g of a field [B, 3N] -> [B, m], derivable once.
+Tensor modes_of_field(const physics::ModeTransform& modes, const Tensor& field);
 
 /// The reduced gradient beta dU/du of the field u [B, 3N] -> [B, 3N]. The backward pass is a Hessian-vector product;
 /// there is no further derivative, and asking for one throws.

@@ -10,9 +10,6 @@
 namespace bgw::flows {
 namespace {
 
-// Up to this much, the sub-matrices of all splits are kept; above, they are gathered when a batch passes through.
-constexpr std::int64_t kKeptBytes = std::int64_t{512} << 20;
-
 plan::Key key_of_seed(std::uint64_t seed) {
   plan::Key key;
   for (std::size_t i = 0; i < 8; ++i) key.bytes[i] = static_cast<std::uint8_t>(seed >> (8 * i));
@@ -28,8 +25,6 @@ void check_spec(const ModeSplitSpec& spec, std::int64_t modes) {
   if (modes < 2) throw InputError("mode_split: a crystal with " + std::to_string(modes) + " mode cannot be split");
 }
 
-Tensor gather_rows(const Tensor& rows, const Tensor& indices) { return rows.index_select(0, indices); }
-
 }  // namespace
 
 Tensor mode_split_start() { return at::tensor({0.69, 1.41, 0.35, 0.48, 0.0125}, at::kDouble); }
@@ -42,21 +37,10 @@ ModeSplitFlow::ModeSplitFlow(const physics::WhitenedTarget& target, const ModeSp
   const tensor::RandomStream stream(key_of_seed(spec.seed), "mode_split.halves");
   for (std::int64_t l = 0; l < spec.splits; ++l) {
     const Tensor order = stream.permutation(l, m);
-    splits_.push_back({order, order.argsort(), Tensor(), Tensor()});
+    Tensor in_a = at::zeros({m}, at::kDouble);
+    in_a.index_fill_(0, order.slice(0, 0, m / 2), 1.0);
+    splits_.push_back({order, in_a, 1.0 - in_a});
   }
-  if (spec.splits * target.transposed_modes().numel() * 8 <= kKeptBytes) {
-    for (std::int64_t l = 0; l < spec.splits; ++l) splits_[static_cast<std::size_t>(l)] = with_modes(l);
-  }
-}
-
-ModeSplitFlow::Split ModeSplitFlow::with_modes(std::int64_t split) const {
-  Split result = splits_[static_cast<std::size_t>(split)];
-  if (!result.modes_a.defined()) {
-    const std::int64_t m = dimension();
-    result.modes_a = gather_rows(target_.transposed_modes(), result.order.slice(0, 0, m / 2));
-    result.modes_b = gather_rows(target_.transposed_modes(), result.order.slice(0, m / 2, m));
-  }
-  return result;
 }
 
 bool ModeSplitFlow::looks_ahead(std::int64_t split) const {
@@ -72,51 +56,42 @@ ModeSplitFlow::Scalars ModeSplitFlow::scalars(const Tensor& parameters) {
   return {column(0), column(1), column(2), column(3), column(4)};
 }
 
-Tensor ModeSplitFlow::shift(const Tensor& y_c, const Tensor& modes_c, const Tensor& modes_u, const Scalars& p,
+// A field of one half is that of all modes with the other half at zero: one transform, whichever the half.
+Tensor ModeSplitFlow::shift(const Tensor& y, const Tensor& in_c, const Tensor& in_u, const Scalars& p,
                             bool look) const {
-  const auto force = [&](const Tensor& field) { return reduced_gradient(target_.model(), target_.beta(), field); };
-  const Tensor amplified = p.h * y_c;
-  const Tensor field = constant_product(amplified, modes_c);
-  const Tensor gradient = force(field);
-  const Tensor f_u = constant_product(gradient, modes_u.t());
-  const Tensor first_order = p.a / static_cast<double>(spec_.splits) * f_u;
-  if (!look) return first_order;
+  const auto field = [&](const Tensor& modes) { return field_of_modes(target_.modes(), modes); };
+  const auto whitened_force = [&](const Tensor& u) {
+    return modes_of_field(target_.modes(), reduced_gradient(target_.model(), target_.beta(), u));
+  };
+  const Tensor amplified = p.h * (y * in_c);
+  const Tensor u = field(amplified);
+  const Tensor f = whitened_force(u);
+  const Tensor first_order = p.a / static_cast<double>(spec_.splits) * f;
+  if (!look) return first_order * in_u;
 
-  const Tensor d_u = -p.lambda * f_u;
-  const Tensor d_c = -p.lambda * (constant_product(gradient, modes_c.t()) - amplified);
-  const Tensor probe = field + constant_product(d_u, modes_u) + constant_product(d_c, modes_c);
-  const Tensor f2_u = constant_product(force(probe), modes_u.t()) - d_u;
-  return first_order + p.a2 / static_cast<double>(look_ahead_splits_) * (f2_u - f_u);
+  const Tensor d = -p.lambda * (f - amplified);
+  const Tensor f2 = whitened_force(u + field(d)) - d;
+  return (first_order + p.a2 / static_cast<double>(look_ahead_splits_) * (f2 - f)) * in_u;
 }
 
 Tensor ModeSplitFlow::forward(const Tensor& z, const Tensor& parameters) const {
   const Scalars p = scalars(parameters);
-  const std::int64_t half = dimension() / 2;
   Tensor y = p.s0.exp() * z;
   for (std::int64_t l = 0; l < spec_.splits; ++l) {
-    const Split s = with_modes(l);
-    const Tensor ordered = permute_columns(y, s.order, s.inverse);
-    Tensor y_a = ordered.slice(1, 0, half);
-    Tensor y_b = ordered.slice(1, half, dimension());
-    y_b = y_b - shift(y_a, s.modes_a, s.modes_b, p, looks_ahead(l));
-    y_a = y_a - shift(y_b, s.modes_b, s.modes_a, p, looks_ahead(l));
-    y = permute_columns(at::cat({y_a, y_b}, 1), s.inverse, s.order);
+    const Split& s = splits_[static_cast<std::size_t>(l)];
+    y = y - shift(y, s.in_a, s.in_b, p, looks_ahead(l));
+    y = y - shift(y, s.in_b, s.in_a, p, looks_ahead(l));
   }
   return y;
 }
 
 Tensor ModeSplitFlow::inverse(const Tensor& y, const Tensor& parameters) const {
   const Scalars p = scalars(parameters);
-  const std::int64_t half = dimension() / 2;
   Tensor z = y;
   for (std::int64_t l = spec_.splits - 1; l >= 0; --l) {
-    const Split s = with_modes(l);
-    const Tensor ordered = permute_columns(z, s.order, s.inverse);
-    Tensor y_a = ordered.slice(1, 0, half);
-    Tensor y_b = ordered.slice(1, half, dimension());
-    y_a = y_a + shift(y_b, s.modes_b, s.modes_a, p, looks_ahead(l));
-    y_b = y_b + shift(y_a, s.modes_a, s.modes_b, p, looks_ahead(l));
-    z = permute_columns(at::cat({y_a, y_b}, 1), s.inverse, s.order);
+    const Split& s = splits_[static_cast<std::size_t>(l)];
+    z = z + shift(z, s.in_b, s.in_a, p, looks_ahead(l));
+    z = z + shift(z, s.in_a, s.in_b, p, looks_ahead(l));
   }
   return (-p.s0).exp() * z;
 }

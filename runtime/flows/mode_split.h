@@ -60,19 +60,17 @@ class ModeSplitFlow {
 
  private:
   struct Split {
-    Tensor order;    // [m], modes of A, then of B
-    Tensor inverse;  // its inverse permutation
-    Tensor modes_a;  // [m_A, 3N], rows of M^T; kept when memory allows
-    Tensor modes_b;  // [m_B, 3N]
+    Tensor order;  // [m], modes of A, then of B
+    Tensor in_a;   // [m], 1 for the modes of A, else 0
+    Tensor in_b;   // [m]
   };
   struct Scalars {
     Tensor a, h, a2, lambda, s0;  // [B, 1] or [1, 1]
   };
 
   static Scalars scalars(const Tensor& parameters);
-  Split with_modes(std::int64_t split) const;
   bool looks_ahead(std::int64_t split) const;
-  Tensor shift(const Tensor& y_c, const Tensor& modes_c, const Tensor& modes_u, const Scalars& p, bool look) const;
+  Tensor shift(const Tensor& y, const Tensor& in_c, const Tensor& in_u, const Scalars& p, bool look) const;
 
   const physics::WhitenedTarget& target_;
   ModeSplitSpec spec_;

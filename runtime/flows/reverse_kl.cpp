@@ -12,7 +12,7 @@ SampleLoss reverse_kl(const ModeSplitFlow& flow, KlGradient gradient, const Tens
   own.requires_grad_(true);
 
   const Tensor y = flow.forward(z, own);
-  const Tensor energy = reduced_energy(flow.target(), constant_product(y, flow.target().transposed_modes()));
+  const Tensor energy = reduced_energy(flow.target(), field_of_modes(flow.target().modes(), y));
   const Tensor loss = gradient == KlGradient::path ? energy - 0.5 * flow.inverse(y, fixed).square().sum(1)
                                                    : energy - flow.log_determinant(own);
   const Tensor per_sample = torch::autograd::grad({loss.sum()}, {own}).at(0);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "runtime/physics/translation_group.h"
 #include "runtime/tensor/tensor.h"
 
 namespace bgw::physics {
@@ -46,6 +47,10 @@ class EnergyModel {
   virtual GradientAndProduct gradient_and_product(const Tensor& displacements, const Tensor& vectors) const = 0;
   /// Sum over the batch of the Hessians, [3N, 3N].
   virtual Tensor hessian_sum(const Tensor& displacements) const = 0;
+  /// The same, averaged over the translations of the crystal and without ever holding the whole matrix: for basis atoms b
+  /// and b' the mean over all cells of the block between b of one cell and b' of the cell that stands g from it.
+  /// [n_b, 3, cells, n_b, 3]
+  virtual Tensor folded_hessian_sum(const Tensor& displacements, const TranslationGroup& group) const;
 
   /// Every configuration b stands at F_b (R_i + u_i) in the deformed cell, whose rows are h F_b^T. What a tail takes
   /// from the density goes with the deformed volume.

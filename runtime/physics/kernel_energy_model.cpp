@@ -52,25 +52,6 @@ crystal::Matrix3 matrix_at(const double* f) { return {{{f[0], f[1], f[2]}, {f[3]
 
 constexpr double kThinnest = 0.02;  // of the cutoff; below it an atom has too many images to list
 
-void scatter_block(const double* b, std::int64_t centre, std::int64_t j, std::int64_t k, std::int64_t width,
-                   double* h) {
-  for (std::int64_t c = 0; c < 3; ++c) {
-    for (std::int64_t d = 0; d < 3; ++d) {
-      const double x = b[3 * c + d];
-      h[(3 * j + c) * width + 3 * k + d] += x;
-      h[(3 * centre + c) * width + 3 * k + d] -= x;
-      h[(3 * j + c) * width + 3 * centre + d] -= x;
-      h[(3 * centre + c) * width + 3 * centre + d] += x;
-    }
-  }
-}
-
-void scatter_transposed(const double* b, std::int64_t centre, std::int64_t j, std::int64_t k, std::int64_t width,
-                        double* h) {
-  const double t[9] = {b[0], b[3], b[6], b[1], b[4], b[7], b[2], b[5], b[8]};
-  scatter_block(t, centre, k, j, width, h);
-}
-
 }  // namespace
 
 /// Rows of the arguments; vectors and deformations may be null.
@@ -88,6 +69,49 @@ struct KernelEnergyModel::Outputs {
   double* strain;
   bool with_product() const { return product != nullptr; }
   bool with_gradient() const { return gradient != nullptr; }
+};
+
+/// Where the 3x3 blocks of a Hessian are added up: in the matrix [3N, 3N], or, folded by translations, in the rows of one
+/// primitive cell, [3 n_b, 3N].
+class KernelEnergyModel::HessianSum {
+ public:
+  HessianSum(double* numbers, std::int64_t particles, const TranslationGroup* group)
+      : numbers_(numbers), width_(3 * particles), group_(group) {}
+
+  /// d2E/(d d_j d d_k) = b for the separations of j and k from the centre.
+  void add(const double* b, std::int64_t centre, std::int64_t j, std::int64_t k) const {
+    double* jk = place(j, k);
+    double* ck = place(centre, k);
+    double* jc = place(j, centre);
+    double* cc = place(centre, centre);
+    for (std::int64_t c = 0; c < 3; ++c) {
+      for (std::int64_t d = 0; d < 3; ++d) {
+        const std::int64_t at = c * width_ + d;
+        const double x = b[3 * c + d];
+        jk[at] += x;
+        ck[at] -= x;
+        jc[at] -= x;
+        cc[at] += x;
+      }
+    }
+  }
+  void add_transposed(const double* b, std::int64_t centre, std::int64_t j, std::int64_t k) const {
+    const double t[9] = {b[0], b[3], b[6], b[1], b[4], b[7], b[2], b[5], b[8]};
+    add(t, centre, k, j);
+  }
+
+ private:
+  double* place(std::int64_t i, std::int64_t j) const {
+    if (group_ == nullptr) return numbers_ + 3 * (i * width_ + j);
+    const auto row = static_cast<std::size_t>(i);
+    const auto column = static_cast<std::size_t>(j);
+    const std::int64_t g = group_->difference(group_->cell_of[column], group_->cell_of[row]);
+    return numbers_ + 3 * (group_->basis_of[row] * width_ + g * group_->basis + group_->basis_of[column]);
+  }
+
+  double* numbers_;
+  std::int64_t width_;
+  const TranslationGroup* group_;
 };
 
 /// Transposed memory for one block, reused from block to block.
@@ -338,7 +362,7 @@ EnergyGradientStrain KernelEnergyModel::energy_gradient_and_strain(const Tensor&
 
 // Centres are worked on in parallel, a chunk at a time, and their blocks are added in the order of the centres.
 void KernelEnergyModel::add_hessian(const NeighbourList& list, const std::vector<const double*>& configurations,
-                                    double* hessian) const {
+                                    const HessianSum& sum) const {
   const std::int64_t n = particles();
   const std::int64_t width = 3 * n;
   const auto count = static_cast<std::int64_t>(configurations.size());
@@ -377,40 +401,55 @@ void KernelEnergyModel::add_hessian(const NeighbourList& list, const std::vector
       for (std::int64_t a = 0; a < row; ++a) {
         const std::int64_t j = list.index()[static_cast<std::size_t>(first + a)];
         if (!many_body) {
-          scatter_block(found + a * 9, i, j, j, width, hessian);
+          sum.add(found + a * 9, i, j, j);
           continue;
         }
         for (std::int64_t b = a; b < row; ++b) {
           const std::int64_t k = list.index()[static_cast<std::size_t>(first + b)];
-          scatter_block(found + (a * row + b) * 9, i, j, k, width, hessian);
-          if (b != a) scatter_transposed(found + (a * row + b) * 9, i, j, k, width, hessian);
+          const double* block = found + (a * row + b) * 9;
+          if (std::all_of(block, block + 9, [](double x) { return x == 0.0; })) continue;  // never inside the cutoff
+          sum.add(block, i, j, k);
+          if (b != a) sum.add_transposed(block, i, j, k);
         }
       }
     }
   }
 }
 
+// One configuration alone is worth a list without a skin: rows are short then.
+void KernelEnergyModel::add_hessians(const Tensor& displacements, const HessianSum& sum) const {
+  const std::int64_t width = 3 * particles();
+  std::vector<const double*> listed;
+  const std::vector<double> at_rest(static_cast<std::size_t>(width), 0.0);
+  for (std::int64_t b = 0; b < displacements.size(0); ++b) {
+    const double* row = displacements.data_ptr<double>() + b * width;
+    const bool serves = list_.serves(row);
+    if (serves && displacements.size(0) > 1) {
+      listed.push_back(row);
+      continue;
+    }
+    if (!serves) ++outgrown_;
+    if (!std::all_of(row, row + width, [](double x) { return std::isfinite(x); }))
+      throw NumericalError("the Hessian was asked for displacements that are not finite");
+    add_hessian(list_at(row, nullptr), {at_rest.data()}, sum);
+  }
+  if (!listed.empty()) add_hessian(list_, listed, sum);
+  hessian_calls_ += displacements.size(0);
+}
+
 Tensor KernelEnergyModel::hessian_sum(const Tensor& displacements) const {
   check(displacements, "displacements");
-  const Tensor u = displacements.detach().contiguous();
-  const std::int64_t width = 3 * particles();
-  Tensor result = at::zeros({width, width}, at::kDouble);
-  std::vector<const double*> inside;
-  const std::vector<double> at_rest(static_cast<std::size_t>(width), 0.0);
-  for (std::int64_t b = 0; b < u.size(0); ++b) {
-    const double* row = u.data_ptr<double>() + b * width;
-    if (list_.serves(row)) {
-      inside.push_back(row);
-    } else {
-      ++outgrown_;
-      if (!std::all_of(row, row + width, [](double x) { return std::isfinite(x); }))
-        throw NumericalError("the Hessian was asked for displacements that are not finite");
-      add_hessian(list_at(row, nullptr), {at_rest.data()}, result.data_ptr<double>());
-    }
-  }
-  if (!inside.empty()) add_hessian(list_, inside, result.data_ptr<double>());
-  hessian_calls_ += u.size(0);
+  Tensor result = at::zeros({3 * particles(), 3 * particles()}, at::kDouble);
+  add_hessians(displacements.detach().contiguous(), {result.data_ptr<double>(), particles(), nullptr});
   return 0.5 * (result + result.t());
+}
+
+Tensor KernelEnergyModel::folded_hessian_sum(const Tensor& displacements, const TranslationGroup& group) const {
+  check(displacements, "displacements");
+  if (group.particles() != particles()) throw ShapeError("the translations are those of another crystal");
+  Tensor result = at::zeros({group.basis, 3, group.cells(), group.basis, 3}, at::kDouble);
+  add_hessians(displacements.detach().contiguous(), {result.data_ptr<double>(), particles(), &group});
+  return result / static_cast<double>(group.cells());
 }
 
 CallCount KernelEnergyModel::calls() const { return {energy_calls_, gradient_calls_, hessian_calls_}; }

@@ -28,6 +28,7 @@ class KernelEnergyModel final : public EnergyModel {
   EnergyAndGradient energy_and_gradient(const Tensor& displacements) const override;
   GradientAndProduct gradient_and_product(const Tensor& displacements, const Tensor& vectors) const override;
   Tensor hessian_sum(const Tensor& displacements) const override;
+  Tensor folded_hessian_sum(const Tensor& displacements, const TranslationGroup& group) const override;
   Tensor energy(const Tensor& displacements, const Tensor& deformation) const override;
   EnergyGradientStrain energy_gradient_and_strain(const Tensor& displacements, const Tensor& deformation) const override;
   CallCount calls() const override;
@@ -40,6 +41,7 @@ class KernelEnergyModel final : public EnergyModel {
   struct Inputs;
   struct Outputs;
   class Workspace;
+  class HessianSum;
 
   void check_sites() const;
   void check(const Tensor& field, const char* name) const;
@@ -52,7 +54,8 @@ class KernelEnergyModel final : public EnergyModel {
   void store_lane(std::int64_t row, int lane, const Inputs& inputs, const Workspace& space, const Outputs& outputs) const;
   void call(const NeighbourList& list, bool deformed, Workspace& space, const Outputs& outputs) const;
   NeighbourList list_at(const double* displacements, const double* deformation) const;
-  void add_hessian(const NeighbourList& list, const std::vector<const double*>& configurations, double* hessian) const;
+  void add_hessian(const NeighbourList& list, const std::vector<const double*>& configurations, const HessianSum& sum) const;
+  void add_hessians(const Tensor& displacements, const HessianSum& sum) const;
 
   Potential potential_;
   std::vector<crystal::Vector3> sites_;

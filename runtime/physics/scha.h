@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "runtime/crystal/lattice.h"
+#include "runtime/physics/crystal_symmetry.h"
 #include "runtime/physics/energy_model.h"
 #include "runtime/physics/gaussian_base.h"
 #include "runtime/tensor/random_stream.h"
@@ -20,8 +21,8 @@ struct SchaOptions {
 
 /// Where the iteration stands; all there is to save between two iterations.
 struct SchaState {
-  Tensor stiffness_matrix;  // [3N, 3N], K, 1/length^2; need not be positive before the end
-  Tensor shift;             // [N, 3], mean sites minus lattice sites
+  Tensor stiffness;  // [n_b, 3, cells, n_b, 3], K, 1/length^2; need not be positive before the end
+  Tensor shift;      // [N, 3], mean sites minus lattice sites
   std::int64_t iteration = 0;
   double change = std::numeric_limits<double>::infinity();  // of the stiffness, relative, rms over the modes
   double noise = 0;  // of the stiffness, relative, from the two halves of the samples
@@ -29,7 +30,7 @@ struct SchaState {
   bool converged = false;
 };
 
-/// The state as the arrays `scha/stiffness_matrix`, `scha/shift` and `scha/progress` of a checkpoint, and back.
+/// The state as the arrays `scha/stiffness`, `scha/shift` and `scha/progress` of a checkpoint, and back.
 void add_to(artifacts::Artifact& checkpoint, const SchaState& state);
 SchaState scha_state_from(const artifacts::Artifact& checkpoint);
 
@@ -38,13 +39,15 @@ struct SchaResult {
   GaussianBase base;
   double log_zc_bound = 0;                // lower bound of ln Zc (Gibbs-Bogoliubov), from fresh samples
   double log_zc_sigma = 0;                // its standard error
+  std::int64_t floored_modes = 0;         // of the base: made stiffer than K says, or imaginary and turned round
+  std::int64_t imaginary_modes = 0;       // of the static lattice
   std::optional<double> log_zc_harmonic;  // of the static lattice, where it has no imaginary mode
 };
 
 /// Self-consistent harmonic approximation: the Gaussian that minimises the reverse Kullback-Leibler divergence to
 /// exp(-beta U), which has K = beta <d2U/du2> and <dU/du> = 0 in its own ensemble. Fixed-point iteration with exact
-/// Hessians on mirrored pairs of fields, averaged over the lattice translations. The same random numbers serve all
-/// iterations, u = K^(-1/2) z, so that the iteration converges although its average is noisy.
+/// Hessians on mirrored pairs of fields, averaged over all symmetries of the crystal in its box. The same random numbers
+/// serve all iterations, u = K^(-1/2) z, so that the iteration converges although its average is noisy.
 /// Alternatives set aside: Stein's form K = Sigma^-1 <u g> (noisier by far), finite differences of gradients for the
 /// atoms of one cell (the analytic Hessian of all cells costs no more).
 /// @source method.md 10.1; Errea, Calandra, Mauri, Phys. Rev. B 89, 064302 (2014)
@@ -56,6 +59,8 @@ class Scha {
 
   /// The static Hessian; where it has imaginary modes they enter the first fields with the sign turned.
   SchaState start() const;
+  /// Finished at once: given force constants (energy/length^2) about given sites, in place of an iteration.
+  SchaState start_from(const ForceConstants& constants, const Tensor& shift) const;
   /// One iteration. Call until `is_finished`.
   void step(SchaState& state) const;
   bool is_finished(const SchaState& state) const;
@@ -63,10 +68,12 @@ class Scha {
   SchaResult finish(const SchaState& state) const;
 
  private:
-  Tensor fields(const Modes& modes, std::int64_t step, std::int64_t pairs) const;
+  Tensor fields(const GaussianBase& base, std::int64_t step, std::int64_t pairs) const;
+  GaussianBase gaussian(const Spectrum& spectrum, const SchaState& state, double static_energy) const;
 
   const EnergyModel& model_;
   const crystal::Crystal& crystal_;
+  CrystalSymmetry symmetry_;
   double beta_;
   SchaOptions options_;
   tensor::RandomStream stream_;

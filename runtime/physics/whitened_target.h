@@ -1,13 +1,12 @@
 #pragma once
 
+#include <memory>
+
 #include "runtime/physics/energy_model.h"
+#include "runtime/physics/mode_transform.h"
 #include "runtime/tensor/tensor.h"
 
 namespace bgw::physics {
-
-/// rows [B, k] times matrix [k, n] -> [B, n], float64, no autograd. Works in padded chunks of a fixed number of rows,
-/// in parallel over chunks: a row's result depends neither on the batch it came in nor on the number of threads.
-Tensor row_product(const Tensor& rows, const Tensor& matrix);
 
 /// D and what comes with it for a batch of whitened coordinates.
 struct WhitenedValue {
@@ -21,19 +20,21 @@ struct WhitenedValue {
 /// modes. Holds a reference to the model, which must outlive it.
 class WhitenedTarget {
  public:
-  /// @param modes          M, [3N, m], angstrom; columns orthogonal to each other, all float64
+  /// @param modes          M, columns orthogonal to each other, angstrom
   /// @param beta           1 / kT in the inverse energy unit of the model
   /// @param static_energy  U0, the energy at zero displacement
-  /// @throws ShapeError unless modes has 3N rows
+  /// @throws ShapeError unless the modes have 3N rows
+  WhitenedTarget(const EnergyModel& model, std::shared_ptr<const ModeTransform> modes, double beta,
+                 double static_energy);
+  /// The same with a dense M, [3N, m], for models without translations.
   WhitenedTarget(const EnergyModel& model, const Tensor& modes, double beta, double static_energy);
 
   const EnergyModel& model() const { return model_; }
   std::int64_t particles() const { return model_.particles(); }
-  std::int64_t dimension() const { return transposed_modes_.size(0); }  // m
+  std::int64_t dimension() const { return modes_->dimension(); }  // m
   double beta() const { return beta_; }
   double static_energy() const { return static_energy_; }
-  /// M^T, [m, 3N], contiguous.
-  const Tensor& transposed_modes() const { return transposed_modes_; }
+  const ModeTransform& modes() const { return *modes_; }  // M
 
   Tensor displacements(const Tensor& y) const;  // [B, m] -> [B, N, 3]
   /// Coordinates in the modes, the least-squares inverse of `displacements`; uniform shifts drop out. [B, N, 3] -> [B,
@@ -46,8 +47,7 @@ class WhitenedTarget {
 
  private:
   const EnergyModel& model_;
-  Tensor transposed_modes_;       // [m, 3N]
-  Tensor inverse_squared_norms_;  // [m]
+  std::shared_ptr<const ModeTransform> modes_;
   double beta_;
   double static_energy_;
 };
