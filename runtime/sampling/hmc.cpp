@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
+#include <utility>
+#include <vector>
 
 #include "runtime/tensor/random_stream.h"
 
@@ -10,6 +13,8 @@ namespace {
 
 constexpr double kAdaptationGain = 2.0;   // sixteen moves can then change the angle tenfold
 constexpr double kAdaptationDecay = 0.6;  // Robbins-Monro exponent, in (1/2, 1]
+
+constexpr std::int64_t kPanel = 4;  // beyond that the longest rotations, in the middle, undo what the order gains
 
 /// min(1, e^{-increase}), zero where the energy is not finite.
 Tensor acceptance_probability(const Tensor& increase) {
@@ -34,6 +39,62 @@ void adapt_angle(HmcState& state, double acceptance, const HmcOptions& options) 
   const double gain = kAdaptationGain * std::pow(static_cast<double>(state.adaptations), -kAdaptationDecay);
   const double angle = state.angle * std::exp(gain * (acceptance - options.acceptance_aim));
   state.angle = std::clamp(angle, options.smallest_angle, options.largest_angle);
+}
+
+/// Where a move is kicked: with the shares `kicks` of its whole kick before, between and after rotations by the shares
+/// `turns` of its whole turn.
+struct KickPlan {
+  std::vector<double> turns;  // [r], sum 1
+  std::vector<double> kicks;  // [r + 1], sum 1
+};
+
+/// Legendre polynomials P_(n-1) and P_(n-2) at x.
+std::pair<double, double> legendre(std::int64_t n, double x) {
+  double previous = 1.0, current = x;
+  for (std::int64_t k = 2; k < n; ++k) {
+    const auto order = static_cast<double>(k);
+    const double next = ((2 * order - 1) * x * current - (order - 1) * previous) / order;
+    previous = current;
+    current = next;
+  }
+  return {current, previous};
+}
+
+/// Gauss-Lobatto quadrature on [0, 1] with `turns` + 1 nodes, both ends among them.
+KickPlan lobatto(std::int64_t turns) {
+  const std::int64_t n = turns + 1;
+  const auto nodes = static_cast<double>(n);
+  KickPlan plan;
+  double last = 0.0;
+  for (std::int64_t k = 0; k < n; ++k) {
+    double x = -std::cos(std::numbers::pi * static_cast<double>(k) / static_cast<double>(turns));
+    for (int newton = 0; newton < 50; ++newton) {
+      const auto [current, previous] = legendre(n, x);
+      x -= (x * current - previous) / (nodes * current);
+    }
+    const double top = legendre(n, x).first;
+    plan.kicks.push_back(1.0 / (nodes * (nodes - 1) * top * top));
+    const double place = 0.5 * (x + 1.0);
+    if (k > 0) plan.turns.push_back(place - last);
+    last = place;
+  }
+  return plan;
+}
+
+/// The quadrature of a whole move, in panels of equal weight a rotation where it has many.
+KickPlan kick_plan(std::int64_t rotations) {
+  const std::int64_t panels = (rotations + kPanel - 1) / kPanel;
+  KickPlan whole;
+  whole.kicks = {0.0};
+  for (std::int64_t p = 0; p < panels; ++p) {
+    const std::int64_t first = rotations * p / panels, last = rotations * (p + 1) / panels;
+    const KickPlan part = lobatto(last - first);
+    const double share = static_cast<double>(last - first) / static_cast<double>(rotations);
+    for (const double turn : part.turns) whole.turns.push_back(share * turn);
+    whole.kicks.back() += share * part.kicks.front();
+    for (std::size_t k = 1; k < part.kicks.size(); ++k) whole.kicks.push_back(share * part.kicks[k]);
+  }
+  return whole;
 }
 
 }  // namespace
@@ -86,15 +147,16 @@ std::int64_t Hmc::rotations(const HmcState& state) const {
 }
 
 Hmc::Phase Hmc::trajectory(const HmcState& state, const Tensor& momentum, const Tensor& angle) const {
+  const KickPlan plan = kick_plan(rotations(state));
   Phase now{state.positions, momentum, state.work, state.gradient, state.largest_displacement};
-  const Tensor cosine = angle.cos();
-  const Tensor sine = angle.sin();
-  const Tensor half_kick = 0.5 * lambda_ * angle;
-  for (std::int64_t step = rotations(state); step > 0; --step) {
-    const Tensor kicked = now.momentum - half_kick * now.gradient;
-    const Tensor turned = now.position * cosine + kicked * sine;
+  const Tensor whole = lambda_ * static_cast<double>(plan.turns.size()) * angle;
+  now.momentum = momentum - plan.kicks.front() * whole * now.gradient;
+  for (std::size_t k = 0; k < plan.turns.size(); ++k) {
+    const Tensor turn = (static_cast<double>(plan.turns.size()) * plan.turns[k]) * angle;
+    const Tensor cosine = turn.cos(), sine = turn.sin();
+    const Tensor turned = now.position * cosine + now.momentum * sine;
     const physics::WhitenedValue value = target_.evaluate(turned);
-    now.momentum = kicked * cosine - now.position * sine - half_kick * value.gradient;
+    now.momentum = now.momentum * cosine - now.position * sine - plan.kicks[k + 1] * whole * value.gradient;
     now.position = turned;
     now.work = value.work;
     now.gradient = value.gradient;
