@@ -258,6 +258,8 @@ class Elaborator {
   Evaluated spaced(const std::string& name, const std::vector<Evaluated>& arguments, SourceRange range);
   Evaluated folded(const std::string& name, std::vector<Evaluated> arguments, SourceRange range);
   Evaluated run_time_call(const std::string& name, const std::vector<Evaluated>& arguments, bool one_list, SourceRange range);
+  Evaluated result_of_call(const Instance& instance, SourceRange range);
+  std::optional<schema::Map> arguments_of_call(const schema::KindSchema& kind, const syntax::CallTrailer& called, const Scope& scope, SourceRange range, Traits& traits);
   Evaluated task_from_call(const schema::KindSchema& kind, const syntax::CallTrailer& call, const Scope& scope, SourceRange range);
 
   // fit.cpp, states.cpp
