@@ -293,6 +293,7 @@ class Elaborator {
   void note_written_units(Family& family, Instance& instance, const Scope& scope);
   void check_expectation(Family& family, Instance& instance, const std::vector<Scope>& scopes, schema::Map& arguments);
   std::optional<std::string> read_file(const std::string& path, SourceRange stands, std::string& problem);
+  std::optional<std::string> hash_file(const std::string& seen, std::string& problem);
   bool run_domain_check(Instance& instance, schema::Map& arguments, Family* family);
   void resolve_all();
   bool find_axes(Family& family, std::size_t& total);
@@ -348,6 +349,7 @@ class Elaborator {
   const Overrides& overrides_;
   source::DiagnosticSink& sink_;
   source::FileReader read_;
+  bool from_disk_;  // and not by a reader of the caller
   std::unique_ptr<Model> model_;
   const schema::Catalog& catalog_;
   std::deque<Module> modules_;

@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "compiler/source/diagnostic.h"
+#include "compiler/source/read_source.h"
 #include "runtime/catalog/values.h"
 #include "runtime/crystal/lattice_value.h"
 #include "runtime/foundation/errors.h"

@@ -114,6 +114,7 @@ void add_observable_kinds(schema::Catalog& catalog) {
   catalog.add_function(with(observable("msd", "Mean squared displacement of an atom from its site", number("area", "mean over atoms"), Needs::nothing), {}));
   catalog.add_function(with(observable("mean_energy", "Mean potential energy per atom", number("energy", "per atom"), Needs::system), {}));
   catalog.add_function(with(observable("mean_density", "Mean number of atoms per volume", number("density", "atoms per volume"), Needs::nothing), {}));
+  catalog.add_function(with(observable("mean_pressure", "Mean pressure, from the virial", number("pressure", "of the classical crystal"), Needs::system_and_ensemble), {}));
   catalog.add_function(with(observable("heat_capacity", "Heat capacity per atom in units of kB, from fluctuations; with the classical 3/2 of the motion", number("", "C / (N kB)"), Needs::system_and_ensemble), {}));
 }
 

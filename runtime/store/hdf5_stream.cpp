@@ -140,6 +140,22 @@ std::string Hdf5Reader::text_attribute(const std::string& object, const std::str
   return read_text_attribute(opened, attribute);
 }
 
+std::vector<std::string> Hdf5Reader::enumeration(const std::string& name) const {
+  const std::lock_guard guard(library_lock());
+  std::vector<std::string> words;
+  if (!leads_somewhere(file_->handle, name)) return words;
+  const Handle data_set = open_data_set(file_->handle, name);
+  const Handle type(H5Dget_type(data_set), H5Tclose, "read a type");
+  if (H5Tget_class(type) != H5T_ENUM) return words;
+  for (unsigned member = 0; member < static_cast<unsigned>(std::max(0, H5Tget_nmembers(type))); ++member) {
+    char* word = H5Tget_member_name(type, member);
+    if (word == nullptr) fail("read '" + name + "'");
+    words.emplace_back(word);
+    H5free_memory(word);
+  }
+  return words;
+}
+
 artifacts::Array Hdf5Reader::read(const std::string& name) const {
   const std::lock_guard guard(library_lock());
   const Handle data_set = open_data_set(file_->handle, name);

@@ -30,6 +30,8 @@ class Hdf5Reader {
   std::vector<std::int64_t> shape(const std::string& name) const;
   /// "" when the object has no such attribute, or one that is no text.
   std::string text_attribute(const std::string& object, const std::string& attribute) const;
+  /// The words of an enumeration, in the order of their numbers; none for other data sets.
+  std::vector<std::string> enumeration(const std::string& name) const;
   /// The whole data set.
   artifacts::Array read(const std::string& name) const;
   /// Rows first .. first + count, whatever type they are stored in.

@@ -149,6 +149,17 @@ Artifact mean_density(engine::TaskContext& context) {
   return mean_of(context, samples, static_cast<double>(samples.atoms()) / samples.volumes(), "/angstrom^3", "atoms per volume");
 }
 
+Artifact mean_pressure(engine::TaskContext& context) {
+  const Observed samples = observed(context);
+  artifacts::Cost cost;
+  const Tensor virials = virials_of(context, samples, cost);
+  const Listening listening = stop_in_interludes(context);
+  const double motion = static_cast<double>(samples.atoms()) / beta_of(context.arguments());
+  Artifact artifact = mean_of(context, samples, (motion - virials / 3.0) / samples.volumes(), "eV/angstrom^3", "(N kT - virial / 3) / V, classical");
+  artifact.cost = cost;
+  return artifact;
+}
+
 Artifact heat_capacity(engine::TaskContext& context) {
   const Observed samples = observed(context);
   artifacts::Cost cost;

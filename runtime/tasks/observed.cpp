@@ -26,6 +26,20 @@ std::unique_ptr<physics::EnergyModel> model_of(const schema::Value& system, cons
   return physics::make_energy_model(system, sites, cell);
 }
 
+/// One number of each configuration, so many at once that a request to stop is met soon.
+template <class Numbers>
+Tensor in_parts(engine::TaskContext& context, const Observed& samples, const char* phase, Numbers numbers) {
+  const std::int64_t at_once = configurations_at_once(samples.atoms());
+  std::vector<Tensor> parts;
+  for (std::int64_t first = 0; first < samples.count(); first += at_once) {
+    const std::int64_t end = std::min(first + at_once, samples.count());
+    parts.push_back(numbers(samples.displacements.slice(0, first, end), samples.deformation.defined() ? samples.deformation.slice(0, first, end) : Tensor()));
+    context.report({phase, end, samples.count(), {}});
+    if (context.stop_requested()) throw Stopped();
+  }
+  return at::cat(parts);
+}
+
 }  // namespace
 
 Tensor Observed::volumes() const {
@@ -54,17 +68,22 @@ Observed observed(engine::TaskContext& context) {
 
 Tensor energies_of(engine::TaskContext& context, const Observed& samples, artifacts::Cost& cost) {
   if (const Tensor carried = array_or_none(*samples.artifact, "energy"); carried.defined()) return carried;
-  if (samples.deformation.defined()) throw InputError("these samples of a cell that moves carry no energies");
   const auto model = model_of(context.arguments().at("system"), samples);
-  const std::int64_t at_once = configurations_at_once(samples.atoms());
-  std::vector<Tensor> parts;
-  for (std::int64_t first = 0; first < samples.count(); first += at_once) {
-    parts.push_back(model->energy(samples.displacements.slice(0, first, std::min(first + at_once, samples.count()))));
-    context.report({"energies", std::min(first + at_once, samples.count()), samples.count(), {}});
-    if (context.stop_requested()) throw Stopped();
-  }
+  const Tensor energies = in_parts(context, samples, "energies", [&](const Tensor& u, const Tensor& deformation) {
+    return deformation.defined() ? model->energy(u, deformation) : model->energy(u);
+  });
   cost = cost_of(model->calls());
-  return at::cat(parts);
+  return energies;
+}
+
+Tensor virials_of(engine::TaskContext& context, const Observed& samples, artifacts::Cost& cost) {
+  const auto model = model_of(context.arguments().at("system"), samples);
+  const Tensor virials = in_parts(context, samples, "virials", [&](const Tensor& u, const Tensor& deformation) {
+    const Tensor f = deformation.defined() ? deformation : at::eye(3, at::kDouble).expand({u.size(0), 3, 3}).contiguous();
+    return model->energy_gradient_and_strain(u, f).strain_gradient.diagonal(0, 1, 2).sum(1);
+  });
+  cost = cost_of(model->calls());
+  return virials;
 }
 
 artifacts::Result result_from(const std::string& name, const estimators::Estimate& estimate, const std::string& unit, std::int64_t n,

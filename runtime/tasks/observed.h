@@ -33,6 +33,9 @@ Tensor weights_of(engine::TaskContext& context, const artifacts::Artifact& sampl
 /// Potential energies, [n], eV: those that the samples carry, or those of the system among the arguments.
 Tensor energies_of(engine::TaskContext& context, const Observed& samples, artifacts::Cost& cost);
 
+/// Traces of the strain gradient, [n], eV: dU / d epsilon for x -> (1 + epsilon) x.
+Tensor virials_of(engine::TaskContext& context, const Observed& samples, artifacts::Cost& cost);
+
 /// A number with its error; without one where there are too few samples to tell.
 artifacts::Result result_from(const std::string& name, const estimators::Estimate& estimate, const std::string& unit, std::int64_t n,
                               const std::string& convention = "");
