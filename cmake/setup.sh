@@ -33,6 +33,9 @@ libssl-dev                   SHA-256
 gnuplot-nox                  draws the figures
 catch2                       the tests
 python3-jsonschema           the test of what --json prints
+python3-mdanalysis           the test of trajectories: reads H5MD
+python3-h5py                 what it reads HDF5 with
+python3-ase                  the test of trajectories: reads extended XYZ
 '
 # For developers. Without them the tests that fuzz are skipped.
 fuzzing_packages='

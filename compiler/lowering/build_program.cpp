@@ -71,6 +71,7 @@ class Builder {
     for (const auto& [path, bytes] : model.files) {
       if (bytes) plan.imports.push_back({path, plan::sha256(*bytes).hex()});
     }
+    for (const auto& [path, hash] : model.hashes) plan.imports.push_back({path, hash});
     plan.overridden = model.overridden;
     program_.params = model.params;
     program_.docs = model.docs;
@@ -183,7 +184,11 @@ class Builder {
       last_presented_ = &instance;
       last_presentation_made_ = Map{{"noun", instance.kind->noun}, {"block", instance.block}, {"energy_unit", traits.energy_unit}, {"length_unit", traits.length_unit}};
     }
-    return last_presentation_made_;
+    if (instance.files.empty()) return last_presentation_made_;
+    Map with_files = last_presentation_made_.as_map(), files;
+    for (const auto& [attribute, path] : instance.files) files[attribute] = path;
+    with_files["files"] = std::move(files);
+    return with_files;
   }
 
   void add_check(const Instance& instance) {

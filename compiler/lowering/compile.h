@@ -12,7 +12,7 @@
 namespace bgw::lowering {
 
 /// Text to plan: parse, analyze, build. Everything wrong with the program is in the sink, together and in its order;
-/// nothing but the text, what it imports and the structures it names is read and nothing is written.
+/// nothing but the text, what it imports and the files it names is read and nothing is written.
 /// @param sources    the program; the files it imports are added
 /// @param overrides  param -> text, as `-p T=250K` gives it
 /// @param read       how these files are read; empty: from the disk

@@ -123,6 +123,9 @@ struct CheckContext {
   /// The bytes of the file that `attribute` names, its path seen from the program text in which it stands; nullopt when
   /// it cannot be read, `problem` then says why. What is read becomes part of the record of the program.
   std::function<std::optional<std::string>(const std::string& path, const std::string& attribute, std::string& problem)> read_file;
+  /// SHA-256 of such a file, 64 hexadecimal digits, for files that the compiler does not look into, of any size. The task
+  /// finds the file under the attribute's name in `presentation.files`.
+  std::function<std::optional<std::string>(const std::string& path, const std::string& attribute, std::string& problem)> hash_file;
   std::function<UpstreamTask(const Value& task)> upstream;  // of a map {"task": name}
 };
 

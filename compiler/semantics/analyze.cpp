@@ -8,7 +8,7 @@ namespace bgw::semantics {
 
 Elaborator::Elaborator(const Modules& modules, const source::SourceMap& text, const schema::Catalog& catalog,
                        const Overrides& overrides, source::DiagnosticSink& sink, const source::FileReader& read)
-    : text_(text), overrides_(overrides), sink_(sink), read_(read ? read : source::FileReader(source::read_named_file)), model_(std::make_unique<Model>()), catalog_(model_->catalog) {
+    : text_(text), overrides_(overrides), sink_(sink), read_(read ? read : source::FileReader(source::read_named_file)), from_disk_(!read), model_(std::make_unique<Model>()), catalog_(model_->catalog) {
   model_->catalog = catalog;
   for (const SourceModule& source : modules.modules) modules_.emplace_back().source = &source;
   for (Module& module : modules_) {

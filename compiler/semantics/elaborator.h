@@ -258,6 +258,8 @@ class Elaborator {
   Evaluated spaced(const std::string& name, const std::vector<Evaluated>& arguments, SourceRange range);
   Evaluated folded(const std::string& name, std::vector<Evaluated> arguments, SourceRange range);
   Evaluated run_time_call(const std::string& name, const std::vector<Evaluated>& arguments, bool one_list, SourceRange range);
+  Evaluated result_of_call(const Instance& instance, SourceRange range);
+  std::optional<schema::Map> arguments_of_call(const schema::KindSchema& kind, const syntax::CallTrailer& called, const Scope& scope, SourceRange range, Traits& traits);
   Evaluated task_from_call(const schema::KindSchema& kind, const syntax::CallTrailer& call, const Scope& scope, SourceRange range);
 
   // fit.cpp, states.cpp
@@ -291,6 +293,7 @@ class Elaborator {
   void note_written_units(Family& family, Instance& instance, const Scope& scope);
   void check_expectation(Family& family, Instance& instance, const std::vector<Scope>& scopes, schema::Map& arguments);
   std::optional<std::string> read_file(const std::string& path, SourceRange stands, std::string& problem);
+  std::optional<std::string> hash_file(const std::string& seen, std::string& problem);
   bool run_domain_check(Instance& instance, schema::Map& arguments, Family* family);
   void resolve_all();
   bool find_axes(Family& family, std::size_t& total);
@@ -346,6 +349,7 @@ class Elaborator {
   const Overrides& overrides_;
   source::DiagnosticSink& sink_;
   source::FileReader read_;
+  bool from_disk_;  // and not by a reader of the caller
   std::unique_ptr<Model> model_;
   const schema::Catalog& catalog_;
   std::deque<Module> modules_;

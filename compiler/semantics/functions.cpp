@@ -242,42 +242,65 @@ Evaluated Elaborator::folded(const std::string& name, std::vector<Evaluated> arg
   return {result, range};
 }
 
-/// `rdf(draws[64], weighted = true)`: a task of its own, found again when it is written twice.
-Evaluated Elaborator::task_from_call(const schema::KindSchema& kind, const syntax::CallTrailer& called, const Scope& scope, SourceRange range) {
-  if (!scope.run_time) {
-    return error("E0305", range, fmt::format("`{}` is known only when the program runs", shown(range)), {"use it in a figure"});
-  }
+/// What a task written as a call stands for: its first result.
+Evaluated Elaborator::result_of_call(const Instance& instance, SourceRange range) {
+  const schema::Result& result = instance.kind->results.front();
+  if (result.type == schema::ResultType::curve) return {RunTime{schema::Map{{"op", "curve"}, {"task", instance.number}}, {}, result.type}, range};
+  return make_result({&instance, "", {}}, result, {}, range);
+}
+
+/// What the call is given, in the units of what it is of.
+std::optional<schema::Map> Elaborator::arguments_of_call(const schema::KindSchema& kind, const syntax::CallTrailer& called, const Scope& scope,
+                                                         SourceRange range, Traits& traits) {
   const schema::ConstructorSchema as_constructor{kind.noun, {kind.attributes.begin(), std::find_if(kind.attributes.begin(), kind.attributes.end(), [](const auto& a) { return a.name == "precision"; })}, kind.doc};
-  Traits traits;
   Traits* outer = std::exchange(traits_, &traits);
+  const std::string outer_place = std::exchange(place_, std::string());
   const auto made = construct(kind.noun, called.arguments, range, as_constructor, {kind.noun, range}, scope);
   traits_ = outer;
-  if (!made) return poison();
+  place_ = outer_place;
+  for (UnboundNumber& number : traits.unbound) number.path.erase(0, 1);  // ".cutoff": a place within nothing
+  if (!made) return std::nullopt;
   schema::Map arguments = made->as_map();
   arguments.erase("call");
   arguments["precision"] = "float64";
   arguments["deterministic"] = true;
-  const Value& of = arguments.at("of");
+  return arguments;
+}
+
+/// `rdf(draws[64], weighted = true)`: a task of its own, found again when it is written twice.
+Evaluated Elaborator::task_from_call(const schema::KindSchema& kind, const syntax::CallTrailer& called, const Scope& scope, SourceRange range) {
+  if (!scope.run_time) {
+    return error("E0305", range, fmt::format("`{}` is known only when the program runs", shown(range)), {"use it in a figure, a table or a check"});
+  }
+  Traits traits;
+  auto arguments = arguments_of_call(kind, called, scope, range, traits);
+  if (!arguments) return poison();
+  const Value& of = arguments->at("of");
   const Instance* source = find_task(of);
   std::string inner = source->name;
   if (of.find("attribute")) inner += "." + of.at("attribute").as_string();
-  std::string name = fmt::format("{}({})", kind.noun, inner);
+  Instance wanted;
+  wanted.kind = &kind;
+  wanted.block = wanted.name = fmt::format("{}({})", kind.noun, inner);
+  wanted.range = range;
+  wanted.traits = std::move(traits);
+  bind_reduced(wanted, *arguments);
+  const bool good = wanted.good && run_domain_check(wanted, *arguments, nullptr);
+  if (!good || !wanted.good) return poison();
   for (int copy = 2;; ++copy) {
-    const auto known = made_.find(name);
+    const auto known = made_.find(wanted.name);
     if (known == made_.end()) break;
-    if (known->second->arguments == Value(arguments)) return {RunTime{schema::Map{{"op", "curve"}, {"task", known->second->number}}, {}, schema::ResultType::curve}, range};
-    name = fmt::format("{}({}) {}", kind.noun, inner, copy);
+    if (known->second->arguments == Value(*arguments)) return result_of_call(*known->second, range);
+    wanted.name = fmt::format("{} {}", wanted.block, copy);
   }
-  Instance& instance = add_instance(kind, name, range);
-  instance.name = name;
+  Instance& instance = add_instance(kind, wanted.name, range);
+  instance.name = wanted.name;
   instance.axes = source->axes;
   instance.indices = source->indices;
-  instance.traits = std::move(traits);
-  made_[name] = &instance;
-  const bool good = run_domain_check(instance, arguments, nullptr);
-  instance.arguments = std::move(arguments);
-  if (!good || !instance.good) return poison();
-  return {RunTime{schema::Map{{"op", "curve"}, {"task", instance.number}}, {}, schema::ResultType::curve}, range};
+  instance.traits = std::move(wanted.traits);
+  instance.arguments = std::move(*arguments);
+  made_[instance.name] = &instance;
+  return result_of_call(instance, range);
 }
 
 }  // namespace bgw::semantics

@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 #include <unordered_map>
 
 #include <fmt/format.h>
 
+#include "compiler/plan/sha256.h"
 #include "compiler/semantics/elaborator.h"
 #include "compiler/semantics/quantities.h"
 #include "compiler/units/unit_expression.h"
@@ -269,6 +271,26 @@ std::optional<std::string> Elaborator::read_file(const std::string& path, Source
   return model_->files[seen] = read_(seen, problem);
 }
 
+/// SHA-256 of a file, which may be larger than memory.
+std::optional<std::string> Elaborator::hash_file(const std::string& seen, std::string& problem) {
+  if (const auto known = model_->hashes.find(seen); known != model_->hashes.end()) return known->second;
+  std::optional<std::string> hash;
+  std::error_code error;
+  if (!from_disk_) {
+    if (const auto bytes = read_(seen, problem)) hash = plan::sha256(*bytes).hex();
+  } else if (!std::filesystem::is_regular_file(seen, error)) {
+    problem = fmt::format("cannot read {}: {}", seen, error ? error.message() : std::filesystem::exists(seen) ? "it is no file" : "there is no such file");
+  } else {
+    try {
+      hash = plan::sha256_of_file(seen).hex();
+    } catch (const std::runtime_error& failure) {
+      problem = failure.what();
+    }
+  }
+  if (hash) model_->hashes[seen] = *hash;
+  return hash;
+}
+
 /// What the schema says of the whole block. False when it complained.
 bool Elaborator::run_domain_check(Instance& instance, schema::Map& arguments, Family* family) {
   if (!instance.kind->complete) return true;
@@ -306,6 +328,13 @@ bool Elaborator::run_domain_check(Instance& instance, schema::Map& arguments, Fa
   context.read_file = [&](const std::string& path, const std::string& attribute, std::string& problem) {
     const Written* written = family ? written_at(*family, attribute) : nullptr;
     return read_file(path, written ? written->attribute->value->range : instance.range, problem);
+  };
+  context.hash_file = [&](const std::string& path, const std::string& attribute, std::string& problem) {
+    const Written* written = family ? written_at(*family, attribute) : nullptr;
+    const SourceRange stands = written ? written->attribute->value->range : instance.range;
+    const std::string seen = source::path_seen_from(text_.file_at(stands.begin).path(), path);
+    instance.files[attribute] = seen;
+    return hash_file(seen, problem);
   };
   instance.kind->complete(arguments, context);
   return good;

@@ -70,6 +70,7 @@ struct Instance {
   bool good = true;               // false: an error in it was told
   bool used = false;
   source::SourceRange range;      // of the block's name
+  std::map<std::string, std::string> files;  // that the task reads: attribute -> path, as the compiler found it
 };
 
 /// What a `target` names.
@@ -89,6 +90,7 @@ struct Model {
   std::map<std::string, std::string> docs;  // "sample.draws", "param.T" -> its `##` lines
   std::size_t axes = 0;
   std::map<std::string, std::optional<std::string>> files;  // that blocks name: path -> bytes; none: not readable
+  std::map<std::string, std::string> hashes;  // of files that only tasks read: path -> SHA-256
 };
 
 }  // namespace bgw::semantics

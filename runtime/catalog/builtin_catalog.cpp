@@ -11,6 +11,7 @@ schema::Catalog builtin_catalog() {
   add_train_kinds(catalog);
   add_sample_kinds(catalog);
   add_estimate_kinds(catalog);
+  add_observable_kinds(catalog);
   add_phase_kinds(catalog);
   add_report_kinds(catalog);
   return catalog;

@@ -170,17 +170,42 @@ KindSchema md() {
   return kind;
 }
 
-void check_data(Map& data, CheckContext& context) {
-  if (const Value* hash = given(data, "sha256")) {
-    const std::string& text = hash->as_string();
-    if (text.size() != 64 || !std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c) != 0 || (c >= 'a' && c <= 'f'); })) {
-      context.complain({"E0307", "sha256", fmt::format("`sha256` of {} is 64 lower-case hexadecimal digits, got \"{}\"", context.block, text), {}, {"write what `sha256sum` prints, or leave it out"}});
-    }
+bool is_hash(const std::string& text) {
+  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c) != 0 || (c >= 'a' && c <= 'f'); });
+}
+
+/// The content of the file stands for it in the arguments, so that a changed file makes another key and a moved one none.
+void hash_content(Map& data, CheckContext& context) {
+  const std::string path = data.at("file").as_string();
+  std::string problem;
+  const auto hash = context.hash_file(path, "file", problem);
+  if (!hash) {
+    context.complain({"E0432", "file", problem, {}, {"the path is seen from the file in which it stands"}});
+    return;
   }
+  const Value* wanted = given(data, "sha256");
+  if (wanted != nullptr && wanted->as_string() != *hash) {
+    context.complain({"E0432", "sha256", fmt::format("{} has another content than `sha256` of {} says", path, context.block), {fmt::format("it is {}", *hash)},
+                      {"bring the file back, or write its hash"}});
+  }
+  data["sha256"] = *hash;
+  data.erase("file");
+}
+
+void check_data(Map& data, CheckContext& context) {
+  const Value* hash = given(data, "sha256");
+  if (hash != nullptr && !is_hash(hash->as_string())) {
+    context.complain({"E0307", "sha256", fmt::format("`sha256` of {} is 64 lower-case hexadecimal digits, got \"{}\"", context.block, hash->as_string()), {}, {"write what `sha256sum` prints, or leave it out"}});
+    return;
+  }
+  expect_one_state(data, context);
   const Value* unit = given(data, "unit");
   static const std::array<const char*, 4> known{"angstrom", "nm", "bohr", "lj"};
-  if (unit == nullptr || std::find(known.begin(), known.end(), unit->as_string()) != known.end()) return;
-  context.complain({"E0306", "unit", fmt::format("`unit` of {} is the length unit of the file, one of {}, got \"{}\"", context.block, fmt::join(known, ", "), unit->as_string()), {}, {"write for instance `unit = \"angstrom\"`"}});
+  if (unit != nullptr && std::find(known.begin(), known.end(), unit->as_string()) == known.end()) {
+    context.complain({"E0306", "unit", fmt::format("`unit` of {} is the length unit of the file, one of {}, got \"{}\"", context.block, fmt::join(known, ", "), unit->as_string()), {}, {"write for instance `unit = \"angstrom\"`"}});
+    return;
+  }
+  hash_content(data, context);
 }
 
 KindSchema data() {
@@ -188,7 +213,6 @@ KindSchema data() {
   kind.noun = "data";
   kind.makes = Makes::task;
   kind.doc = "Configurations of a file; the key holds its content";
-  kind.later = true;
   kind.attributes = {
       {"file", Type::of(TypeKind::string), "path from the program", true, {}, {}, {}, "\"traj.h5\""},
       {"format", Type::word({"hdf5", "extxyz", "lammpsdump"}), "how it is written", true, {}},

@@ -53,6 +53,7 @@ class Application {
     add_reproduce();
     add_report();
     add_energy();
+    add_export();
     add_list();
     add_log();
     add_status();
@@ -220,6 +221,17 @@ class Application {
     command->add_flag("--forces", energy_options_.forces, "the forces too");
     command->callback([this] { chosen_ = [this] { return energy(energy_options_); }; });
   }
+  void add_export() {
+    CLI::App* command = add("export", "Configurations of a result as a trajectory, for other programs", export_options_);
+    command->add_option("NAME", export_options_.name, "a result with samples: 'draws[64]', ref, traj.samples")->required();
+    command->add_option("--format", export_options_.format, "h5md (the default) or extxyz")->check(CLI::IsMember({"h5md", "extxyz"}));
+    command->add_option("-o,--output", export_options_.output, "the file (default: the name of the result, here)")->type_name("FILE");
+    command->add_option("--every", export_options_.every, "only every so many-th configuration, from the first on")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}));
+    command->add_flag("--weighted", export_options_.weighted, "refuse samples without weights");
+    command->add_flag("--force", export_options_.force, "replace a file that is there");
+    command->callback([this] { chosen_ = [this] { return export_samples(export_options_); }; });
+  }
   void add_list() {
     CLI::App* command = add("list", "Names of all blocks, or of those a pattern picks", list_options_);
     command->add_option("PATTERN", list_options_.pattern, "a family or slice: 'lbar[*,64,*]'");
@@ -380,6 +392,7 @@ class Application {
   ReproduceOptions reproduce_options_;
   ReportOptions report_options_;
   EnergyOptions energy_options_;
+  ExportOptions export_options_;
   ListOptions list_options_;
   LogOptions log_options_;
   StatusOptions status_options_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,17 @@ struct EnergyOptions : ProgramOptions {
   bool forces = false;
 };
 int energy(const EnergyOptions& options);
+
+struct ExportOptions : ProgramOptions {
+  std::string name;
+  std::string format = "h5md";  // or "extxyz"
+  std::string output;           // "" is the result's name in the working directory
+  std::int64_t every = 1;
+  bool weighted = false;        // refuse samples without weights
+  bool force = false;           // what stands at the output goes
+};
+/// `bgw export`: configurations of a finished task as a trajectory.
+int export_samples(const ExportOptions& options);
 
 struct ListOptions : ProgramOptions {
   std::string pattern;

@@ -11,17 +11,12 @@
 namespace bgw::cli {
 namespace fs = std::filesystem;
 
-namespace {
-
-// `-o ice.bgw`: a slip that would cost the program.
 void refuse_sources(const fs::path& path, const plan::Plan& plan) {
   std::error_code none;  // of one that is not there yet
   bool is_source = fs::equivalent(path, plan.program, none);
   for (const plan::Plan::Import& import : plan.imports) is_source = is_source || fs::equivalent(path, import.path, none);
   if (is_source) throw CommandFailure(kWrongUse, fmt::format("{} is the program itself: name another file to write to", path.string()));
 }
-
-}  // namespace
 
 void write_output(const fs::path& path, const std::string& text, const plan::Plan& plan) {
   refuse_sources(path, plan);

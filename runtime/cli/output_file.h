@@ -7,6 +7,10 @@
 
 namespace bgw::cli {
 
+/// `-o ice.bgw`: a slip that would cost the program.
+/// @throws CommandFailure with exit code 2
+void refuse_sources(const std::filesystem::path& path, const plan::Plan& plan);
+
 /// Writes a file that a user named, about a program. It appears whole or not at all; what is no file of its own,
 /// /dev/stdout or a pipe, is written as it stands.
 /// @throws CommandFailure with exit code 2 for a file of the program itself, StoreError

@@ -119,6 +119,10 @@ void read_atom(Structure& structure, const Columns& columns, const Line& line) {
 
 }  // namespace
 
+std::map<std::string, std::string> extxyz_keys(std::string_view comment, const std::string& name) {
+  return comment_values(Line{comment, 2, &name});
+}
+
 Structure parse_extxyz(std::string_view text, const std::string& name) {
   const std::vector<Line> lines = lines_of(text, name);
   if (lines.empty()) throw InputError(name + ":1: the file is empty");

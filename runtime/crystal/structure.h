@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,10 @@ Structure parse_structure(std::string_view text, const std::string& name);
 /// (default species:S:1:pos:R:3), and the atoms of an extended XYZ text. Other columns and keys are passed over; a
 /// second frame is refused.
 Structure parse_extxyz(std::string_view text, const std::string& name);
+
+/// The key=value pairs of a comment line of extended XYZ.
+/// @throws InputError for quotes that are not closed
+std::map<std::string, std::string> extxyz_keys(std::string_view comment, const std::string& name);
 
 /// Reads POSCAR and CONTCAR of VASP 5 and later, and of VASP 4, which do not name the species. What follows the atoms,
 /// velocities for instance, is passed over.

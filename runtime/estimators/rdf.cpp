@@ -36,13 +36,13 @@ CellNumbers cell_numbers(const Tensor& cell) {
 /// Into -1/2 .. 1/2, for differences of coordinates in 0 .. 1.
 double nearest(double s) { return s > 0.5 ? s - 1.0 : (s < -0.5 ? s + 1.0 : s); }
 
-/// Counts of pair distances of one configuration. Within the inscribed sphere, rounding the fractional coordinates
+/// Counts of pair distances of one configuration up to `range`. Within the inscribed sphere, rounding the fractional coordinates
 /// finds the nearest image in any cell.
-void count_pairs(const double* fractional, std::int64_t atoms, const CellNumbers& cell,
+void count_pairs(const double* fractional, std::int64_t atoms, const CellNumbers& cell, double range,
                  std::vector<std::int64_t>& counts) {
   const auto& v = cell.vectors;
-  const double squared_radius = cell.radius * cell.radius;
-  const double bins_per_length = static_cast<double>(counts.size()) / cell.radius;
+  const double squared_radius = range * range;
+  const double bins_per_length = static_cast<double>(counts.size()) / range;
   for (std::int64_t i = 0; i < atoms; ++i) {
     const double* a = fractional + 3 * i;
     for (std::int64_t j = i + 1; j < atoms; ++j) {
@@ -61,7 +61,27 @@ void count_pairs(const double* fractional, std::int64_t atoms, const CellNumbers
 
 constexpr std::int64_t kConfigurations = 16;  // of a chunk; sums run over chunks in order, whatever the threads
 
-Numbers weighted_counts(const Tensor& fractional, const CellNumbers& cell, const Tensor& weights, std::int64_t bins) {
+/// The cell of each configuration; one where all have the same.
+struct Cells {
+  std::vector<CellNumbers> each;
+  double range = 0;  // half the smallest height of any
+  const CellNumbers& of(std::int64_t n) const { return each[each.size() == 1 ? 0 : static_cast<std::size_t>(n)]; }
+};
+
+Cells cells_of(const Tensor& cell, const Tensor& deformation) {
+  Cells cells;
+  if (!deformation.defined()) {
+    cells.each = {cell_numbers(cell)};
+  } else {
+    const Tensor deformed = at::matmul(cell.to(at::kDouble).unsqueeze(0), deformation.to(at::kDouble).transpose(1, 2));
+    for (std::int64_t n = 0; n < deformed.size(0); ++n) cells.each.push_back(cell_numbers(deformed[n]));
+  }
+  const auto smaller = [](const CellNumbers& a, const CellNumbers& b) { return a.radius < b.radius; };
+  cells.range = std::min_element(cells.each.begin(), cells.each.end(), smaller)->radius;
+  return cells;
+}
+
+Numbers weighted_counts(const Tensor& fractional, const Cells& cells, const Tensor& weights, std::int64_t bins) {
   const std::int64_t all = fractional.size(0);
   const std::int64_t atoms = fractional.size(1);
   const std::int64_t chunks = (all + kConfigurations - 1) / kConfigurations;
@@ -74,7 +94,7 @@ Numbers weighted_counts(const Tensor& fractional, const CellNumbers& cell, const
       Numbers& part = parts[static_cast<std::size_t>(c)];
       for (std::int64_t n = c * kConfigurations; n < std::min(all, (c + 1) * kConfigurations); ++n) {
         std::vector<std::int64_t> counts(part.size(), 0);
-        count_pairs(s + 3 * atoms * n, atoms, cell, counts);
+        count_pairs(s + 3 * atoms * n, atoms, cells.of(n), cells.range, counts);
         for (std::size_t b = 0; b < part.size(); ++b) part[b] += weight[n] * static_cast<double>(counts[b]);
       }
     }
@@ -86,14 +106,25 @@ Numbers weighted_counts(const Tensor& fractional, const CellNumbers& cell, const
   return sum;
 }
 
+/// Sum over the configurations of weight times atoms per volume.
+double total_density(const Cells& cells, const Tensor& weights, double atoms) {
+  if (cells.each.size() == 1) return weights.sum().item<double>() * (atoms / cells.each.front().volume);
+  double sum = 0;
+  for (std::int64_t n = 0; n < weights.numel(); ++n) sum += weights.data_ptr<double>()[n] * (atoms / cells.of(n).volume);
+  return sum;
+}
+
 void check(const Tensor& displacements, const Tensor& sites, const Tensor& cell, const Tensor& weights,
-           std::int64_t bins) {
+           std::int64_t bins, const Tensor& deformation) {
   if (displacements.dim() != 3 || displacements.size(2) != 3 || sites.dim() != 2 || sites.size(1) != 3 ||
       sites.size(0) != displacements.size(1) || cell.dim() != 2 || cell.size(0) != 3 || cell.size(1) != 3) {
     throw ShapeError("radial distribution: needs displacements [n, N, 3], sites [N, 3] and a cell [3, 3]");
   }
   if (weights.defined() && (weights.dim() != 1 || weights.size(0) != displacements.size(0))) {
     throw ShapeError("radial distribution: needs one weight per configuration");
+  }
+  if (deformation.defined() && (deformation.dim() != 3 || deformation.size(0) != displacements.size(0))) {
+    throw ShapeError("radial distribution: needs one deformation per configuration");
   }
   if (bins < 1) throw InputError("rdf: bins must be at least 1");
   if (sites.size(0) < 2) throw InputError("rdf: a crystal of one atom has no pairs");
@@ -102,19 +133,19 @@ void check(const Tensor& displacements, const Tensor& sites, const Tensor& cell,
 }  // namespace
 
 RadialDistribution radial_distribution(const Tensor& displacements, const Tensor& sites, const Tensor& cell,
-                                       const Tensor& weights, std::int64_t bins) {
-  check(displacements, sites, cell, weights, bins);
-  const CellNumbers numbers = cell_numbers(cell);
+                                       const Tensor& weights, std::int64_t bins, const Tensor& deformation) {
+  check(displacements, sites, cell, weights, bins, deformation);
+  const Cells cells = cells_of(cell, deformation);
   const Tensor positions = displacements.to(at::kDouble) + sites.to(at::kDouble);
   const Tensor unwrapped = at::matmul(positions, at::linalg_inv(cell.to(at::kDouble)));
   const Tensor fractional = (unwrapped - unwrapped.floor()).contiguous();
   const Tensor weight =
       weights.defined() ? weights.to(at::kDouble).contiguous() : at::ones({displacements.size(0)}, at::kDouble);
-  const Numbers counts = weighted_counts(fractional, numbers, weight, bins);
+  const Numbers counts = weighted_counts(fractional, cells, weight, bins);
 
   const double atoms = static_cast<double>(sites.size(0));
-  const double pairs = weight.sum().item<double>() * (atoms / numbers.volume) * (atoms - 1.0) / 2.0;
-  const double width = numbers.radius / static_cast<double>(bins);
+  const double pairs = total_density(cells, weight, atoms) * (atoms - 1.0) / 2.0;
+  const double width = cells.range / static_cast<double>(bins);
   RadialDistribution result{at::empty({bins}, at::kDouble), at::empty({bins}, at::kDouble)};
   for (std::int64_t b = 0; b < bins; ++b) {
     const double low = width * static_cast<double>(b), high = low + width;

@@ -24,7 +24,7 @@ struct Series {
   std::vector<double> x, y;
   std::vector<std::optional<double>> error;
   bool scalar = false;  // gathered from single numbers
-  std::string x_unit;   // of a curve
+  std::string x_title, y_title;  // of a curve
 };
 
 std::vector<std::string> index_texts(const std::string& name) {
@@ -86,7 +86,8 @@ void fill_curve(Series& series, const Value& source, const Curve& curve) {
   if (source.has("x")) throw InputError("its y is a curve, which brings its own x: leave `x` out");
   series.x = curve.x;
   series.y = curve.y;
-  series.x_unit = curve.x_unit;
+  series.x_title = curve.x_unit.empty() ? curve.x_name : fmt::format("{} ({})", curve.x_name, curve.x_unit);
+  series.y_title = curve.y_name;
   series.error.resize(curve.y.size());
 }
 
@@ -159,9 +160,9 @@ Value to_value(const Series& series) {
 
 // Curves say what their axes are; a program's own words win.
 void label_axes_of_curves(Map& figure, const std::vector<Series>& all) {
-  if (all.empty() || all.front().x_unit.empty()) return;
-  if (figure["xlabel"].is_none()) figure["xlabel"] = fmt::format("r ({})", all.front().x_unit);
-  if (figure["ylabel"].is_none()) figure["ylabel"] = "g(r)";
+  if (all.empty() || all.front().x_title.empty()) return;
+  if (figure["xlabel"].is_none()) figure["xlabel"] = all.front().x_title;
+  if (figure["ylabel"].is_none()) figure["ylabel"] = all.front().y_title;
 }
 
 }  // namespace

@@ -7,10 +7,11 @@
 
 namespace bgw::inline_tasks {
 
-/// y over x, as an rdf task makes it.
+/// y over x, as an rdf task makes it, and the tasks of distributions.
 struct Curve {
   std::vector<double> x, y;
   std::string x_unit, y_unit;
+  std::string x_name = "r", y_name = "g(r)";  // of the axes of a figure
 };
 
 /// The finished results an expression may read, by the role under which the task has them. Tests answer from a map.

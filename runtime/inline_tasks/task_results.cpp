@@ -17,13 +17,17 @@ artifacts::Result TaskResults::number(const std::string& role, const std::string
 
 Curve TaskResults::curve(const std::string& role) const {
   const std::shared_ptr<const artifacts::Artifact> artifact = inputs_.artifact(role);
-  const artifacts::Array& r = artifact->array("r");
-  const artifacts::Array& g = artifact->array("g");
-  if (r.doubles.size() != g.doubles.size()) {
-    throw ShapeError(
-        fmt::format("r and g of '{}' have different lengths: {} and {}", role, r.doubles.size(), g.doubles.size()));
+  const bool radial = artifact->arrays.contains("r");
+  const artifacts::Array& x = artifact->array(radial ? "r" : "x");
+  const artifacts::Array& y = artifact->array(radial ? "g" : "y");
+  if (x.doubles.size() != y.doubles.size()) {
+    throw ShapeError(fmt::format("x and y of '{}' have different lengths: {} and {}", role, x.doubles.size(), y.doubles.size()));
   }
-  return {r.doubles, g.doubles, r.unit, g.unit};
+  Curve curve{x.doubles, y.doubles, x.unit, y.unit};
+  const schema::Value attributes = artifact->attributes;
+  curve.x_name = attributes.string_or("x_name", curve.x_name);
+  curve.y_name = attributes.string_or("y_name", curve.y_name);
+  return curve;
 }
 
 std::string TaskResults::identity(const std::string& role) const { return inputs_.key(role).hex(); }

@@ -78,6 +78,24 @@ void replace_durably(const std::filesystem::path& path, std::string_view bytes) 
   sync_directory(path.parent_path());
 }
 
+PendingFile::PendingFile(std::filesystem::path place) : place_(std::filesystem::absolute(place)), beside_(place_) {
+  beside_ += fmt::format(".{}.tmp", ::getpid());
+}
+
+PendingFile::~PendingFile() { ::unlink(beside_.c_str()); }
+
+bool PendingFile::publish(bool replace) {
+  const Descriptor file(::open(beside_.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open() || ::fsync(file.get()) != 0) throw_system_error(errno, "write", place_);
+  if (!replace) {
+    if (!rename_without_replacing(beside_, place_)) return false;
+  } else if (::rename(beside_.c_str(), place_.c_str()) != 0) {
+    throw_system_error(errno, "write", place_);
+  }
+  sync_directory(place_.parent_path());
+  return true;
+}
+
 void sync_directory(const std::filesystem::path& directory) {
   const Descriptor handle(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!handle.is_open() || ::fsync(handle.get()) != 0) throw_system_error(errno, "make durable the directory", directory);

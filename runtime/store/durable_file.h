@@ -38,6 +38,23 @@ class Descriptor {
 void write_durably(const std::filesystem::path& path, std::string_view bytes);
 /// Replaces `path` in one step: written beside, made durable, renamed.
 void replace_durably(const std::filesystem::path& path, std::string_view bytes);
+/// A file that others write, beside its place, and that appears there whole or not at all.
+class PendingFile {
+ public:
+  explicit PendingFile(std::filesystem::path place);
+  ~PendingFile();  // removes what was not published
+  PendingFile(const PendingFile&) = delete;
+  PendingFile& operator=(const PendingFile&) = delete;
+
+  /// Where it is to be written.
+  const std::filesystem::path& path() const { return beside_; }
+  /// Makes it durable and moves it to its place.
+  /// @param replace  what stands there goes; without it, it stays and the answer is false
+  bool publish(bool replace);
+
+ private:
+  std::filesystem::path place_, beside_;
+};
 /// Makes the entries of a directory durable.
 void sync_directory(const std::filesystem::path& directory);
 /// Renames; false when something stands at the new place already.

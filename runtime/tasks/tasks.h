@@ -13,6 +13,17 @@ artifacts::Artifact sample(engine::TaskContext& context);
 artifacts::Artifact reference(engine::TaskContext& context);
 artifacts::Artifact estimate(engine::TaskContext& context);
 artifacts::Artifact radial_distribution(engine::TaskContext& context);
+artifacts::Artifact data(engine::TaskContext& context);
+artifacts::Artifact energy_histogram(engine::TaskContext& context);
+artifacts::Artifact work_histogram(engine::TaskContext& context);
+artifacts::Artifact q6_histogram(engine::TaskContext& context);
+artifacts::Artifact mean_bond_order(engine::TaskContext& context);
+artifacts::Artifact mean_squared_displacement(engine::TaskContext& context);
+artifacts::Artifact msd_over_time(engine::TaskContext& context);
+artifacts::Artifact mean_energy(engine::TaskContext& context);
+artifacts::Artifact mean_density(engine::TaskContext& context);
+artifacts::Artifact mean_pressure(engine::TaskContext& context);
+artifacts::Artifact heat_capacity(engine::TaskContext& context);
 
 /// All of them, by kind. To add a kind: its function here, one line there, its schema in runtime/catalog.
 engine::TaskRegistry registry();

@@ -76,8 +76,14 @@ Artifact made_up(engine::TaskContext& context) {
     result.arrays["history/loss"] = {{3}, {-24.0, -25.0, -25.1}, {}, "kT"};
     result.arrays["history/ess"] = {{3}, {0.1, 0.3, 0.4}, {}, ""};
   }
-  if (spec.kind == "sample")
+  if (spec.kind == "sample") {
+    result.arrays["sites"] = {{2, 3}, {0, 0, 0, 2, 2, 2}, {}, "angstrom"};
+    result.arrays["cell"] = {{3, 3}, {4, 0, 0, 0, 4, 0, 0, 0, 4}, {}, "angstrom"};
+    result.arrays["displacements"] = {{3, 2, 3}, {0.1, 0, 0, 0, 0, 0, 0, 0.2, 0, 0, 0, 0, 0, 0, 0.3, 0, 0, 0}, {}, "angstrom"};
+    result.arrays["energy"] = {{3}, {-1.5, -1.25, -1.0}, {}, "eV"};
+    result.arrays["log_weight"] = {{3}, {0.0, std::log(2.0), 0.0}, {}, "kT"};
     result.results = {{"ess", 0.52, std::nullopt, "", 4000, ""}, {"per_particle", f, 2e-4, "kT", 4000, kConvention}};
+  }
   if (spec.kind == "reference") {
     result.results = {{"per_particle", f, 1e-4, "kT", 1024, kConvention},
                       {"overlap", 0.2, std::nullopt, "", std::nullopt, ""}};

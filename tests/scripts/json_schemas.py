@@ -269,6 +269,7 @@ def without_results(desk):
     desk.call("plan", "wrong.bgw", code=3, answers="failure")
     desk.call("show", "ice.bgw", "F[64]", code=4, answers="failure")
     desk.call("show", "ice.bgw", "water[64]")
+    desk.call("export", "ice.bgw", "draws[64]", code=4, answers="failure")
     desk.call("log", "ice.bgw")
     desk.call("cache-verify", "ice.bgw")
     desk.call("run", "wrong.bgw", code=3, answers="failure")
@@ -286,6 +287,10 @@ def results(desk):
     for name in ("F", "F[64]", "F[64].ess", "bg", "ref", "free_energy", "rdf", "published", "mw", "phonons[64]"):
         desk.call("show", "ice.bgw", name)
     desk.call("show", "ice.bgw", "nobody", code=3, answers="failure")
+    desk.call("export", "ice.bgw", "draws[64]", "--weighted")
+    desk.call("export", "ice.bgw", "draws[64]", code=7, answers="failure")
+    desk.call("export", "ice.bgw", "draws[64]", "--format", "extxyz", "--every", "2", "-o", "draws.xyz")
+    desk.call("export", "ice.bgw", "F[64]", code=3, answers="failure")
     desk.call("log", "ice.bgw")
     desk.call("report", "ice.bgw")
     desk.call("run", "demanding.bgw", "behind", "sizes", "-p", "T=202 K", code=5)
