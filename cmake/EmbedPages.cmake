@@ -1,7 +1,7 @@
 # cmake -DPAGES=<folder> -DSUFFIX=.md -DHEADER=runtime/cli/diagnostic_pages.h -DTYPE=DiagnosticPage
 #       -DFUNCTION=diagnostic_pages -DOUTPUT=<file.cpp> -P EmbedPages.cmake
 #
-# Writes the files of a folder of docs/ as C++ text, so that `bgw explain` and `bgw schema` need no file when they run.
+# Writes the files of a folder as C++ text, so that `bgw explain`, `bgw schema` and `bgw bench` need no file when they run.
 # Each becomes a {name without the suffix, text} of TYPE in the list that FUNCTION gives, in the order of the names.
 cmake_minimum_required(VERSION 3.25)
 

@@ -54,6 +54,7 @@ class Application {
     add_report();
     add_energy();
     add_export();
+    add_bench();
     add_list();
     add_log();
     add_status();
@@ -232,6 +233,23 @@ class Application {
     command->add_flag("--force", export_options_.force, "replace a file that is there");
     command->callback([this] { chosen_ = [this] { return export_samples(export_options_); }; });
   }
+
+  void add_bench() {
+    CLI::App* bench = app_.add_subcommand("bench", "Times this machine on free energies whose values are known");
+    bench->require_subcommand(1);
+    CLI::App* command = bench->add_subcommand("fe1", "Error, calls and seconds of several routes to the free energies of four crystals");
+    command->add_option("--states", bench_fe1_options_.states, "state points: A, B, C, D (default: all)")->delimiter(',');
+    command->add_option("--methods", bench_fe1_options_.methods, "routes (default: all)")->delimiter(',');
+    command->add_option("--seeds", bench_fe1_options_.seeds, "runs of each route (default: 32)")->check(CLI::Range(1, 100000));
+    command->add_option("--lammps-seeds", bench_fe1_options_.lammps_seeds, "runs of what LAMMPS does, minutes each (default: 2)")
+        ->check(CLI::Range(0, 100000));
+    command->add_option("--cpus", bench_fe1_options_.cpus, "threads (default: 2)")->check(CLI::Range(1, 4096));
+    command->add_flag("--quick", bench_fe1_options_.quick, "short runs, to see that all works");
+    command->add_option("--program", bench_fe1_options_.program, "a program with blocks of the same names instead of benchmarks/fe1.bgw");
+    command->add_option("-o,--output", bench_fe1_options_.output, "a folder for fe1.txt and fe1.json")->type_name("FOLDER");
+    command->add_flag("--json", bench_fe1_options_.json, "for machines: JSON on stdout");
+    command->callback([this] { chosen_ = [this] { return bench_fe1(bench_fe1_options_); }; });
+  }
   void add_list() {
     CLI::App* command = add("list", "Names of all blocks, or of those a pattern picks", list_options_);
     command->add_option("PATTERN", list_options_.pattern, "a family or slice: 'lbar[*,64,*]'");
@@ -393,6 +411,7 @@ class Application {
   ReportOptions report_options_;
   EnergyOptions energy_options_;
   ExportOptions export_options_;
+  BenchFe1Options bench_fe1_options_;
   ListOptions list_options_;
   LogOptions log_options_;
   StatusOptions status_options_;

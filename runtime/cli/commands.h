@@ -89,6 +89,20 @@ struct ExportOptions : ProgramOptions {
 /// `bgw export`: configurations of a finished task as a trajectory.
 int export_samples(const ExportOptions& options);
 
+struct BenchFe1Options {
+  std::vector<std::string> states;   // "A", "D"; none: all
+  std::vector<std::string> methods;  // none: all
+  int seeds = 32;
+  int lammps_seeds = 2;              // of what LAMMPS runs; 0: it does not
+  int cpus = 2;
+  bool quick = false;
+  std::string program;  // one with blocks of the same names; "": that of benchmarks/fe1.bgw
+  std::string output;   // a folder for the table and the JSON
+  bool json = false;
+};
+/// `bgw bench fe1`: the cost of free energies by several routes (docs/benchmarks.md).
+int bench_fe1(const BenchFe1Options& options);
+
 struct ListOptions : ProgramOptions {
   std::string pattern;
   bool count = false;

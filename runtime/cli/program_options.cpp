@@ -73,18 +73,9 @@ void add_requirements(const plan::Plan& plan, const std::set<std::size_t>& tasks
   }
 }
 
-}  // namespace
-
-source::SourceMap read_program(const std::string& path) {
-  source::ReadFailure failure;
-  if (std::optional<std::string> text = source::read_source(path, failure)) return {path, *std::move(text)};
-  throw CommandFailure(failure.unreadable ? kWrongUse : kWrongProgram, failure.message);
-}
-
-LoadedProgram load_program(const ProgramOptions& options, bool speaks) {
-  const auto begin = std::chrono::steady_clock::now();
-  source::SourceMap text = read_program(options.program);
-  const semantics::Overrides overrides = overrides_of(given_params(options, text));
+/// @param begin  when reading the text began
+LoadedProgram compiled(source::SourceMap text, const semantics::Overrides& overrides, bool speaks,
+                       std::chrono::steady_clock::time_point begin) {
   source::DiagnosticSink sink;
   std::optional<lowering::Program> program = lowering::compile(text, catalog::builtin_catalog(), overrides, sink);
   const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - begin;
@@ -98,6 +89,25 @@ LoadedProgram load_program(const ProgramOptions& options, bool speaks) {
   static auto* kept = new std::deque<lowering::Program>;
   kept->push_back(*std::move(program));
   return {kept->back(), sink.warning_count(), elapsed.count(), schema::parse_json(source::render_json(sink.sorted(), text))};
+}
+
+}  // namespace
+
+source::SourceMap read_program(const std::string& path) {
+  source::ReadFailure failure;
+  if (std::optional<std::string> text = source::read_source(path, failure)) return {path, *std::move(text)};
+  throw CommandFailure(failure.unreadable ? kWrongUse : kWrongProgram, failure.message);
+}
+
+LoadedProgram load_program(const ProgramOptions& options, bool speaks) {
+  const auto begin = std::chrono::steady_clock::now();
+  source::SourceMap text = read_program(options.program);
+  const semantics::Overrides overrides = overrides_of(given_params(options, text));
+  return compiled(std::move(text), overrides, speaks, begin);
+}
+
+LoadedProgram compile_program(source::SourceMap text, const semantics::Overrides& overrides, bool speaks) {
+  return compiled(std::move(text), overrides, speaks, std::chrono::steady_clock::now());
 }
 
 std::string shell_word(const std::string& word) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "compiler/lowering/program.h"
+#include "compiler/semantics/analyze.h"
 #include "compiler/source/source_file.h"
 
 namespace bgw::cli {
@@ -35,6 +36,10 @@ source::SourceMap read_program(const std::string& path);
 /// @param speaks  warnings and errors go to stderr; without it they are in what is returned or thrown, alone
 /// @throws CommandFailure with exit code 2 for a file that cannot be read, 3 for a program that is wrong
 LoadedProgram load_program(const ProgramOptions& options, bool speaks = true);
+
+/// Compiles a program that was read.
+/// @throws CommandFailure with exit code 3 for a program that is wrong
+LoadedProgram compile_program(source::SourceMap text, const semantics::Overrides& overrides, bool speaks);
 
 /// Where the results of the program lie.
 std::filesystem::path cache_directory(const ProgramOptions& options);

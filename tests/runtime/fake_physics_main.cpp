@@ -5,6 +5,7 @@
 //                                     which shows in the result
 //   fake_physics attempts CACHE       the history of a cache: state, kind and key of each attempt, a line each
 //   fake_physics about                BGW_FAKE_BLAS=file and BGW_FAKE_GFLOPS=rate are what it says of matrix products
+//   fake_physics bench REQUEST.json   values around -25 for each seed; BGW_FAKE_FAIL=bench makes the last fail
 //   fake_physics energy REQUEST.json  energy = 1 eV an atom, force = the atom's position in eV/angstrom
 #include <fmt/format.h>
 
@@ -115,10 +116,30 @@ int list_attempts(const std::string& cache) {
   return 0;
 }
 
-int answer_energy(const std::string& path) {
+schema::Value read_request(const std::string& path) {
   std::ifstream file(path);
   const std::string text((std::istreambuf_iterator<char>(file)), {});
-  const schema::Value request = schema::parse_json(text);
+  return schema::parse_json(text);
+}
+
+int answer_bench(const std::string& path) {
+  const std::int64_t seeds = read_request(path).at("seeds").as_int();
+  const char* failing = std::getenv("BGW_FAKE_FAIL");
+  schema::List runs;
+  for (std::int64_t seed = 1; seed <= seeds; ++seed) {
+    if (failing && std::string_view(failing) == "bench" && seed == seeds) {
+      runs.push_back(schema::Map{{"failed", "the states do not overlap"}});
+      continue;
+    }
+    runs.push_back(schema::Map{{"value", -25.0 - 0.001 * static_cast<double>(seed)}, {"sigma", 0.001}, {"energy_calls", 100},
+                               {"force_calls", 200}, {"hessian_calls", 2}, {"seconds", 0.5}, {"cpu_seconds", 1.0}});
+  }
+  fmt::print("{}\n", schema::to_json(schema::Map{{"runs", std::move(runs)}, {"peak_memory", 2e8}}));
+  return 0;
+}
+
+int answer_energy(const std::string& path) {
+  const schema::Value request = read_request(path);
   const schema::List& positions = request.at("positions").as_list();
   schema::Map answer{{"energy", static_cast<double>(positions.size())}};
   if (request.bool_or("forces", false)) answer.insert_or_assign("forces", positions);
@@ -144,6 +165,7 @@ int answer_about() {
 int main(int argc, char** argv) {
   if (argc == 2 && std::string_view(argv[1]) == "about") return answer_about();
   if (argc == 3 && std::string_view(argv[1]) == "energy") return answer_energy(argv[2]);
+  if (argc == 3 && std::string_view(argv[1]) == "bench") return answer_bench(argv[2]);
   if (argc == 3 && std::string_view(argv[1]) == "attempts") return list_attempts(argv[2]);
   if (argc != 3 || std::string_view(argv[1]) != "exec") return 2;
   engine::TaskRegistry registry;

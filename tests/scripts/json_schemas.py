@@ -360,6 +360,14 @@ def trust(desk):
     desk.call("reproduce", "ice.bgw", "-p", "T=150 K", "--fresh", "--compare", code=4, answers="failure")
 
 
+def benchmarks(desk):
+    desk.call("bench-fe1", "--quick", "--seeds", "3")
+    desk.call("bench-fe1", "--states", "A", "--methods", "hmc_bar,frenkel_ladd", "--lammps-seeds", "0", "--seeds", "2", "-o", "timed", BGW_FAKE_FAIL="bench")
+    desk.read("bench-fe1", "timed/fe1.json")
+    desk.call("bench-fe1", "--states", "A,E", code=2, answers="failure")
+    desk.call("bench-fe1", "--methods", "hmc", code=2, answers="failure")
+
+
 def upkeep(desk):
     desk.call("pins", "ice.bgw")
     desk.call("pin", "ice.bgw", "bg", "--as", "paper")
@@ -415,7 +423,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         desk = Desk(bgw, task_program, schemas, Path(scratch))
         prepare(desk.folder, folder.parent.parent / "workflows" / "quickstart.bgw")
-        for cases in (programs, without_results, results, trust, upkeep, looking, troubles, signals_and_others):
+        for cases in (programs, without_results, results, benchmarks, trust, upkeep, looking, troubles, signals_and_others):
             cases(desk)
     commands = sorted(commands_with_json(bgw))
     for command in commands:

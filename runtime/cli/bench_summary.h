@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "compiler/schema/value.h"
+
+namespace bgw::cli {
+
+/// What many runs of a route, each with its own seed, say of it. Counts and seconds are those of one run.
+struct BenchSummary {
+  std::int64_t runs = 0;    // with a value
+  std::int64_t failed = 0;  // without one
+  std::string failure;      // why the first of them has none
+  double value = 0;         // mean
+  double value_sigma = 0;   // standard error of the mean, from the spread of the runs; not a number for one
+  double rmse = 0;          // root mean square of value - reference
+  double claimed = 0;       // root mean square of the standard errors the runs claim
+  double claimed_over_actual = 0;  // hypot(claimed, error of the reference) / rmse: one where the claims are right
+  double energy_calls = 0, force_calls = 0, hessian_calls = 0;  // means
+  double seconds = 0, cpu_seconds = 0;                          // medians
+};
+
+/// @param runs  as `bgw-task bench` answers
+/// @param reference, reference_sigma  what the values should be, and how well that is known
+BenchSummary summarise(const schema::List& runs, double reference, double reference_sigma);
+
+}  // namespace bgw::cli
