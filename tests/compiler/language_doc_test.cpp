@@ -54,6 +54,7 @@ std::vector<Fence> fences_of(const std::string& page, const std::string& name) {
 }
 
 constexpr const char* kProgram = "example.bgw";
+constexpr const char* kSilicon = "silicon\n5.43\n0 0.5 0.5\n0.5 0 0.5\n0.5 0.5 0\nSi\n2\nDirect\n0 0 0\n0.25 0.25 0.25\n";
 
 /// What the words after `bgw` ask for.
 struct Wanted {
@@ -95,6 +96,10 @@ std::size_t check_page(const std::filesystem::path& path, const std::string& id_
     const std::string place = name + ":" + std::to_string(fence.line);
     INFO(place);
     if (fence.tag == std::vector<std::string>{"text"} || fence.tag == std::vector<std::string>{"sh"}) continue;
+    if (fence.tag.size() == 3 && fence.tag[0] == "text" && fence.tag[1] == "file") {
+      files[fence.tag[2]] = fence.text;
+      continue;
+    }
     REQUIRE_FALSE(fence.tag.empty());
     REQUIRE(fence.tag[0] == "bgw");
     ++programs;
@@ -192,7 +197,7 @@ TEST_CASE("the programs of the pages on diagnostics compile as they say", "[docs
   if (!std::filesystem::exists(folder)) return;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string stem = entry.path().stem().string();
-    if (entry.path().extension() == ".md") check_page(entry.path(), stem, {{"lib/water.bgw", "bgw 1\nlet T = 200 K\n"}});
+    if (entry.path().extension() == ".md") check_page(entry.path(), stem, {{"lib/water.bgw", "bgw 1\nlet T = 200 K\n"}, {"si.vasp", kSilicon}});
   }
 }
 
