@@ -22,6 +22,7 @@ using schema::Map;
 using schema::Value;
 
 constexpr double kMostAtoms = 1e7;
+constexpr double kNearlyNearest = 1.1;  // of the nearest distance; the second shell of bcc is at 1.155
 constexpr const char* kShapes[] = {"b_over_a", "c_over_a", "delta"};
 
 bool of_file(const Value& lattice) { return lattice.at("kind").as_string() == "file"; }
@@ -190,20 +191,19 @@ void leave_out(Map& map, std::initializer_list<const char*> names) {
 /// Complains of atoms that no other reaches.
 bool reaches_all(const Value& system, const crystal::LatticeKind& kind, double cutoff, CheckContext& context) {
   const double density = range_of(system.at("lattice").at("density")).low;
-  const double nearest = crystal::nearest_shell(kind, density).distance;
-  const std::string where = fmt::format("at density {}, the cutoff is {}", shown(context, density, "density"), shown(context, cutoff, "length"));
-  if (nearest > cutoff) {
-    context.complain({"E0418", "lattice", fmt::format("the cutoff of {} ends before the nearest neighbours", context.block),
-                      {fmt::format("they are {} away {}", shown(context, nearest, "length"), where)},
+  const auto complain = [&](const std::string& what, const char* whose, double nearest) {
+    context.complain({"E0418", "lattice", what,
+                      {fmt::format("{} {} away at density {}, the cutoff is {}", whose, shown(context, nearest, "length"), shown(context, density, "density"),
+                                   shown(context, cutoff, "length"))},
                       {"take a higher density, or a potential that reaches further"}});
     return false;
-  }
+  };
+  const double nearest = crystal::nearest_shell(kind, density).distance;
+  if (nearest > cutoff) return complain(fmt::format("the cutoff of {} ends before the nearest neighbours", context.block), "they are", nearest);
+  if (!of_file(system.at("lattice"))) return true;  // in the others all atoms are alike
   const auto lonely = crystal::lonely_site(kind, density, cutoff);
   if (!lonely) return true;
-  context.complain({"E0418", "lattice", fmt::format("atom {} of the cell of {} has no neighbour: this is no crystal", *lonely + 1, context.block),
-                    {fmt::format("no other atom is within the cutoff {}", where)},
-                    {"take a higher density, or a potential that reaches further"}});
-  return false;
+  return complain(fmt::format("no energy reaches atom {} of the lattice of {}: this is no crystal", lonely->site + 1, context.block), "its nearest neighbour is", lonely->nearest);
 }
 
 /// Complains of a first shell that no energy reaches, and of shells that cross a cutoff where the energy jumps.
@@ -249,6 +249,21 @@ std::optional<double> pair_stiffness(const Value& potential, double r) {
   const auto below = pair_energy(potential, r - step), at = pair_energy(potential, r), above = pair_energy(potential, r + step);
   if (!at) return std::nullopt;
   return (*below - 2.0 * *at + *above) / (step * step);
+}
+
+// At half of sigma the Lennard-Jones energy is 16 thousand epsilon, that of Stillinger and Weber 28.
+constexpr double kOverlap = 0.5;  // of sigma
+
+void refuse_overlap(const Value& system, CheckContext& context) {
+  const Value* sigma = given(system.at("potential"), "sigma");
+  if (sigma == nullptr) return;
+  const Value& lattice = system.at("lattice");
+  const double nearest = nearest_distance(lattice);
+  if (nearest >= kOverlap * sigma->as_double()) return;
+  context.complain({"E0433", "lattice", fmt::format("the atoms of {} overlap", context.block),
+                    {fmt::format("the nearest are {} apart at density {}, sigma is {}", shown(context, nearest, "length"),
+                                 shown(context, range_of(lattice.at("density")).high, "density"), shown(context, sigma->as_double(), "length"))},
+                    {"take a lower density, or see whether its unit is right"}});
 }
 
 /// The atoms of a file are those of the system, where both are named.
@@ -346,6 +361,7 @@ void check_system(Map& system, CheckContext& context) {
   const Value& lattice = system.at("lattice");
   expect_wide_box(system, lattice.at("atoms").as_int(), "lattice", context);
   if (const auto cutoff = cutoff_of(system.at("potential"))) check_shells(system, *cutoff, context);
+  refuse_overlap(system, context);
 }
 
 std::optional<double> cutoff_of(const Value& potential) {
@@ -367,10 +383,14 @@ std::optional<double> stiffest_mode(const Value& system, double mass) {
   const Value& lattice = system.at("lattice");
   const Value& potential = system.at("potential");
   if (potential.at("style").as_string() == "einstein") return std::sqrt(potential.at("spring").as_double() / mass);
-  const crystal::Shell first = crystal::nearest_shell(middle_kind(lattice), range_of(lattice.at("density")).high);
-  const auto spring = pair_stiffness(potential, first.distance);
+  const crystal::LatticeKind kind = middle_kind(lattice);
+  const double density = range_of(lattice.at("density")).high;
+  const double nearest = crystal::nearest_shell(kind, density).distance;
+  int neighbours = 0;  // the distances of a crystal from a file are rarely equal
+  for (const crystal::Shell& shell : crystal::neighbour_shells(kind, density, kNearlyNearest * nearest)) neighbours += shell.count;
+  const auto spring = pair_stiffness(potential, nearest);
   if (!spring || !(*spring > 0.0)) return std::nullopt;
-  return std::sqrt(2.0 * first.count * *spring / (3.0 * mass));
+  return std::sqrt(2.0 * neighbours * *spring / (3.0 * mass));
 }
 
 }  // namespace bgw::catalog

@@ -217,7 +217,7 @@ class Application {
     command->add_option("SYSTEM", energy_options_.system, "a system of the program: water, 'water[64]'")->required();
     command
         ->add_option("--structure", energy_options_.structure,
-                     "an extended xyz file with Lattice=\"...\"; lengths in angstrom")
+                     "extended xyz with Lattice=\"...\", or POSCAR; lengths in angstrom")
         ->required();
     command->add_flag("--forces", energy_options_.forces, "the forces too");
     command->callback([this] { chosen_ = [this] { return energy(energy_options_); }; });

@@ -183,9 +183,14 @@ Pair closest_pair(const LatticeKind& kind, double density) {
   return closest_pair(cell, places(kind, cell));
 }
 
-std::optional<std::size_t> lonely_site(const LatticeKind& kind, double density, double cutoff) {
+std::optional<LonelySite> lonely_site(const LatticeKind& kind, double density, double cutoff) {
   const Cell cell = box_of(kind, {1, 1, 1}, density);
-  return lonely_site(cell, places(kind, cell), cutoff);
+  const std::vector<Vector3> sites = places(kind, cell);
+  const auto site = lonely_site(cell, sites, cutoff);
+  if (!site) return std::nullopt;
+  std::vector<double> distances;  // its own images are neighbours, too
+  for (double reach = 2.0 * cutoff; distances.empty(); reach *= 2.0) distances = distances_from(cell, sites, *site, reach);
+  return LonelySite{*site, distances.front()};
 }
 
 std::vector<Shell> neighbour_shells(const LatticeKind& kind, double density, double cutoff) {

@@ -50,8 +50,12 @@ Shell nearest_shell(const LatticeKind& kind, double density);
 
 /// The two atoms of the conventional cell that are nearest to each other.
 Pair closest_pair(const LatticeKind& kind, double density);
-/// The first atom of the conventional cell that has no neighbour up to `cutoff`.
-std::optional<std::size_t> lonely_site(const LatticeKind& kind, double density, double cutoff);
+/// The first atom of the conventional cell that has no neighbour up to `cutoff`, and how far away its nearest one is.
+struct LonelySite {
+  std::size_t site = 0;
+  double nearest = 0.0;
+};
+std::optional<LonelySite> lonely_site(const LatticeKind& kind, double density, double cutoff);
 
 /// Repeats of the conventional cell that hold `atoms` atoms: equal repeats where the count is a cube (the boxes of
 /// the literature) and no edge is longer than twice another, else the box nearest to a cube (smallest ratio of longest to shortest edge, not above 2);

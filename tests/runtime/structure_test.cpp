@@ -262,3 +262,16 @@ TEST_CASE("neighbours in crooked cells are those of a sum over many images", "[n
     CHECK(lonely_site(cell, sites, 0.99 * closest.distance) == std::optional<std::size_t>(0));
   }
 }
+
+TEST_CASE("a very crooked cell is searched as quickly as a straight one of the same lattice", "[neighbours]") {
+  const Cell straight = Cell::orthorhombic(4.0, 4.0, 5.0);
+  Cell crooked;
+  crooked.vectors[0] = straight.vectors[0];
+  crooked.vectors[1] = {4000.0, 4.0, 0.0};
+  crooked.vectors[2] = {-8000.0, 12000.0, 5.0};
+  const std::vector<Vector3> sites{{0.0, 0.0, 0.0}, {1.0, 2.0, 2.0}};
+  CHECK(closest_pair(crooked, sites).distance == Approx(3.0).epsilon(1e-9));
+  const std::vector<double> one = distances_from(crooked, sites, 0, 9.0), other = distances_from(straight, sites, 0, 9.0);
+  REQUIRE(one.size() == other.size());
+  for (std::size_t k = 0; k < one.size(); ++k) CHECK(one[k] == Approx(other[k]).epsilon(1e-9));
+}
