@@ -13,6 +13,8 @@ namespace bgw::crystal {
 namespace {
 
 constexpr double kTolerance = 1e-4;  // of the nearest distance
+// The search grows with the square of the atoms: a second for a thousand, two minutes for ten thousand.
+constexpr std::size_t kMostSearched = 1000;
 
 using IntegerVector = std::array<std::int64_t, 3>;
 using IntegerMatrix = std::array<IntegerVector, 3>;
@@ -84,7 +86,21 @@ struct Primitive {
   double tolerance = 0.0;
 };
 
+/// A cell too large to be searched, as it is.
+Primitive whole_cell(const Crystal& crystal) {
+  Primitive primitive;
+  primitive.cell = unit_cell(crystal);
+  primitive.sites = unit_sites(crystal);
+  primitive.tolerance = tolerance_in(primitive.cell, primitive.sites);
+  for (const Vector3& site : primitive.sites) {
+    primitive.fractional.push_back(primitive.cell.fractional(site));
+    primitive.site_of.push_back(static_cast<int>(primitive.site_of.size()));
+  }
+  return primitive;
+}
+
 Primitive primitive_of(const Crystal& crystal) {
+  if (unit_sites(crystal).size() > kMostSearched) return whole_cell(crystal);
   Problem problem = unit_problem(crystal);
   const Dataset dataset = analysed(problem);
   Primitive primitive;
@@ -278,6 +294,8 @@ bool maps_box(const BoxOfCells& box, const LatticeOperation& operation) {
 }  // namespace
 
 SpaceGroup space_group(const Crystal& crystal) {
+  const std::size_t atoms = unit_sites(crystal).size();
+  if (atoms > kMostSearched) return {1, "P1", "1", static_cast<int>(atoms)};
   Problem problem = unit_problem(crystal);
   const Dataset dataset = analysed(problem);
   return {dataset->spacegroup_number, dataset->international_symbol, dataset->pointgroup_symbol, sites_in_primitive(*dataset)};
@@ -340,8 +358,19 @@ Numbered numbered(const Crystal& crystal) {
   return result;
 }
 
+/// The identity alone.
+std::pair<LatticeOperation, SymmetryOperation> identity_of(const Primitive& primitive) {
+  LatticeOperation whole{};
+  SymmetryOperation operation;
+  for (std::size_t k = 0; k < 3; ++k) whole.w[k][k] = 1;
+  for (std::size_t k = 0; k < 3; ++k) operation.rotation[k][k] = 1.0;
+  for (std::size_t b = 0; b < primitive.sites.size(); ++b) whole.image.push_back({{}, static_cast<std::int32_t>(b)});
+  return {std::move(whole), std::move(operation)};
+}
+
 /// One operation a rotation, in the order of spglib: the identity is the first.
 std::vector<std::pair<LatticeOperation, SymmetryOperation>> operations_of(const Primitive& primitive) {
+  if (primitive.sites.size() > kMostSearched) return {identity_of(primitive)};
   Problem problem(primitive.cell.vectors, primitive.fractional, primitive.tolerance);
   const Dataset dataset = analysed(problem);
   std::vector<std::pair<LatticeOperation, SymmetryOperation>> found;

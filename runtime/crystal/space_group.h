@@ -8,7 +8,8 @@
 #include "runtime/crystal/lattice.h"
 
 // Symmetry of crystals, found by spglib in the unit cell and carried to the periodic box by whole numbers. Atoms are
-// taken to stand on a symmetric place when they do so within 1e-4 of the nearest distance: files round.
+// taken to stand on a symmetric place when they do so within 1e-4 of the nearest distance: files round. Unit cells of more
+// than 1000 atoms are taken as they are, without symmetry: the search grows with their square.
 namespace bgw::crystal {
 
 /// What the crystal is called.

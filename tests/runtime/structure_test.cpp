@@ -275,3 +275,14 @@ TEST_CASE("a very crooked cell is searched as quickly as a straight one of the s
   REQUIRE(one.size() == other.size());
   for (std::size_t k = 0; k < one.size(); ++k) CHECK(one[k] == Approx(other[k]).epsilon(1e-9));
 }
+
+TEST_CASE("a cell too large to be searched is taken as it is", "[poscar]") {
+  const LatticeKind& fcc = *find_lattice("fcc");
+  Crystal crystal = make_crystal(fcc, {7, 7, 6}, 1.0);
+  crystal.cell.vectors[2][0] += 1.0;  // whose box is crooked
+  crystal.repeats = {1, 1, 1};
+  CHECK(space_group(crystal).atoms_per_primitive_cell == 1176);
+  const auto operations = point_operations(crystal);
+  REQUIRE(operations.size() == 1);
+  for (std::size_t i = 0; i < crystal.sites.size(); ++i) CHECK(operations[0].image[i] == static_cast<std::int32_t>(i));
+}
