@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "runtime/foundation/errors.h"
@@ -50,6 +51,14 @@ void refuse_overlap(const Structure& structure, const std::string& name) {
                                closest.second + 1, closest.distance, room));
 }
 
+/// A name becomes a word of the program.
+void expect_word(const Structure& structure, const std::string& name) {
+  for (const std::string& species : structure.kinds()) {
+    const bool good = species.size() <= 32 && std::all_of(species.begin(), species.end(), [](unsigned char c) { return c > ' ' && c < 0x7f; });
+    if (!good) throw InputError(fmt::format("{}: the name of a species has at most 32 letters and digits, it is '{}'", name, species.substr(0, 32)));
+  }
+}
+
 void refuse_mixture(const Structure& structure, const std::string& name) {
   const std::vector<std::string> kinds = structure.kinds();
   if (kinds.size() > 1)
@@ -74,6 +83,7 @@ Map lattice_of_structure(const Structure& structure, const std::string& name) {
   const std::size_t atoms = structure.positions.size();
   if (atoms > kMostAtomsOfFile)
     throw InputError(fmt::format("{}: {} atoms, limit {}: give the cell of the crystal and write `repeats`", name, atoms, kMostAtomsOfFile));
+  expect_word(structure, name);
   refuse_mixture(structure, name);
   refuse_overlap(structure, name);
   const Cell cell{structure.cell};

@@ -177,6 +177,7 @@ TEST_CASE("a crystal of two species, atoms on one another and a sample of a liqu
   CHECK(holds(poscar_complaint(replaced(kPoscar, "Si\n2", "Si C\n1 1")), "the potentials know no others; here are Si, C"));
   CHECK(holds(poscar_complaint(replaced(kPoscar, "0.25 0.25 0.25", "0.999 0.001 0.0")), "POSCAR: atoms 1 and 2 overlap: they are 0.003"));
   CHECK(holds(poscar_complaint(replaced(kPoscar, "0.25 0.25 0.25", "0 1 0")), "atoms 1 and 2 overlap: they are 0 apart"));
+  CHECK(holds(poscar_complaint(replaced(kPoscar, "Si", "\xff\x01")), "the name of a species has at most 32 letters"));
   Structure many;
   many.cell = Cell::orthorhombic(30, 30, 30).vectors;
   many.positions.resize(kMostAtomsOfFile + 1);
