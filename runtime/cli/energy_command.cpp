@@ -98,7 +98,7 @@ void expect_species(const System& system, const crystal::Structure& structure, c
   const std::string wanted = system.value.string_or("species", "");
   for (const std::string& found : structure.kinds()) {
     if (wanted.empty() || found == wanted || found == crystal::kUnnamed) continue;
-    throw InputError(fmt::format("{} has atoms of {}, system `{}` is made of {}", file, found, system.name, wanted));
+    throw InputError(fmt::format("{} has atoms of {}, `{}` is made of {}", file, found, system.name, wanted));
   }
 }
 

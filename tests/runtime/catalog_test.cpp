@@ -223,6 +223,7 @@ TEST_CASE("the examples compile without a warning, to the tasks one counts by ha
   CHECK(tasks_of_kinds("examples/silicon_phase_diagram.bgw") == Counts{{"base", 4}, {"train", 2}, {"estimate", 2}, {"reference", 2}, {"phase_diagram", 1}, {"figure", 2}});
   // Two sizes; trajectories at three pressures.
   CHECK(tasks_of_kinds("examples/lj_npt.bgw") == Counts{{"base", 2}, {"train", 2}, {"estimate", 2}, {"md", 6}, {"table", 1}, {"figure", 1}});
+  CHECK(tasks_of_kinds("examples/silicon_clathrate.bgw") == Counts{{"base", 2}, {"reference", 2}, {"table", 1}});
   CHECK(tasks_of_kinds("workflows/quickstart.bgw") == Counts{{"base", 2}, {"train", 1}, {"sample", 2}, {"reference", 2}, {"estimate", 2}, {"rdf", 2}, {"figure", 1}, {"table", 1}});
 }
 

@@ -100,6 +100,15 @@ def compare_formats(bgw, folder):
         check(f"{name}: forces of the files agree", max(np.abs(f - forces[0]).max() for f in forces) < 1e-4)  # files have eight decimals
 
 
+def refuse_others(bgw, folder):
+    germanium = ase.build.bulk("Ge", "diamond", a=5.66)
+    ase.io.write(folder / "POSCAR_ge", germanium, format="vasp", direct=True, vasp5=True)
+    ase.io.write(folder / "POSCAR_unnamed", germanium, format="vasp", direct=True, vasp5=False)
+    told = bgw("energy", "energy.bgw", "crystal", "--structure", "POSCAR_ge", code=3).stderr
+    check(f"other atoms are refused: {told.strip()}", "POSCAR_ge has atoms of Ge, `system.crystal` is made of Si" in told)
+    bgw("energy", "energy.bgw", "crystal", "--structure", "POSCAR_unnamed")
+
+
 def compare_lattices(bgw, folder):
     """Cubic diamond in a box of its own, and in the primitive cell with a box of another shape."""
     ase.io.write(folder / "cubic.vasp", ase.build.bulk("Si", "diamond", a=(8 / 0.05) ** (1 / 3), cubic=True), format="vasp", direct=True)
@@ -151,6 +160,7 @@ def main():
         folder = Path(name)
         bgw = Bgw(bgw_program, folder)
         compare_formats(bgw, folder)
+        refuse_others(bgw, folder)
         compare_lattices(bgw, folder)
         run_example(bgw, folder, examples)
     return 1 if failures else 0
