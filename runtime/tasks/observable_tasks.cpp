@@ -136,7 +136,8 @@ Artifact msd_over_time(engine::TaskContext& context) {
 Artifact mean_energy(engine::TaskContext& context) {
   const Observed samples = observed(context);
   artifacts::Cost cost;
-  const Tensor energies = energies_of(context, samples, cost);
+  const bool mapped = context.arguments().bool_or("mapped", false);
+  const Tensor energies = mapped ? mapped_energies_of(context, samples, 1.0 / beta_of(context.arguments()), cost) : energies_of(context, samples, cost);
   const Listening listening = stop_in_interludes(context);
   Artifact artifact = mean_of(context, samples, energies / static_cast<double>(samples.atoms()), "eV", "potential energy per atom");
   artifact.cost = cost;

@@ -82,6 +82,7 @@ struct Said {
 std::optional<std::string> imported(const Fence& example, const std::string& path, std::string& problem) {
   if (path == "example.bgw") return example.text;
   if (path == "lib/water.bgw") return "bgw 1\nlet T = 200 K\n";
+  if (path == "traj.h5md") return "configurations";
   problem = "cannot read " + path + ": No such file or directory";
   return std::nullopt;
 }
