@@ -20,7 +20,7 @@ using schema::UpstreamTask;
 using schema::Value;
 
 /// What of the state behind the samples a task needs to know.
-enum class Needs { nothing, system, system_and_ensemble };
+enum class Needs { nothing, state };
 
 /// Samples of a model and trajectories of annealing carry weights; a file may.
 bool may_carry_weights(const UpstreamTask& task) {
@@ -41,7 +41,6 @@ void complete_state(Map& arguments, const UpstreamTask& samples, Needs needs, Ch
   const State state = state_of(samples, context);
   if (!state.system) return;
   arguments["system"] = *state.system;
-  if (needs != Needs::system_and_ensemble) return;
   if (!state.ensemble) {
     context.complain({"E0405", "of", fmt::format("`{}` does not say at which conditions it was drawn, {} needs them", samples.name, context.block), {},
                       {"write `ensemble = …` in the data block"}});
@@ -106,16 +105,17 @@ KindSchema work_histogram() {
 }  // namespace
 
 void add_observable_kinds(schema::Catalog& catalog) {
-  catalog.add_function(with(observable("energy_histogram", "Distribution of the potential energy, beta U / N", curve("beta U / N and density"), Needs::system_and_ensemble), {bins()}));
+  catalog.add_function(with(observable("energy_histogram", "Distribution of the potential energy, beta U / N", curve("beta U / N and density"), Needs::state), {bins()}));
   catalog.add_function(with(observable("q6_histogram", "Distribution of the averaged bond order q6 of the atoms", curve("q6 and density"), Needs::nothing), {cutoff(), bins()}));
   catalog.add_function(work_histogram());
   catalog.add_function(msd_over_time());
   catalog.add_function(with(observable("q6", "Mean averaged bond order q6 (Lechner and Dellago 2008) of the atoms", number("", "mean over atoms"), Needs::nothing), {cutoff()}));
   catalog.add_function(with(observable("msd", "Mean squared displacement of an atom from its site", number("area", "mean over atoms"), Needs::nothing), {}));
-  catalog.add_function(with(observable("mean_energy", "Mean potential energy per atom", number("energy", "per atom"), Needs::system), {}));
+  catalog.add_function(with(observable("mean_energy", "Mean potential energy per atom", number("energy", "per atom"), Needs::state),
+                            {{"mapped", Type::of(TypeKind::boolean), "take the harmonic noise out of it (harmonically mapped averaging)", false, false}}));
   catalog.add_function(with(observable("mean_density", "Mean number of atoms per volume", number("density", "atoms per volume"), Needs::nothing), {}));
-  catalog.add_function(with(observable("mean_pressure", "Mean pressure, from the virial", number("pressure", "of the classical crystal"), Needs::system_and_ensemble), {}));
-  catalog.add_function(with(observable("heat_capacity", "Heat capacity per atom in units of kB, from fluctuations; with the classical 3/2 of the motion", number("", "C / (N kB)"), Needs::system_and_ensemble), {}));
+  catalog.add_function(with(observable("mean_pressure", "Mean pressure, from the virial", number("pressure", "of the classical crystal"), Needs::state), {}));
+  catalog.add_function(with(observable("heat_capacity", "Heat capacity per atom in units of kB, from fluctuations; with the classical 3/2 of the motion", number("", "C / (N kB)"), Needs::state), {}));
 }
 
 }  // namespace bgw::catalog

@@ -89,6 +89,20 @@ void append_numbers(hid_t file, const std::string& name, hid_t type, const void*
   check(H5Dwrite(data_set, type, source, target, H5P_DEFAULT, numbers), what);
 }
 
+/// Texts of variable length: h5py gives those of a fixed one as bytes, which its users compare with texts in vain.
+void write_words(hid_t object, const std::string& name, const std::vector<std::string>& words, bool scalar) {
+  const std::string what = "write the attribute '" + name + "'";
+  const Handle type(H5Tcopy(H5T_C_S1), H5Tclose, what);
+  check(H5Tset_size(type, H5T_VARIABLE), what);
+  check(H5Tset_cset(type, H5T_CSET_UTF8), what);
+  const hsize_t count = words.size();
+  const Handle space(scalar ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &count, nullptr), H5Sclose, what);
+  const Handle attribute(H5Acreate2(object, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose, what);
+  std::vector<const char*> texts;
+  for (const std::string& word : words) texts.push_back(word.c_str());
+  check(H5Awrite(attribute, type, texts.data()), what);
+}
+
 }  // namespace
 
 struct Hdf5Reader::File {
@@ -211,7 +225,7 @@ void Hdf5Writer::add_group(const std::string& name) {
 void Hdf5Writer::add_attribute(const std::string& object, const std::string& attribute, const std::string& text) {
   const std::lock_guard guard(library_lock());
   const Handle opened(H5Oopen(*file_->handle, object.c_str(), H5P_DEFAULT), H5Oclose, "open '" + object + "'");
-  write_text_attribute(opened, attribute, text);
+  write_words(opened, attribute, {text}, true);
 }
 
 void Hdf5Writer::add_attribute(const std::string& object, const std::string& attribute, const std::vector<std::int64_t>& integers) {
@@ -226,17 +240,8 @@ void Hdf5Writer::add_attribute(const std::string& object, const std::string& att
 
 void Hdf5Writer::add_attribute(const std::string& object, const std::string& attribute, const std::vector<std::string>& texts) {
   const std::lock_guard guard(library_lock());
-  const std::string what = "write the attribute '" + attribute + "'";
   const Handle opened(H5Oopen(*file_->handle, object.c_str(), H5P_DEFAULT), H5Oclose, "open '" + object + "'");
-  std::size_t width = 1;
-  for (const std::string& text : texts) width = std::max(width, text.size());
-  std::string packed;
-  for (const std::string& text : texts) packed += text + std::string(width - text.size(), '\0');
-  const hsize_t count = texts.size();
-  const Handle type = text_type(width);
-  const Handle space(H5Screate_simple(1, &count, nullptr), H5Sclose, what);
-  const Handle made(H5Acreate2(opened, attribute.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose, what);
-  check(H5Awrite(made, type, packed.data()), what);
+  write_words(opened, attribute, texts, false);
 }
 
 void Hdf5Writer::add(const std::string& name, const artifacts::Array& array) {
@@ -274,7 +279,7 @@ void Hdf5Writer::begin_rows(const std::string& name, const std::vector<std::int6
   check(H5Pset_chunk(creation, static_cast<int>(chunk.size()), chunk.data()), what);
   const Handle data_set(H5Dcreate2(*file_->handle, name.c_str(), integers ? H5T_STD_I64LE : H5T_IEEE_F64LE, space, deep_links(), creation, H5P_DEFAULT),
                         H5Dclose, what);
-  if (!unit.empty()) write_text_attribute(data_set, "unit", unit);
+  if (!unit.empty()) write_words(data_set, "unit", {unit}, true);
 }
 
 void Hdf5Writer::append(const std::string& name, const std::vector<double>& numbers) {

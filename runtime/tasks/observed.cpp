@@ -76,6 +76,22 @@ Tensor energies_of(engine::TaskContext& context, const Observed& samples, artifa
   return energies;
 }
 
+Tensor mapped_energies_of(engine::TaskContext& context, const Observed& samples, double temperature_energy, artifacts::Cost& cost) {
+  const auto model = model_of(context.arguments().at("system"), samples);
+  const double motion = 1.5 * static_cast<double>(samples.atoms() - 1) * temperature_energy;
+  const Tensor energies = in_parts(context, samples, "energies", [&](const Tensor& u, const Tensor& deformation) {
+    const Tensor inner = u - u.mean(1, true);
+    if (!deformation.defined()) {
+      const physics::EnergyAndGradient found = model->energy_and_gradient(u);
+      return found.energy - 0.5 * (found.gradient * inner).sum({1, 2}) + motion;
+    }
+    const physics::EnergyGradientStrain found = model->energy_gradient_and_strain(u, deformation);
+    return found.energy - 0.5 * (found.gradient * inner).sum({1, 2}) + motion;
+  });
+  cost = cost_of(model->calls());
+  return energies;
+}
+
 Tensor virials_of(engine::TaskContext& context, const Observed& samples, artifacts::Cost& cost) {
   const auto model = model_of(context.arguments().at("system"), samples);
   const Tensor virials = in_parts(context, samples, "virials", [&](const Tensor& u, const Tensor& deformation) {

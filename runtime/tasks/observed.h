@@ -33,6 +33,12 @@ Tensor weights_of(engine::TaskContext& context, const artifacts::Artifact& sampl
 /// Potential energies, [n], eV: those that the samples carry, or those of the system among the arguments.
 Tensor energies_of(engine::TaskContext& context, const Observed& samples, artifacts::Cost& cost);
 
+/// Energies less the part that a harmonic crystal has by chance, [n], eV: U - u.dU/du / 2 + 3 (N - 1) kT / 2 with the centre of
+/// mass of u at rest. Their mean is that of the energies, in any ensemble at this temperature and for a potential without jumps;
+/// their variance is that of the anharmonic part alone.
+/// @source Moustafa, Schultz and Kofke, Phys. Rev. E 92, 043303 (2015)
+Tensor mapped_energies_of(engine::TaskContext& context, const Observed& samples, double temperature_energy, artifacts::Cost& cost);
+
 /// Traces of the strain gradient, [n], eV: dU / d epsilon for x -> (1 + epsilon) x.
 Tensor virials_of(engine::TaskContext& context, const Observed& samples, artifacts::Cost& cost);
 

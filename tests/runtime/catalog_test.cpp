@@ -26,7 +26,11 @@ const schema::Catalog& all_kinds() {
 std::optional<lowering::Program> compile(const std::string& text, std::string& said, const std::string& path = "program.bgw") {
   source::SourceMap file(path, text);
   source::DiagnosticSink sink;
-  auto program = lowering::compile(file, all_kinds(), {}, sink);
+  // A file of configurations that is there; structures come from the disk.
+  const lowering::ImportReader reader = [](const std::string& name, std::string& problem) -> std::optional<std::string> {
+    return name == "old.h5" ? std::optional<std::string>("configurations") : source::read_named_file(name, problem);
+  };
+  auto program = lowering::compile(file, all_kinds(), {}, sink, reader);
   said = source::render(sink.sorted(), file, {});
   return program;
 }

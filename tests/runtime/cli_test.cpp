@@ -83,6 +83,7 @@ std::optional<std::string> imported(const Fence& example, const std::string& pat
   if (path == "example.bgw") return example.text;
   if (path == "lib/water.bgw") return "bgw 1\nlet T = 200 K\n";
   if (path == "si.vasp") return "silicon\n5.43\n0 0.5 0.5\n0.5 0 0.5\n0.5 0.5 0\nSi\n2\nDirect\n0 0 0\n0.25 0.25 0.25\n";
+  if (path == "traj.h5md") return "configurations";
   problem = "cannot read " + path + ": No such file or directory";
   return std::nullopt;
 }

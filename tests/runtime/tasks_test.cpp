@@ -304,6 +304,67 @@ TEST_CASE("the radial distribution of samples has the neighbours of ice", "[task
   CHECK_THROWS_AS(tasks::radial_distribution(weighted), InputError);
 }
 
+TEST_CASE("averages over chains are those of their energies, virials and displacements", "[tasks]") {
+  Study study;
+  const auto base = study.base(), chains = study.chains(base);
+  study.run(base);
+  const artifacts::Artifact reference = study.run(chains);
+  const Map state{{"of", task("of")}, {"weighted", false}, {"system", ice()}, {"ensemble", Map{{"kind", "nvt"}, {"temperature", 200.0}}}};
+  const auto average = [&](const std::string& kind, Map more = {}) {
+    Map arguments = state;
+    for (auto& [name, value] : more) arguments[name] = value;
+    return study.run(study.spec(kind, arguments, {{"of", chains.key}}));
+  };
+  const double beta = 1.0 / (8.617333262145e-5 * 200.0);
+
+  const artifacts::Artifact energy = average("mean_energy"), mapped = average("mean_energy", {{"mapped", true}});
+  CHECK(result_of(energy, "value") == Approx(result_of(reference, "mean_energy")).epsilon(1e-9));
+  const double sigma = *energy.find_result("value")->sigma, less = *mapped.find_result("value")->sigma;
+  CHECK(std::abs(result_of(mapped, "value") - result_of(energy, "value")) < 4 * sigma);
+  CHECK(less < 0.5 * sigma);
+
+  const artifacts::Artifact histogram = average("energy_histogram", {{"bins", 20}});
+  CHECK(result_of(histogram, "mean") == Approx(beta * result_of(energy, "value")).epsilon(1e-9));
+  const auto& x = histogram.array("x").doubles;
+  CHECK(std::accumulate(histogram.array("y").doubles.begin(), histogram.array("y").doubles.end(), 0.0) * (x[1] - x[0]) == Approx(1.0));
+
+  const artifacts::Artifact capacity = average("heat_capacity");
+  CHECK(std::abs(result_of(capacity, "value") - 3.0) < 5 * *capacity.find_result("value")->sigma);
+  CHECK(result_of(average("mean_density"), "value") == Approx(testing::kWaterDensity).epsilon(1e-12));
+  const double spread = result_of(average("msd"), "value"), rms = result_of(*study.store.objects.at(base.key).artifact, "rms_displacement");
+  CHECK(spread == Approx(3 * rms * rms).epsilon(0.3));  // of three components, and beyond the harmonic one
+  const double order = result_of(average("q6", {{"cutoff", nullptr}}), "value");
+  CHECK((order > 0.22 && order < 0.2738));  // motion takes order away
+}
+
+TEST_CASE("the mean pressure is minus the derivative of the energy by volume, and that of the motion", "[tasks]") {
+  Study study;
+  const auto base = study.base(), chains = study.chains(base, 2);
+  study.run(base);
+  artifacts::Artifact still = study.run(chains);
+  still.arrays.erase("energy");  // it moves without them
+  std::vector<double>& u = still.arrays.at("displacements").doubles;
+  for (std::size_t i = 0; i < u.size(); ++i) u[i] = 0.1 * std::sin(0.7 * static_cast<double>(i % 192));
+  study.store.objects[chains.key].artifact = std::make_shared<const artifacts::Artifact>(still);
+  const Map arguments{{"of", task("of")}, {"weighted", false}, {"system", ice()}, {"ensemble", Map{{"kind", "nvt"}, {"temperature", 200.0}}}};
+  const artifacts::Artifact pressure = study.run(study.spec("mean_pressure", arguments, {{"of", chains.key}}));
+
+  const auto energy_at = [&](double stretch) {
+    artifacts::Artifact deformed = still;
+    const std::int64_t count = still.array("chain").shape[0];
+    std::vector<double> f;
+    for (std::int64_t n = 0; n < count; ++n) f.insert(f.end(), {stretch, 0, 0, 0, stretch, 0, 0, 0, stretch});
+    deformed.arrays["deformation"] = {{count, 3, 3}, f, {}, ""};
+    study.store.objects[chains.key].artifact = std::make_shared<const artifacts::Artifact>(deformed);
+    const auto spec = study.spec("mean_energy", arguments, {{"of", chains.key}});
+    return 64 * result_of(study.run(spec), "value");
+  };
+  const double volume = 64 / testing::kWaterDensity, step = 1e-4;
+  const auto volume_at = [&](double stretch) { return volume * stretch * stretch * stretch; };
+  const double slope = (energy_at(1 + step) - energy_at(1 - step)) / (volume_at(1 + step) - volume_at(1 - step));
+  CHECK(result_of(pressure, "value") == Approx(64 * 8.617333262145e-5 * 200.0 / volume - slope).epsilon(1e-5));
+}
+
 TEST_CASE("what this version cannot do is refused by name", "[tasks]") {
   Study study;
   auto base = study.base("wishful");

@@ -3,7 +3,8 @@
 
     tests/scripts/trajectories.py BGW
 
-Draws a few configurations of ice, exports them as H5MD and as extended XYZ, and reads both with MDAnalysis and ASE. Skipped
+Draws a few configurations of ice, exports them as H5MD and as extended XYZ, and reads both with MDAnalysis, ASE and data
+blocks; what is no configuration of the crystal is refused. Skipped
 (77) without the modules MDAnalysis, h5py and ase, Debian's python3-mdanalysis, python3-h5py and python3-ase.
 """
 import json
@@ -66,9 +67,9 @@ class Desk:
             check(f"bgw {' '.join(words)} ends with {code}, not {done.returncode}: {done.stderr[-400:]}", False)
         return done.stdout
 
-    def arrays(self, name):
+    def arrays(self, name, program="ice.bgw"):
         """The arrays of a result, as they lie in the cache."""
-        key = json.loads(self.call("show", "ice.bgw", name, "--json"))["key"]
+        key = json.loads(self.call("show", program, name, "--json"))["key"]
         with h5py.File(self.folder / ".bgw" / "objects" / key[:2] / key / "result.h5") as file:
             return {name: data[()] for name, data in file.items() if name != "about" and isinstance(data, h5py.Dataset)}
 
@@ -137,10 +138,149 @@ def exports(desk):
     check("nothing half-written is left", not list(desk.folder.glob("*.tmp")))
 
 
+IMPORTS = PROGRAM + """
+data h5md { file = "draws.h5md"; format = hdf5; system = water; ensemble = cold }
+data xyz { file = "draws.extxyz"; format = extxyz; system = water; ensemble = cold; unit = "angstrom" }
+data shuffled { file = "shuffled.xyz"; format = extxyz; system = water }
+data dump { file = "chains.lammpstrj"; format = lammpsdump; system = water; ensemble = cold }
+data plain { file = "plain.h5"; format = hdf5; system = water; ensemble = cold }
+data chains { file = "chains.h5md"; format = hdf5; system = water; ensemble = cold }
+estimate direct { method = bar; samples = draws; data = ref.samples }
+estimate by_file { method = bar; samples = draws; data = chains }
+table averages {
+  column model { value = q6(draws, weighted = true) }
+  column file  { value = q6(h5md, weighted = true) }
+  column energy { value = mean_energy(xyz) }
+  column pressure { value = mean_pressure(draws) }
+  column capacity { value = heat_capacity(ref.samples) }
+}
+figure curves {
+  series energy { y = energy_histogram(ref.samples) }
+  series order { y = q6_histogram(draws) }
+  series work { y = work_histogram(by_file, side = reverse) }
+}
+"""
+
+
+def centred(displacements):
+    return displacements - displacements.mean(axis=1, keepdims=True)
+
+
+def from_sites(result):
+    """Displacements from the ideal sites, up to where the crystal stands."""
+    return centred(result["displacements"] + result["sites"])
+
+
+def write_dump(name, positions, cell, rng):
+    """As LAMMPS writes it: scaled, with an origin, atoms in any order."""
+    low = np.array([1.5, -2.0, 0.25])
+    edges = np.diag(cell)
+    with open(name, "w") as file:
+        for step, frame in enumerate(positions):
+            file.write(f"ITEM: TIMESTEP\n{step * 100}\nITEM: NUMBER OF ATOMS\n{len(frame)}\nITEM: BOX BOUNDS pp pp pp\n")
+            for bound, edge in zip(low, edges):
+                file.write(f"{bound:.16e} {bound + edge:.16e}\n")
+            file.write("ITEM: ATOMS id type xs ys zs\n")
+            scaled = (frame / edges) % 1.0
+            for atom in rng.permutation(len(frame)):
+                file.write(f"{atom + 1} 1 " + " ".join(repr(float(x)) for x in scaled[atom]) + "\n")
+
+
+def write_files(desk, draws, chains):
+    rng = np.random.default_rng(5)
+    positions = draws["sites"] + draws["displacements"]
+    order = rng.permutation(64)
+    shift = np.array([3.1, -7.7, 1.3])
+    frames = [ase.Atoms("X64", positions=frame[order] + shift, cell=draws["cell"], pbc=True) for frame in positions]
+    for frame in frames:
+        frame.wrap()
+    ase.io.write(desk.folder / "shuffled.xyz", frames, format="extxyz")
+    write_dump(desk.folder / "chains.lammpstrj", chains["sites"] + chains["displacements"], chains["cell"], rng)
+    with h5py.File(desk.folder / "plain.h5", "w") as file:
+        file["positions"] = 0.1 * positions
+        file["positions"].attrs["unit"] = "nm"
+        file["cell"] = 0.1 * draws["cell"]
+    return order
+
+
+def imports(desk):
+    draws, chains = desk.arrays("draws"), desk.arrays("ref")
+    write_files(desk, draws, chains)
+    (desk.folder / "file.bgw").write_text(IMPORTS)
+    run = desk.call("run", "file.bgw", "-q")
+    check("averages are printed", "averages" in run or "model" in run)
+    h5md, xyz, shuffled, dump, plain = (desk.arrays(name, "file.bgw") for name in ("h5md", "xyz", "shuffled", "dump", "plain"))
+    check("H5MD comes back to 1e-12", close(from_sites(h5md), from_sites(draws), 1e-12))
+    check("extended XYZ comes back to 1e-12", close(from_sites(xyz), from_sites(draws), 1e-12))
+    check("its energies are those of the potential", close(xyz["energy"], draws["energy"], 1e-9) and close(h5md["energy"], draws["energy"], 1e-9))
+    check("its weights come along", close(h5md["log_weight"], draws["log_weight"], 1e-12))
+    check("atoms find their sites in any order, wrapped, wherever the crystal stands", close(np.sort(shuffled["energy"]), np.sort(draws["energy"]), 1e-5))
+    check("a dump of LAMMPS has the same energies", close(dump["energy"], desk.arrays("chains", "file.bgw")["energy"], 1e-8))
+    check("data sets of nm are read in angstrom", close(from_sites(plain), from_sites(draws), 1e-9))
+    check("chains are told apart", list(desk.arrays("chains", "file.bgw")["chain"]) == list(chains["chain"]) and not dump["chain"].any())
+    direct, by_file = (json.loads(desk.call("show", "file.bgw", name, "--json")) for name in ("direct", "by_file"))
+    check("BAR of draws and a file is BAR of draws and chains", abs(direct["value"] - by_file["value"]) < 1e-10)
+    table = json.loads(desk.call("show", "file.bgw", "averages", "--json"))["table"]["rows"][0]["cells"]
+    check("averages over draws and over their file are the same", abs(table[0]["value"] - table[1]["value"]) < 1e-10)
+    check("the heat capacity is near that of a harmonic crystal", abs(table[4]["value"] - 3) < 5 * table[4]["sigma"])
+
+
+def refuse(desk, name, text, why, **more):
+    attributes = "; ".join(f'{key} = "{value}"' for key, value in more.items())
+    (desk.folder / "bad.xyz").write_text(text)
+    (desk.folder / "bad.bgw").write_text(PROGRAM.replace("mass = 18.015 g/mol", 'mass = 18.015 g/mol; species = "O"') +
+                                         f'data bad {{ file = "bad.xyz"; format = extxyz; system = water; {attributes} }}\n')
+    done = subprocess.run([desk.bgw, "run", "bad.bgw", "bad", "-q"], cwd=desk.folder, capture_output=True, text=True)
+    told = " ".join((done.stderr + done.stdout).split())
+    check(f"{name} is refused: {why}", done.returncode == 4 and why in told)
+    if why not in told:
+        print(told[-600:])
+
+
+def refusals(desk):
+    draws = desk.arrays("draws")
+    positions = draws["sites"] + draws["displacements"][0]
+    lattice = " ".join(repr(float(x)) for x in draws["cell"].flatten())
+
+    def text(x, species="O", cell=lattice):
+        return f'{len(x)}\nLattice="{cell}" Properties=species:S:1:pos:R:3\n' + "".join(f"{species} {a} {b} {c}\n" for a, b, c in x)
+
+    refuse(desk, "a file of other atoms", text(positions, "Si"), "'Si', the system has 'O'")
+    refuse(desk, "a file of two species", text(positions).replace("O ", "H ", 1), "several species")
+    refuse(desk, "a file with an atom less", text(positions[:-1]), "has 63 atoms, the crystal of the system 64")
+    refuse(desk, "a position that is no number", text(positions).replace(repr(float(positions[5][0])), "nan", 1), "each coordinate is a number")
+    refuse(desk, "another cell", text(positions, cell=" ".join(repr(1.05 * float(x)) for x in draws["cell"].flatten())), "another cell")
+    molten = positions.copy()
+    molten[7][0] += 1.6
+    refuse(desk, "a crystal that has left its structure", text(molten), "limit 1.3")
+    refuse(desk, "a file in another unit", text(positions), "another cell", unit="nm")
+    refuse(desk, "an empty file", "", "holds no configuration")
+    (desk.folder / "bad.xyz").write_text("")
+    (desk.folder / "gone.bgw").write_text(IMPORTS.replace("draws.h5md", "gone.h5md"))
+    desk.call("check", "gone.bgw", code=3)
+
+
+def keys(desk):
+    def key():
+        return next(task["key"] for task in json.loads(desk.call("plan", "file.bgw", "xyz", "--json"))["tasks"] if task["name"] == "xyz")
+
+    before = key()
+    path = desk.folder / "draws.extxyz"
+    text = path.read_text()
+    path.write_text(text + "\n")
+    check("a changed file is another key", key() != before)
+    path.write_text(text)
+    check("the same content is the same key", key() == before)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         desk = Desk(os.path.abspath(sys.argv[1]), Path(folder))
         exports(desk)
+        desk.call("export", "ice.bgw", "draws", "--force")
+        imports(desk)
+        keys(desk)
+        refusals(desk)
     sys.exit(1 if failures else 0)
 
 
