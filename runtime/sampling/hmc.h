@@ -56,7 +56,9 @@ class Hmc {
   Hmc(const physics::WhitenedTarget& target, double lambda, const HmcOptions& options, const plan::Key& stream_key,
       const std::string& purpose);
 
-  /// Chains that start from independent draws of the Gaussian.
+  /// Chains that start from independent draws of the Gaussian. Where the Gaussian fits badly some lie so far uphill that
+  /// no move from there is accepted; these are drawn in toward the sites, where D is zero, until l D is below a twentieth
+  /// of the dimension. What chains forget in the moves that are discarded is not changed by it.
   HmcState start(std::int64_t chains) const;
   /// One move of every chain. A trajectory whose energy is not finite is rejected.
   void move(HmcState& state) const { advance(state, false); }
