@@ -39,6 +39,7 @@ KindSchema base() {
                   {"harmonic", ResultType::number, "", "harmonic beta F / N"},
                   {"rms_displacement", ResultType::number, "length", "of one Cartesian component of an atom"},
                   {"lowest_mode", ResultType::number, "", "smallest stiffness"}};
+  kind.complete = [](Map& base, CheckContext& context) { expect_constant_volume(base, "base", context); };
   add_task_members(kind);
   return kind;
 }

@@ -38,9 +38,11 @@ void check_volume(BoxShape shape, const BoxState& state) {
   const std::int64_t worst = log_ratio.abs().argmax().item<std::int64_t>();
   const double ratio = std::exp(log_ratio[worst].item<double>());
   if (ratio < 4.0 && ratio > 0.25) return;
-  throw NumericalError(fmt::format("the crystal leaves its structure: after {} moves of the box the volume of replica {} "
-                                   "is {:.4g} times that of the lattice, the limit is a factor of 4; take a lower temperature or "
-                                   "another pressure", state.move, worst, ratio));
+  throw NumericalError(
+      fmt::format("the crystal leaves its structure: after {} moves of the box the volume of replica {} "
+                  "is {:.4g} times that of the lattice, the limit is a factor of 4; take a lower temperature or "
+                  "another pressure",
+                  state.move, worst, ratio));
 }
 
 }  // namespace
@@ -81,7 +83,8 @@ Tensor BoxMoves::log_weight(const Tensor& coordinates, const Tensor& energy) con
 void BoxMoves::move(BoxState& state, const Tensor& displacements, Tensor& energy, bool adapt) const {
   const std::int64_t replicas = state.coordinates.size(0);
   const std::int64_t coordinate = state.move % state.coordinates.size(1);
-  const Tensor steps = tensor::RandomStream(stream_key_, purpose_ + ".step").normal(state.move, 0, replicas, 1).select(1, 0);
+  const Tensor steps =
+      tensor::RandomStream(stream_key_, purpose_ + ".step").normal(state.move, 0, replicas, 1).select(1, 0);
   const Tensor draws =
       tensor::RandomStream(stream_key_, purpose_ + ".acceptance").uniform(state.move, 0, replicas, 1).select(1, 0);
   Tensor proposed = state.coordinates.clone();

@@ -10,10 +10,10 @@
 
 namespace bgw::sampling {
 
-/// Metropolis moves of the box at constant pressure, with the displacements u held: one coordinate of the box at a time,
-/// in turn, by a normal step. An affine deformation is nearly what the crystal itself does when its volume changes,
-/// so that moves of the size of the box's fluctuations are accepted. Set aside: moves along the strain gradient,
-/// which for one to six coordinates spare little and cost a gradient each.
+/// Metropolis moves of the box at constant pressure, with the displacements u held: one coordinate of the box at a
+/// time, in turn, by a normal step. An affine deformation is nearly what the crystal itself does when its volume
+/// changes, so that moves of the size of the box's fluctuations are accepted. Set aside: moves along the strain
+/// gradient, which for one to six coordinates spare little and cost a gradient each.
 struct BoxOptions {
   BoxShape shape = BoxShape::isotropic;
   double pressure = 0;           // eV/angstrom^3
@@ -25,14 +25,14 @@ struct BoxOptions {
 
 /// Boxes of independent replicas between two moves.
 struct BoxState {
-  Tensor coordinates;          // [R, d]
-  Tensor sizes;                // [d], of a step
-  std::int64_t move = 0;       // moves made; numbers the randoms
+  Tensor coordinates;            // [R, d]
+  Tensor sizes;                  // [d], of a step
+  std::int64_t move = 0;         // moves made; numbers the randoms
   std::int64_t adaptations = 0;  // moves that adapted a size
-  std::int64_t tried = 0;      // moves of a replica since the adaptation ended
-  std::int64_t accepted = 0;   // those of them that were accepted
+  std::int64_t tried = 0;        // moves of a replica since the adaptation ended
+  std::int64_t accepted = 0;     // those of them that were accepted
 
-  double acceptance() const;   // 0 before the first move
+  double acceptance() const;  // 0 before the first move
 };
 
 /// Named arrays for a checkpoint, and back (std::out_of_range when a name is missing).

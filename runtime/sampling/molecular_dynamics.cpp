@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include "runtime/foundation/errors.h"
@@ -10,7 +11,8 @@
 namespace bgw::sampling {
 namespace {
 
-void put_below(std::map<std::string, Tensor>& named, const std::string& place, const std::map<std::string, Tensor>& part) {
+void put_below(std::map<std::string, Tensor>& named, const std::string& place,
+               const std::map<std::string, Tensor>& part) {
   for (const auto& [name, value] : part) named[place + "/" + name] = value;
 }
 
@@ -41,6 +43,8 @@ std::map<std::string, Tensor> to_named_tensors(const DynamicsState& state) {
   put_below(named, "atoms", to_named_tensors(state.atoms));
   if (state.box.coordinates.defined()) put_below(named, "box", to_named_tensors(state.box));
   named["sums"] = state.sums;
+  named["counted"] = state.counted;
+  named["squared_ratios"] = state.squared_ratios;
   if (state.frames.empty()) return named;
   for (const auto& [name, member] : kMembers) {
     if ((state.frames.front().*member).defined()) named[std::string("frames/") + name] = stacked(state.frames, member);
@@ -54,6 +58,8 @@ DynamicsState dynamics_state_from(const std::map<std::string, Tensor>& named) {
   const auto box = below(named, "box");
   if (!box.empty()) state.box = box_state_from(box);
   state.sums = named.at("sums").clone();
+  state.counted = named.at("counted").clone();
+  state.squared_ratios = named.at("squared_ratios").clone();
   const auto frames = below(named, "frames");
   if (frames.empty()) return state;
   state.frames.resize(static_cast<std::size_t>(frames.at("energy").size(0)));
@@ -70,8 +76,10 @@ DynamicsState dynamics_state_from(const std::map<std::string, Tensor>& named) {
 MolecularDynamics::MolecularDynamics(const physics::EnergyModel& model, double volume, const DynamicsOptions& options,
                                      const plan::Key& stream_key)
     : model_(model), volume_(volume), options_(options) {
-  if (options.every < 1) throw InputError(fmt::format("md: a frame is kept at most every step, not every {}", options.every));
-  if (options.equilibrate < 0) throw InputError(fmt::format("md: {} steps of equilibration are too few", options.equilibrate));
+  if (options.every < 1)
+    throw InputError(fmt::format("md: a frame is kept at most every step, not every {}", options.every));
+  if (options.equilibrate < 0)
+    throw InputError(fmt::format("md: {} steps of equilibration are too few", options.equilibrate));
   static_energy_ = model.energy(at::zeros({1, model.particles(), 3}, at::kDouble)).item<double>();
   if (options.box) {
     boxed_ = std::make_unique<BoxedForceField>(model);
@@ -95,6 +103,8 @@ DynamicsState MolecularDynamics::start(const Tensor& displacements, const Tensor
   }
   state.atoms = langevin_->start(displacements);
   state.sums = at::zeros({replicas, kAverages}, at::kDouble);
+  state.counted = at::zeros({replicas}, at::kLong);
+  state.squared_ratios = at::zeros({replicas}, at::kDouble);
   return state;
 }
 
@@ -122,7 +132,25 @@ void MolecularDynamics::accumulate(DynamicsState& state) const {
                           1);
 }
 
+/// A replica that has left the basin is counted up to there.
+void MolecularDynamics::count(DynamicsState& state) const {
+  if (!options_.basin) {
+    state.counted += 1;
+    return;
+  }
+  const Excursion excursion = options_.basin->excursion(state.atoms.displacements);
+  const Tensor inside =
+      options_.basin->holds(excursion).logical_and(state.counted == static_cast<std::int64_t>(state.frames.size()));
+  state.counted += inside.to(at::kLong);
+  state.squared_ratios += at::where(inside, excursion.lindemann.square(), at::zeros_like(excursion.lindemann));
+  const Tensor outside = inside.logical_not();
+  if (too_many_left(outside.sum().item<std::int64_t>(), outside.numel())) {
+    refuse_melted(*options_.basin, excursion, outside, fmt::format("at step {}", state.atoms.step));
+  }
+}
+
 void MolecularDynamics::record(DynamicsState& state) const {
+  count(state);
   const Tensor f = deformation(state);
   const physics::EnergyGradientStrain value = model_.energy_gradient_and_strain(state.atoms.displacements, f);
   const double ideal = static_cast<double>(model_.particles()) * options_.langevin.kt;
@@ -144,6 +172,11 @@ Tensor MolecularDynamics::deformation(const DynamicsState& state) const {
 Tensor MolecularDynamics::volumes(const DynamicsState& state) const {
   if (moves_) return volume_ * log_volume_ratio(options_.box->shape, state.box.coordinates).exp();
   return at::full({state.atoms.displacements.size(0)}, volume_, at::kDouble);
+}
+
+double lindemann(const DynamicsState& state) {
+  const auto frames = state.counted.sum().item<std::int64_t>();
+  return frames == 0 ? 0.0 : std::sqrt(state.squared_ratios.sum().item<double>() / static_cast<double>(frames));
 }
 
 Tensor series_of(const std::vector<Frame>& frames, Average average) {

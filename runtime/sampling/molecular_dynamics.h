@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "runtime/sampling/basin.h"
 #include "runtime/sampling/box_moves.h"
 #include "runtime/sampling/langevin.h"
 
@@ -18,6 +19,7 @@ struct DynamicsOptions {
   std::int64_t every = 1;         // steps between two frames
   std::optional<BoxOptions> box;  // none: constant volume
   std::int64_t box_every = 10;    // steps between two moves of the box
+  std::optional<Basin> basin;     // of the crystal; without it no replica is said to have left
 };
 
 /// What is averaged over all steps since the last frame. Energies count from that of the atoms on their sites in the
@@ -40,6 +42,8 @@ struct DynamicsState {
   BoxState box;               // without coordinates at constant volume
   Tensor sums;                // [R, kAverages], since the last frame
   std::vector<Frame> frames;  // so far
+  Tensor counted;             // int64 [R], frames of a replica before it left the basin
+  Tensor squared_ratios;      // [R], sum over counted frames of the squared Lindemann ratio
 };
 
 /// Named arrays for a checkpoint, and back (std::out_of_range when a name is missing).
@@ -58,13 +62,18 @@ class MolecularDynamics {
   /// @param coordinates   [R, d] of the boxes; undefined: the box of least enthalpy, or none at constant volume
   DynamicsState start(const Tensor& displacements, const Tensor& coordinates = {}) const;
   /// One step of every replica, with what goes with it: a move of the box, a frame.
-  /// @throws NumericalError when an energy is not finite or a box falls apart
+  /// @throws NumericalError when an energy is not finite, a box falls apart, or more than a quarter of the replicas
+  ///         have left the basin
   void step(DynamicsState& state) const;
+
+  /// Of the atoms on their sites in the box of the lattice, eV.
+  double static_energy() const { return static_energy_; }
 
  private:
   void move_box(DynamicsState& state) const;
   void accumulate(DynamicsState& state) const;
   void record(DynamicsState& state) const;
+  void count(DynamicsState& state) const;
   Tensor deformation(const DynamicsState& state) const;  // [R, 3, 3]
   Tensor volumes(const DynamicsState& state) const;      // [R]
 
@@ -78,6 +87,8 @@ class MolecularDynamics {
   std::unique_ptr<BoxMoves> moves_;
 };
 
+/// rms displacement over nearest-neighbour distance, over the counted frames of all replicas; 0 without a basin.
+double lindemann(const DynamicsState& state);
 /// Columns of one average over all frames, [R, frames].
 Tensor series_of(const std::vector<Frame>& frames, Average average);
 

@@ -30,7 +30,8 @@ TEST_CASE("a box moves as its shape says", "[box]") {
   const Tensor slanted = deformation_of(BoxShape::triclinic, six)[0];
   CHECK(slanted[0][2].item<double>() == 0.02);
   CHECK(slanted[2][0].item<double>() == 0.0);
-  CHECK(std::log(at::linalg_det(slanted).item<double>()) == Approx(log_volume_ratio(BoxShape::triclinic, six).item<double>()));
+  CHECK(std::log(at::linalg_det(slanted).item<double>()) ==
+        Approx(log_volume_ratio(BoxShape::triclinic, six).item<double>()));
   CHECK(box_shape("triclinic") == BoxShape::triclinic);
   CHECK_THROWS_AS(box_shape("round"), InputError);
   CHECK_THROWS_AS(deformation_of(BoxShape::isotropic, six), ShapeError);
@@ -44,7 +45,8 @@ TEST_CASE("the measure of triclinic boxes is that of all deformations, turned or
     a[0][1] = p[0];
     a[0][2] = p[1];
     a[1][2] = p[2];
-    return at::matmul(at::matrix_exp(a - a.t()), deformation_of(BoxShape::triclinic, p.narrow(0, 3, 6).unsqueeze(0))[0]);
+    return at::matmul(at::matrix_exp(a - a.t()),
+                      deformation_of(BoxShape::triclinic, p.narrow(0, 3, 6).unsqueeze(0))[0]);
   };
   const auto log_density = [&](const Tensor& q) {
     const Tensor p = at::cat({at::zeros({3}, at::kDouble), q});
@@ -81,7 +83,8 @@ TEST_CASE("the enthalpy's gradient is its derivative by every coordinate", "[box
     for (std::int64_t k = 0; k < freedom; ++k) {
       Tensor step = at::zeros_like(q);
       step[k] = 1e-5;
-      CHECK(gradient[k].item<double>() == Approx((enthalpy(q + step) - enthalpy(q - step)) / 2e-5).epsilon(1e-6).margin(1e-6));
+      CHECK(gradient[k].item<double>() ==
+            Approx((enthalpy(q + step) - enthalpy(q - step)) / 2e-5).epsilon(1e-6).margin(1e-6));
     }
   }
 }
@@ -106,7 +109,8 @@ TEST_CASE("a crystal that pressure cannot hold is refused", "[box]") {
   const schema::Value system = testing::silicon(64, 5.43);
   const auto model = physics::make_energy_model(system);
   const double volume = physics::make_crystal(system).cell.volume();
-  CHECK_THROWS_WITH(relaxed_box(*model, BoxShape::isotropic, -30.0, volume), Catch::Contains("no box has the least enthalpy"));
+  CHECK_THROWS_WITH(relaxed_box(*model, BoxShape::isotropic, -30.0, volume),
+                    Catch::Contains("no box has the least enthalpy"));
 }
 
 namespace {
@@ -155,7 +159,8 @@ void check_mean(const Tensor& per_replica, double exact) {
 
 }  // namespace
 
-// The volume of an ideal gas has the density V^N e^{-P V / kT}: its mean is (N + 1) kT / P, its variance (N + 1) (kT / P)^2.
+// The volume of an ideal gas has the density V^N e^{-P V / kT}: its mean is (N + 1) kT / P, its variance (N + 1) (kT /
+// P)^2.
 TEST_CASE("an ideal gas has the volumes of its gamma distribution", "[box]") {
   const std::int64_t particles = 99, replicas = 400;
   const Toy gas(particles, 0.0, [](const Tensor& f) { return at::zeros({f.size(0)}, at::kDouble); });
@@ -178,14 +183,13 @@ TEST_CASE("an ideal gas has the volumes of its gamma distribution", "[box]") {
   CHECK(box.acceptance() == Approx(0.44).margin(0.12));
 }
 
-// The energy depends on F^T F alone and treats all axes alike, so lengths of the three vectors are distributed alike, and
-// so are their angles, although the coordinates treat the axes differently.
+// The energy depends on F^T F alone and treats all axes alike, so lengths of the three vectors are distributed alike,
+// and so are their angles, although the coordinates treat the axes differently.
 TEST_CASE("triclinic boxes prefer no axis", "[box]") {
   const std::int64_t particles = 3, replicas = 600;
   const auto metric = [](const Tensor& f) { return at::matmul(f.transpose(1, 2), f); };
-  const Toy toy(particles, 0.0, [&](const Tensor& f) {
-    return 30.0 * (metric(f) - at::eye(3, at::kDouble)).square().sum(2).sum(1);
-  });
+  const Toy toy(particles, 0.0,
+                [&](const Tensor& f) { return 30.0 * (metric(f) - at::eye(3, at::kDouble)).square().sum(2).sum(1); });
   const BoxMoves moves(toy, {BoxShape::triclinic, 0.0, 1.0, 1.0}, key(2), "shape");
   BoxState box = moves.start(at::zeros({replicas, 6}, at::kDouble));
   const Tensor u = at::zeros({replicas, particles, 3}, at::kDouble);
