@@ -118,6 +118,8 @@ struct UpstreamTask {
 struct CheckContext {
   std::string block;                                                   // "lattice `ice`"
   std::function<void(Complaint)> complain;
+  /// Notes what of the block this version cannot run yet: "`ensemble.kind = npt` of a base".
+  std::function<void(std::string what)> not_yet;
   /// A number in base units as the author would write it: `shown(15.2, "length")` is "15.2 angstrom", or "6.4 lj".
   std::function<std::string(double value, const char* dimension)> shown;
   /// The bytes of the file that `attribute` names, its path seen from the program text in which it stands; nullopt when

@@ -138,7 +138,7 @@ bool holds_result(const Evaluated& value) {
 
 schema::Value constant_expression(schema::Value value, const units::Dimension& dimension) {
   schema::Map map{{"op", "const"}, {"value", std::move(value)}};
-  for (const auto& [name, unit] : {std::pair{"length", "angstrom"}, {"energy", "eV"}, {"temperature", "K"}}) {
+  for (const auto& [name, unit] : {std::pair{"length", "angstrom"}, {"energy", "eV"}, {"temperature", "K"}, {"density", "/angstrom^3"}, {"pressure", "eV/angstrom^3"}}) {
     if (dimension == dimension_named(name)) map["unit"] = unit;
   }
   return map;

@@ -320,6 +320,10 @@ bool Elaborator::run_domain_check(Instance& instance, schema::Map& arguments, Fa
     ++errors_;
     if (fresh) error(complaint.id, range, complaint.message, complaint.helps, complaint.notes, label);
   };
+  context.not_yet = [&](std::string what) {
+    std::vector<std::string>& later = instance.traits.later;
+    if (std::find(later.begin(), later.end(), what) == later.end()) later.push_back(std::move(what));
+  };
   context.upstream = [&](const Value& task) -> schema::UpstreamTask {
     const Instance* found = find_task(task);
     if (!found || !found->good) return {};

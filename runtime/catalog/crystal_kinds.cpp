@@ -91,10 +91,10 @@ KindSchema ensemble() {
   kind.doc = "What is held fixed";
   kind.discriminator = "kind";
   kind.attributes = {
-      {"kind", Type::word({"nvt"}, {"npt"}), "nvt: number, volume and temperature; npt: pressure in place of volume", true, {}},
+      {"kind", Type::word({"nvt", "npt"}), "nvt: number, volume and temperature; npt: pressure in place of volume", true, {}},
       {"temperature", quantity_or_interval("temperature"), "of the crystal", true, {}, {}, kPositive, "200 K"},
       {"pressure", quantity_or_interval("pressure"), "on the box", true, {}, npt, {}, "1 GPa"},
-      {"box", Type::word({"isotropic", "a_eq_b", "orthorhombic"}), "how the box moves: all edges alike, two alike, or each by itself", false, "isotropic", npt},
+      {"box", Type::word({"isotropic", "a_eq_b", "orthorhombic", "triclinic"}), "how the box moves: all edges alike, x and y alike, each by itself, or every shape", false, "isotropic", npt},
   };
   return kind;
 }

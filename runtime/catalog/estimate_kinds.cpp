@@ -57,6 +57,7 @@ void check_sampler(const Map& reference, CheckContext& context) {
 
 void check_reference(Map& reference, CheckContext& context) {
   expect_one_state(reference, context);
+  expect_constant_volume(reference, "reference", context);
   check_path(reference, context);
   check_sampler(reference, context);
 }
@@ -163,6 +164,7 @@ KindSchema reference() {
   kind.noun = "reference";
   kind.makes = Makes::task;
   kind.doc = "The free energy without a network: Markov chains along a path of states";
+  kind.version = 2;
   kind.attributes = {
       {"method", Type::word({"mbar"}, {"ais"}), "how the states are combined", false, "mbar"},
       {"system", Type::reference({"system"}), "the crystal", true, {}},
@@ -179,6 +181,9 @@ KindSchema reference() {
                   {"overlap", ResultType::number, "", "smallest between neighbouring states"},
                   {"acceptance", ResultType::number, "", "of the moves"},
                   {"residual", ResultType::number, "", "of the MBAR equations"},
+                  {"inefficiency", ResultType::number, "", "moves for one independent sample"},
+                  {"lindemann", ResultType::number, "", "rms displacement over the distance of nearest neighbours"},
+                  {"left_basin", ResultType::number, "", "chains that left the crystal"},
                   {"samples", ResultType::samples, "", "configurations of the target state"}};
   kind.complete = check_reference;
   add_task_members(kind);

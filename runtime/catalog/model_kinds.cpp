@@ -22,6 +22,7 @@ using schema::Value;
 
 /// Force constants of another box serve where both are boxes of one crystal with one potential.
 void check_base(Map& base, CheckContext& context) {
+  expect_constant_volume(base, "base", context);
   const Value* given_constants = given(base, "force_constants");
   if (given_constants == nullptr) return;
   const schema::UpstreamTask source = context.upstream(*given_constants);

@@ -147,7 +147,6 @@ KindSchema md() {
   kind.noun = "md";
   kind.makes = Makes::task;
   kind.doc = "Molecular dynamics of the crystal";
-  kind.later = true;
   kind.attributes = {
       {"system", Type::reference({"system"}), "the crystal, with its mass", true, {}},
       {"ensemble", Type::reference({"ensemble"}), "its conditions", true, {}},
@@ -164,6 +163,9 @@ KindSchema md() {
                   {"mean_temperature", ResultType::number, "temperature", "of the motion"},
                   {"mean_pressure", ResultType::number, "pressure", "from the virial"},
                   {"density", ResultType::number, "density", "mean atoms per volume"},
+                  {"heat_capacity", ResultType::number, "", "in kB per atom, at constant volume or pressure"},
+                  {"lindemann", ResultType::number, "", "rms displacement over the distance of nearest neighbours"},
+                  {"left_basin", ResultType::number, "", "replicas that left the crystal"},
                   {"samples", ResultType::samples, "", "the configurations"}};
   kind.complete = check_md;
   add_task_members(kind);
@@ -246,7 +248,7 @@ void add_sample_kinds(schema::Catalog& catalog) {
   catalog.add(ConstructorSchema{"langevin",
                                 {{"friction", Type::quantity("frequency"), "rate at which velocities are forgotten", true, {}, {}, kPositive, "1 /ps"},
                                  {"timestep", Type::quantity("time"), "where the block has none of its own", false, {}, {}, kPositive, "2 fs"}},
-                                "Langevin dynamics", true});
+                                "Langevin dynamics"});
 }
 
 }  // namespace bgw::catalog

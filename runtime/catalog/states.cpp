@@ -135,4 +135,10 @@ void expect_one_state(const Map& arguments, CheckContext& context) {
   }
 }
 
+void expect_constant_volume(const Map& arguments, const char* noun, CheckContext& context) {
+  const Value* ensemble = given(arguments, "ensemble");
+  const Value* kind = ensemble == nullptr || !ensemble->is_map() ? nullptr : given(*ensemble, "kind");
+  if (kind != nullptr && kind->as_string() == "npt") context.not_yet(fmt::format("`ensemble.kind = npt` of a {}", noun));
+}
+
 }  // namespace bgw::catalog

@@ -48,6 +48,8 @@ void expect_same(const std::optional<schema::Value>& mine, const std::optional<s
 void expect_within(const State& wide, const State& state, const std::string& attribute, const std::string& other, schema::CheckContext& context);
 
 /// Complains where an interval stands in a task that computes at one state.
+/// Notes that the task cannot run at constant pressure yet.
+void expect_constant_volume(const schema::Map& arguments, const char* noun, schema::CheckContext& context);
 void expect_one_state(const schema::Map& arguments, schema::CheckContext& context);
 
 }  // namespace bgw::catalog

@@ -45,6 +45,22 @@ std::optional<double> chain_moves(const Value& arguments) {
   return chains && steps ? std::optional(*chains * *steps) : std::nullopt;
 }
 
+// Time over time step: of all of a run, or the frames it keeps.
+std::optional<double> times_replicas(const std::optional<double>& count, const Value& arguments) {
+  const auto replicas = number_at(arguments, {"replicas"});
+  return count && replicas ? std::optional(*count * *replicas) : std::nullopt;
+}
+
+std::optional<double> dynamics_steps(const Value& arguments) {
+  const auto before = number_at(arguments, {"equilibrate"}), kept = number_at(arguments, {"produce"}), step = number_at(arguments, {"timestep"});
+  return before && kept && step && *step > 0 ? times_replicas((*before + *kept) / *step, arguments) : std::nullopt;
+}
+
+std::optional<double> dynamics_frames(const Value& arguments) {
+  const auto kept = number_at(arguments, {"produce"}), every = number_at(arguments, {"every"});
+  return kept && every && *every > 0 ? times_replicas(*kept / *every, arguments) : std::nullopt;
+}
+
 // "draws atoms" where the atoms are told, else "draws".
 std::optional<Amount> times_atoms(const char* what, const std::optional<double>& count, const Value& arguments) {
   if (!count || *count <= 0) return std::nullopt;
@@ -70,6 +86,7 @@ struct Observed {
 std::optional<Amount> amount_of_work(const std::string& kind, const Value& arguments) {
   if (kind == "train") return times_atoms("samples", training_samples(arguments), arguments);
   if (kind == "sample") return times_atoms("draws", number_at(arguments, {"count"}), arguments);
+  if (kind == "md") return times_atoms("steps", dynamics_steps(arguments), arguments);
   if (kind == "reference") {
     const auto moves = chain_moves(arguments), states = number_at(arguments, {"path", "states"});
     return moves && states ? times_atoms("moves", *moves * *states, arguments) : std::nullopt;
@@ -84,6 +101,7 @@ std::optional<Amount> amount_of_work(const std::string& kind, const Value& argum
 
 std::optional<Amount> amount_of_data(const std::string& kind, const Value& arguments) {
   if (kind == "sample") return times_atoms("draws", number_at(arguments, {"count"}), arguments);
+  if (kind == "md") return times_atoms("frames", dynamics_frames(arguments), arguments);
   if (kind == "reference") return times_atoms("moves", chain_moves(arguments), arguments);
   if (kind == "base") return times_atoms("modes", 1.0, arguments);
   return std::nullopt;

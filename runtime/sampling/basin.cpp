@@ -1,8 +1,11 @@
 #include "runtime/sampling/basin.h"
 
+#include <fmt/format.h>
+
 #include <vector>
 
 #include "runtime/crystal/neighbours.h"
+#include "runtime/foundation/errors.h"
 
 namespace bgw::sampling {
 namespace {
@@ -27,6 +30,19 @@ Excursion Basin::excursion(const Tensor& displacements) const {
 
 Tensor Basin::holds(const Excursion& excursion) const {
   return (excursion.furthest <= furthest_limit()).logical_and(excursion.lindemann <= lindemann_limit());
+}
+
+void refuse_melted(const Basin& basin, const Excursion& excursion, const Tensor& outside, const std::string& where) {
+  const Tensor furthest = at::where(outside, excursion.furthest, at::full_like(excursion.furthest, -1.0));
+  const std::int64_t chain = furthest.argmax().item<std::int64_t>();
+  throw NumericalError(fmt::format(
+      "the crystal melts or leaves its structure: {} {} of {} chains have left its basin; in chain {} an atom is "
+      "now "
+      "{:.4g} angstrom from its site, the limit is {:.4g} (half the distance of nearest neighbours), the Lindemann "
+      "ratio is "
+      "{:.3g}, the limit {:.2g}; take a lower temperature or a higher density",
+      where, outside.sum().item<std::int64_t>(), outside.numel(), chain, excursion.furthest[chain].item<double>(),
+      basin.furthest_limit(), excursion.lindemann[chain].item<double>(), Basin::lindemann_limit()));
 }
 
 }  // namespace bgw::sampling

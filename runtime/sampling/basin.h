@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "runtime/crystal/cell.h"
 #include "runtime/tensor/tensor.h"
 
@@ -33,5 +35,12 @@ class Basin {
  private:
   double nearest_neighbour_;
 };
+
+/// More than a quarter of some chains have left: throws NumericalError with the number that broke the limit.
+/// @param where    what the chains are, "in state 2 of 3 (lambda 0.5)"
+/// @param outside  bool [chains], those that have left
+[[noreturn]] void refuse_melted(const Basin& basin, const Excursion& excursion, const Tensor& outside,
+                                const std::string& where);
+inline bool too_many_left(std::int64_t left, std::int64_t chains) { return 4 * left > chains; }
 
 }  // namespace bgw::sampling

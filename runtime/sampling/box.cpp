@@ -33,7 +33,8 @@ Tensor log_edges(BoxShape shape, const Tensor& coordinates) {
 Tensor strains_of_slots(const Tensor& deformation) {
   const std::int64_t batch = deformation.size(0);
   Tensor changes = at::zeros({batch, kSlots, 3, 3}, at::kDouble);
-  for (std::int64_t k = 0; k < 3; ++k) changes.select(1, k).select(1, k).select(1, k).copy_(deformation.select(1, k).select(1, k));
+  for (std::int64_t k = 0; k < 3; ++k)
+    changes.select(1, k).select(1, k).select(1, k).copy_(deformation.select(1, k).select(1, k));
   const std::vector<std::pair<std::int64_t, std::int64_t>> shears{{0, 1}, {0, 2}, {1, 2}};
   for (std::int64_t s = 0; s < 3; ++s) {
     const auto [row, column] = shears[static_cast<std::size_t>(s)];
@@ -116,6 +117,22 @@ Tensor deformation_of(BoxShape shape, const Tensor& coordinates) {
   return deformation;
 }
 
+Tensor coordinates_of(BoxShape shape, const Tensor& deformation) {
+  const auto entry = [&](std::int64_t i, std::int64_t j) { return deformation.select(1, i).select(1, j); };
+  const std::vector<Tensor> by_slot{entry(0, 0).log(), entry(1, 1).log(), entry(2, 2).log(),
+                                    entry(0, 1),       entry(0, 2),       entry(1, 2)};
+  const std::vector<std::int64_t> slots = coordinate_of_slots(shape);
+  std::vector<Tensor> coordinates;
+  for (std::int64_t k = 0; k < freedom_of(shape); ++k) {
+    std::vector<Tensor> alike;
+    for (std::size_t s = 0; s < slots.size(); ++s) {
+      if (slots[s] == k) alike.push_back(by_slot[s]);
+    }
+    coordinates.push_back(at::stack(alike).mean(0));
+  }
+  return at::stack(coordinates, 1);
+}
+
 Tensor log_volume_ratio(BoxShape shape, const Tensor& coordinates) { return log_edges(shape, coordinates).sum(1); }
 
 Tensor log_measure(BoxShape shape, const Tensor& coordinates, std::int64_t particles) {
@@ -153,7 +170,8 @@ Tensor relaxed_box(const physics::EnergyModel& model, BoxShape shape, double pre
     const double here = around.value[0].item<double>();
     // Rounding of the energy hides the last and smallest improvements.
     const double noise = 1e-13 * (std::abs(here) + 1.0);
-    for (int halving = 0; halving < 8 && !(enthalpy.at((q + step).unsqueeze(0)).value.item<double>() <= here + noise); ++halving) {
+    for (int halving = 0; halving < 8 && !(enthalpy.at((q + step).unsqueeze(0)).value.item<double>() <= here + noise);
+         ++halving) {
       step = 0.5 * step;
     }
     q = q + step;

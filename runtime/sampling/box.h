@@ -23,6 +23,8 @@ std::int64_t freedom_of(BoxShape shape);
 
 /// F of coordinates, [B, d] -> [B, 3, 3].
 Tensor deformation_of(BoxShape shape, const Tensor& coordinates);
+/// The coordinates of F, [B, 3, 3] -> [B, d]; of one that the shape does not have, those of what it shares with it.
+Tensor coordinates_of(BoxShape shape, const Tensor& deformation);
 
 /// ln det F, [B].
 Tensor log_volume_ratio(BoxShape shape, const Tensor& coordinates);
@@ -35,9 +37,9 @@ Tensor log_volume_ratio(BoxShape shape, const Tensor& coordinates);
 /// deformations of determinant 1 that the box may make. Positions contribute (det F)^N: dx = (det F)^(N-1) du within
 /// the 3N - 3 dimensions without the centre of mass, times the volume that the centre of mass has for itself. The
 /// group of all allowed deformations has the measure d ln V dmu, so that dV dmu is V times it. For the diagonal
-/// groups that is prod dq: together (det F)^(N+1). For all deformations, F = (rotation) (upper triangle R), the measure is
-/// (det F)^-3 dF, the Jacobian of the split is dF = R00^2 R11 dR drotation, and dR = det R dq; together
-/// (det F)^(N-1) R00^2 R11. These are the measures V^N dV (isotropic) and (det h)^(N-2) dh (triclinic) of the literature.
+/// groups that is prod dq: together (det F)^(N+1). For all deformations, F = (rotation) (upper triangle R), the measure
+/// is (det F)^-3 dF, the Jacobian of the split is dF = R00^2 R11 dR drotation, and dR = det R dq; together (det
+/// F)^(N-1) R00^2 R11. These are the measures V^N dV (isotropic) and (det h)^(N-2) dh (triclinic) of the literature.
 /// @source Martyna, Tobias, Klein, J. Chem. Phys. 101, 4177 (1994), eq. 2.9; method.md 4.4
 Tensor log_measure(BoxShape shape, const Tensor& coordinates, std::int64_t particles);
 

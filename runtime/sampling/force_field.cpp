@@ -11,8 +11,8 @@ ForceFieldValue EinsteinMixture::evaluate(const Tensor& displacements) const {
   const physics::EnergyAndGradient value = model_.energy_and_gradient(displacements);
   const Tensor einstein = 0.5 * spring_ * displacements.square().sum(2).sum(1);
   const Tensor coupling = value.energy - einstein;
-  return {einstein + lambda_ * coupling,
-          (1.0 - lambda_) * spring_ * displacements + lambda_ * value.gradient, coupling};
+  return {einstein + lambda_ * coupling, (1.0 - lambda_) * spring_ * displacements + lambda_ * value.gradient,
+          coupling};
 }
 
 }  // namespace bgw::sampling

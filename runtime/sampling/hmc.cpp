@@ -14,6 +14,9 @@ namespace {
 constexpr double kAdaptationGain = 2.0;   // sixteen moves can then change the angle tenfold
 constexpr double kAdaptationDecay = 0.6;  // Robbins-Monro exponent, in (1/2, 1]
 
+constexpr double kHighestStart = 0.05;  // l D over the dimension
+constexpr double kDrawnIn = 0.8;
+constexpr int kMostDrawnIn = 40;
 constexpr std::int64_t kPanel = 4;  // beyond that the longest rotations, in the middle, undo what the order gains
 
 /// min(1, e^{-increase}), zero where the energy is not finite.
@@ -134,7 +137,14 @@ HmcState Hmc::start(std::int64_t chains) const {
   const tensor::RandomStream stream(stream_key_, purpose_ + ".start");
   HmcState state;
   state.positions = stream.normal(0, 0, chains, target_.dimension());
-  const physics::WhitenedValue value = target_.evaluate(state.positions);
+  physics::WhitenedValue value = target_.evaluate(state.positions);
+  const double highest = kHighestStart * static_cast<double>(target_.dimension());
+  for (int tries = 0; tries < kMostDrawnIn; ++tries) {
+    const Tensor uphill = (lambda_ * value.work <= highest).logical_not();  // true also for what is not a number
+    if (!uphill.any().item<bool>()) break;
+    state.positions = at::where(uphill.unsqueeze(1), kDrawnIn * state.positions, state.positions);
+    value = target_.evaluate(state.positions);
+  }
   state.work = value.work;
   state.gradient = value.gradient;
   state.largest_displacement = value.largest_displacement;

@@ -11,17 +11,17 @@
 
 namespace bgw::sampling {
 
-/// Hybrid Monte Carlo of u_l(y) = |y|^2 / 2 + l D(y) in whitened coordinates with unit masses. A move alternates kicks by
-/// -l grad D with exact rotations of (y, p), which are the motion of the harmonic part: a harmonic crystal is sampled
-/// without rejection at any angle, and only anharmonicity limits it. Kicks stand at the nodes of Gauss-Lobatto quadrature
-/// over the whole turn and have its weights. Since D is small beside |y|^2 / 2, what counts is how well a move
-/// integrates the force along the rotation, and for that quadrature has, at the same number of gradients, an error of a
-/// higher order than half kicks around equal rotations. docs/decisions/0031-sampling.md has what was measured.
+/// Hybrid Monte Carlo of u_l(y) = |y|^2 / 2 + l D(y) in whitened coordinates with unit masses. A move alternates kicks
+/// by -l grad D with exact rotations of (y, p), which are the motion of the harmonic part: a harmonic crystal is
+/// sampled without rejection at any angle, and only anharmonicity limits it. Kicks stand at the nodes of Gauss-Lobatto
+/// quadrature over the whole turn and have its weights. Since D is small beside |y|^2 / 2, what counts is how well a
+/// move integrates the force along the rotation, and for that quadrature has, at the same number of gradients, an error
+/// of a higher order than half kicks around equal rotations. docs/decisions/0031-sampling.md has what was measured.
 /// @source McLachlan, BIT 35, 258 (1995); Laskar and Robutel, Celest. Mech. Dyn. Astr. 80, 39 (2001)
 struct HmcOptions {
-  double turn = 1.4;           // radians of a whole move, about: after a quarter turn the momentum has replaced the
-                               // position, while after half a turn every even quantity, the energy first, is back
-  double first_angle = 0.6;    // radians per rotation, before adaptation
+  double turn = 1.4;         // radians of a whole move, about: after a quarter turn the momentum has replaced the
+                             // position, while after half a turn every even quantity, the energy first, is back
+  double first_angle = 0.6;  // radians per rotation, before adaptation
   double smallest_angle = 0.05;
   double largest_angle = 1.4;
   double jitter = 0.2;           // each move and chain takes the angle times a uniform number in 1 -+ jitter
@@ -56,7 +56,9 @@ class Hmc {
   Hmc(const physics::WhitenedTarget& target, double lambda, const HmcOptions& options, const plan::Key& stream_key,
       const std::string& purpose);
 
-  /// Chains that start from independent draws of the Gaussian.
+  /// Chains that start from independent draws of the Gaussian. Where the Gaussian fits badly some lie so far uphill
+  /// that no move from there is accepted; these are drawn in toward the sites, where D is zero, until l D is below a
+  /// twentieth of the dimension. What chains forget in the moves that are discarded is not changed by it.
   HmcState start(std::int64_t chains) const;
   /// One move of every chain. A trajectory whose energy is not finite is rejected.
   void move(HmcState& state) const { advance(state, false); }

@@ -13,7 +13,8 @@ namespace bgw::sampling {
 namespace {
 
 void check_positive(const char* name, double value) {
-  if (!(value > 0) || !std::isfinite(value)) throw InputError(fmt::format("langevin: {} must be positive, not {}", name, value));
+  if (!(value > 0) || !std::isfinite(value))
+    throw InputError(fmt::format("langevin: {} must be positive, not {}", name, value));
 }
 
 /// Mean over the atoms of one replica, atom after atom.
@@ -29,7 +30,8 @@ std::array<double, 3> mean_of(const double* field, std::int64_t particles) {
 /// field += factor * (source - mean of the source over the atoms).
 void add_without_mean(double* field, double factor, const double* source, std::int64_t particles) {
   const std::array<double, 3> mean = mean_of(source, particles);
-  for (std::int64_t i = 0; i < 3 * particles; ++i) field[i] += factor * (source[i] - mean[static_cast<std::size_t>(i % 3)]);
+  for (std::int64_t i = 0; i < 3 * particles; ++i)
+    field[i] += factor * (source[i] - mean[static_cast<std::size_t>(i % 3)]);
 }
 
 /// Calls work(replica) for each, in parallel.
@@ -46,22 +48,28 @@ void check_finite(const LangevinState& state) {
   const double* e = energy.data_ptr<double>();
   for (std::int64_t r = 0; r < energy.numel(); ++r) {
     if (std::isfinite(e[r])) continue;
-    throw NumericalError(fmt::format("langevin: the energy of replica {} is not finite after step {}: {} eV; a shorter "
-                                     "timestep may help", r, state.step, e[r]));
+    throw NumericalError(
+        fmt::format("langevin: the energy of replica {} is not finite after step {}: {} eV; a shorter "
+                    "timestep may help",
+                    r, state.step, e[r]));
   }
 }
 
 }  // namespace
 
 std::map<std::string, Tensor> to_named_tensors(const LangevinState& state) {
-  return {{"displacements", state.displacements}, {"velocities", state.velocities}, {"energy", state.energy},
-          {"gradient", state.gradient},           {"coupling", state.coupling},     {"kinetic", state.kinetic},
+  return {{"displacements", state.displacements},
+          {"velocities", state.velocities},
+          {"energy", state.energy},
+          {"gradient", state.gradient},
+          {"coupling", state.coupling},
+          {"kinetic", state.kinetic},
           {"step", at::tensor({state.step}, at::kLong)}};
 }
 
 LangevinState langevin_state_from(const std::map<std::string, Tensor>& named) {
-  return {named.at("displacements").clone(), named.at("velocities").clone(), named.at("energy").clone(),
-          named.at("gradient").clone(),      named.at("coupling").clone(),   named.at("kinetic").clone(),
+  return {named.at("displacements").clone(),    named.at("velocities").clone(), named.at("energy").clone(),
+          named.at("gradient").clone(),         named.at("coupling").clone(),   named.at("kinetic").clone(),
           named.at("step").item<std::int64_t>()};
 }
 

@@ -13,8 +13,8 @@ namespace bgw::sampling {
 /// mean of the forces and that of the random forces are taken off, so that the motion has 3N - 3 degrees of freedom and
 /// keeps its mean displacement.
 ///
-/// A step is BAOAB: half a kick, half a drift, friction and noise for the whole step, half a drift, half a kick with the
-/// new forces. Of the usual splittings it errs least in the positions: a harmonic crystal has its exact variances
+/// A step is BAOAB: half a kick, half a drift, friction and noise for the whole step, half a drift, half a kick with
+/// the new forces. Of the usual splittings it errs least in the positions: a harmonic crystal has its exact variances
 /// at any stable step, an anharmonic one misses them by the square of the step. The velocities at the end of a step
 /// have m kT (1 - (w dt)^2 / 4) in a mode w, those between the kick and the noise exactly m kT, which is why the
 /// temperature is taken from the latter.

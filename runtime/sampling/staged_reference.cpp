@@ -43,18 +43,6 @@ void check_finite(const StagedState& state) {
                                    state.chains.work[chain].item<double>()));
 }
 
-[[noreturn]] void refuse_melt(const StagedOptions& options, const StagedState& state, const Excursion& excursion,
-                              std::int64_t left) {
-  const std::int64_t chain = excursion.furthest.argmax().item<std::int64_t>();
-  throw NumericalError(fmt::format(
-      "the crystal melts or leaves its structure: in state {} of {} (lambda {:.4g}) {} of {} chains have left its basin; "
-      "in chain {} an atom is {:.4g} angstrom from its site, the limit is {:.4g} (half the distance of nearest "
-      "neighbours), the Lindemann ratio is {:.3g}, the limit {:.2g}; take a lower temperature or a higher density",
-      state.state + 1, options.states, lambda_of(state.state, options), left, options.chains, chain,
-      excursion.furthest[chain].item<double>(), options.basin->furthest_limit(), excursion.lindemann[chain].item<double>(),
-      Basin::lindemann_limit()));
-}
-
 /// Counts the chains that are where the crystal is, and what their configurations are like.
 void count(const physics::WhitenedTarget& target, const StagedOptions& options, StagedState& state) {
   Tensor counted = state.counted[state.state];
@@ -71,7 +59,11 @@ void count(const physics::WhitenedTarget& target, const StagedOptions& options, 
   const std::int64_t before = counted.sum().item<std::int64_t>();
   const std::int64_t now = inside.sum().item<std::int64_t>();
   counted += inside.to(at::kLong);
-  if (4 * (options.chains - now) > options.chains) refuse_melt(options, state, excursion, options.chains - now);
+  if (too_many_left(options.chains - now, options.chains)) {
+    refuse_melted(*options.basin, excursion, inside.logical_not(),
+                  fmt::format("in state {} of {} (lambda {:.4g})", state.state + 1, options.states,
+                              lambda_of(state.state, options)));
+  }
   const double squares = excursion.lindemann.square().masked_select(inside).sum().item<double>();
   summary.lindemann = std::sqrt((summary.lindemann * summary.lindemann * static_cast<double>(before) + squares) /
                                 static_cast<double>(before + now));

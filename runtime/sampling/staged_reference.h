@@ -14,8 +14,9 @@ namespace bgw::sampling {
 /// The Gaussian itself needs no chain: its samples are independent draws. The other states discard steps/4 moves, in
 /// which the step angle adapts, and record D after every move thereafter.
 ///
-/// A chain that has left the basin of the crystal is no longer counted: its samples up to there are, later ones are not,
-/// also when it comes back. When more than a quarter of the chains of a state have left, there is no crystal to speak of.
+/// A chain that has left the basin of the crystal is no longer counted: its samples up to there are, later ones are
+/// not, also when it comes back. When more than a quarter of the chains of a state have left, there is no crystal to
+/// speak of.
 struct StagedOptions {
   std::int64_t states = 3;   // l_k = k / (states - 1)
   std::int64_t chains = 16;  // per state

@@ -77,13 +77,15 @@ std::unique_ptr<TrainedFlow> load_flow(engine::TaskContext& context, const plan:
   return trained;
 }
 
+void add_crystal(artifacts::Artifact& artifact, const Tensor& sites, const crystal::Cell& cell) {
+  artifact.arrays["sites"] = tensor::to_array(sites, "angstrom");
+  artifacts::Array rows{{3, 3}, {}, {}, "angstrom"};
+  for (const crystal::Vector3& row : cell.vectors) rows.doubles.insert(rows.doubles.end(), row.begin(), row.end());
+  artifact.arrays["cell"] = std::move(rows);
+}
+
 void add_crystal(artifacts::Artifact& artifact, const Ground& ground) {
-  artifact.arrays["sites"] = tensor::to_array(ground.base.sites, "angstrom");
-  artifacts::Array cell{{3, 3}, {}, {}, "angstrom"};
-  for (const crystal::Vector3& row : ground.base.cell.vectors) {
-    cell.doubles.insert(cell.doubles.end(), row.begin(), row.end());
-  }
-  artifact.arrays["cell"] = std::move(cell);
+  add_crystal(artifact, ground.base.sites, ground.base.cell);
 }
 
 }  // namespace bgw::tasks

@@ -47,6 +47,7 @@ std::unique_ptr<flows::ModeSplitFlow> make_flow(const schema::Value& train_argum
 const plan::Key& input_key(const plan::TaskSpec& spec, const std::string& role);
 
 /// Adds what a reader of configurations needs: `sites` [N, 3] and `cell` [3, 3].
+void add_crystal(artifacts::Artifact& artifact, const Tensor& sites, const crystal::Cell& cell);
 void add_crystal(artifacts::Artifact& artifact, const Ground& ground);
 
 }  // namespace bgw::tasks

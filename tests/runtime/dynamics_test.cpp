@@ -127,9 +127,8 @@ TEST_CASE("an Einstein crystal without centre-of-mass motion has the variance of
   const Langevin dynamics(einstein, {kt, 2.0, 0.3, 0.5}, key(2), "einstein");
   LangevinState state = dynamics.start(at_rest(150, 5));
   for (int i = 0; i < 60; ++i) dynamics.step(state);
-  const Tensor square = average(dynamics, state, 300, [](const LangevinState& now) {
-    return now.displacements.square().mean(2).mean(1);
-  });
+  const Tensor square = average(dynamics, state, 300,
+                                [](const LangevinState& now) { return now.displacements.square().mean(2).mean(1); });
   check_equals(square, kt / 2.5 * 4.0 / 5.0);
   CHECK(state.displacements.mean(1).abs().max().item<double>() < 1e-13);
 }

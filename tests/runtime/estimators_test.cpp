@@ -6,6 +6,7 @@
 #include <limits>
 #include <numbers>
 
+#include "runtime/estimators/jackknife.h"
 #include "runtime/estimators/bar.h"
 #include "runtime/estimators/lfep.h"
 #include "runtime/estimators/mbar.h"
@@ -267,6 +268,31 @@ TEST_CASE("the statistical inefficiency of an autoregressive chain is (1 + a) / 
   CHECK(statistical_inefficiency(at::stack(columns, 1)) == Approx((1 + a) / (1 - a)).epsilon(0.08));
   CHECK(statistical_inefficiency(noise) == Approx(1.0).margin(0.05));
   CHECK(statistical_inefficiency(at::ones({2, 9}, at::kDouble)) == 1.0);
+}
+
+TEST_CASE("a jackknife over blocks knows the error of correlated means, also of chains of unequal length", "[chains]") {
+  const double a = 0.7;
+  const Tensor noise = tensor::RandomStream(key(8), "noise").normal(0, 0, 10, 4000);
+  std::vector<Tensor> columns = {noise.select(1, 0) / std::sqrt(1 - a * a)};
+  for (std::int64_t t = 1; t < 4000; ++t) columns.push_back(a * columns.back() + noise.select(1, t));
+  const Tensor all = at::stack(columns, 1);
+  std::vector<Tensor> chains, rows;
+  std::int64_t samples = 0;
+  for (std::int64_t c = 0; c < 10; ++c) {
+    chains.push_back(all[c].slice(0, 0, 4000 - 150 * c));
+    rows.push_back(at::stack({chains.back(), chains.back().square()}, 1));
+    samples += chains.back().numel();
+  }
+  const std::int64_t block = block_length(chains);
+  CHECK(block == Approx(5 * (1 + a) / (1 - a)).epsilon(0.15));
+  const Estimate mean = jackknife(rows, block, [](const std::vector<double>& means) { return means[0]; });
+  CHECK(mean.sigma == Approx(1 / (1 - a) / std::sqrt(samples)).epsilon(0.15));
+  CHECK(std::abs(mean.value) < 4 * mean.sigma);
+  const Estimate variance = jackknife(rows, block, [](const std::vector<double>& means) { return means[1] - means[0] * means[0]; });
+  CHECK(std::abs(variance.value - 1 / (1 - a * a)) < 4 * variance.sigma);
+  CHECK(variance.sigma < 0.1);
+  CHECK(std::isnan(jackknife({rows[0]}, 4000, [](const std::vector<double>& means) { return means[0]; }).sigma));
+  CHECK_THROWS_AS(jackknife({}, 1, [](const std::vector<double>&) { return 0.0; }), ShapeError);
 }
 
 TEST_CASE("the radial distribution of an ideal gas is one, in any cell", "[rdf]") {

@@ -11,6 +11,7 @@
 #include "runtime/physics/phonon.h"
 #include "runtime/sampling/hmc.h"
 #include "runtime/sampling/staged_reference.h"
+#include "runtime/tensor/random_stream.h"
 #include "tests/shared/systems.h"
 #include "tests/support/anharmonic_toy.h"
 
@@ -175,6 +176,20 @@ TEST_CASE("a chain does not depend on the chains beside it", "[hmc]") {
     hmc.move(many);
   }
   CHECK(at::equal(few.positions, many.positions.narrow(0, 0, 3)));
+}
+
+TEST_CASE("chains of a base that is far too soft find down within a few moves", "[hmc]") {
+  const tests::SpringRing stiff(6, {1.0, 0.0, 0.5, 0.0}), soft(6, {0.01, 0.0, 0.0, 0.0});
+  const physics::WhitenedTarget target(stiff, std::get<0>(tests::harmonic_modes(soft, 1.0)), 1.0, 0.0);
+  CHECK(target.work(tensor::RandomStream(key(12), "draws").normal(0, 0, 64, 15)).mean().item<double>() > 1e4);
+  const Hmc hmc(target, 1.0, {}, key(12), "soft");
+  HmcState state = hmc.start(64);
+  CHECK(state.work.max().item<double>() < 1.0);
+  for (int i = 0; i < 40; ++i) hmc.move_and_adapt(state);
+  for (int i = 0; i < 40; ++i) hmc.move(state);
+  const double reduced = (state.work + 0.5 * state.positions.square().sum(1)).mean().item<double>();
+  CHECK(reduced > 5.0);  // beta U of fifteen degrees of freedom, between quadratic and quartic
+  CHECK(reduced < 7.5);
 }
 
 TEST_CASE("a trajectory without a finite energy is rejected", "[hmc]") {

@@ -100,6 +100,11 @@ class Study {
                               {"sampler", Map{{"call", "hmc"}, {"chains", 8}, {"steps", steps}}}, {"seed", 2}},
                 {{"path.base", on.key}});
   }
+  plan::TaskSpec moving(Map ensemble, const std::map<std::string, plan::Key>& inputs = {}) {
+    return spec("md", {{"system", ice()}, {"ensemble", std::move(ensemble)}, {"integrator", Map{{"call", "langevin"}, {"friction", 0.01}}},
+                       {"timestep", 4.0}, {"equilibrate", 400.0}, {"produce", 2400.0}, {"every", 40.0}, {"replicas", 4}, {"seed", 5},
+                       {"start", inputs.empty() ? Value() : task("start")}}, inputs);
+  }
   plan::TaskSpec estimating(const plan::TaskSpec& samples, const plan::TaskSpec& data) {
     return spec("estimate", {{"method", "bar"}, {"samples", task("samples")}, {"data", task("data")}, {"bootstrap", 50}},
                 {{"samples", samples.key}, {"data", data.key}});
@@ -168,7 +173,8 @@ TEST_CASE("a task stopped after every step makes the artifact of an uninterrupte
   Study study;
   const auto base = study.base("scha"), training = study.training(base), drawing = study.drawing(training),
              chains = study.chains(base), estimating = study.estimating(drawing, chains);
-  for (const plan::TaskSpec* spec : {&base, &training, &drawing, &chains, &estimating}) {
+  const auto dynamics = study.moving(Map{{"kind", "npt"}, {"temperature", 200.0}, {"pressure", 0.001}, {"box", "triclinic"}});
+  for (const plan::TaskSpec* spec : {&base, &training, &drawing, &chains, &estimating, &dynamics}) {
     INFO(spec->kind);
     const artifacts::Artifact& whole = study.run(*spec);
     int stops = 0;
@@ -176,6 +182,34 @@ TEST_CASE("a task stopped after every step makes the artifact of an uninterrupte
     CHECK(stops >= 2);
     check_equal(whole, pieces);
   }
+}
+
+TEST_CASE("dynamics of ice has the energy, temperature and heat capacity of its chains", "[tasks]") {
+  Study study;
+  const auto base = study.base(), chains = study.chains(base, 64);
+  study.run(base);
+  const artifacts::Artifact& reference = study.run(chains);
+  const artifacts::Artifact& dynamics = study.run(study.moving(Map{{"kind", "nvt"}, {"temperature", 200.0}}, {{"start", chains.key}}));
+  const artifacts::Result &energy = *dynamics.find_result("mean_energy"), &other = *reference.find_result("mean_energy");
+  CHECK(std::abs(energy.value - other.value) < 4 * std::hypot(*energy.sigma, *other.sigma));
+  CHECK(*energy.sigma < 0.2 * 200.0 / 11604.5);  // of kT
+  const artifacts::Result& temperature = *dynamics.find_result("mean_temperature");
+  CHECK(std::abs(temperature.value - 200.0) < 4 * *temperature.sigma);
+  const artifacts::Result& heat = *dynamics.find_result("heat_capacity");
+  CHECK(std::abs(heat.value - 3.0) < 4 * *heat.sigma);  // harmonic
+  CHECK(result_of(dynamics, "density") == Approx(testing::kWaterDensity));
+  CHECK(result_of(dynamics, "left_basin") == 0.0);
+  CHECK(result_of(dynamics, "lindemann") == Approx(result_of(reference, "lindemann")).epsilon(0.1));
+  CHECK(dynamics.array("displacements").shape == std::vector<std::int64_t>{240, 64, 3});
+  CHECK(dynamics.array("time").doubles.at(61) == 80.0);
+  CHECK(dynamics.array("chain").integers.at(61) == 1);
+}
+
+TEST_CASE("dynamics of a crystal that melts is refused with the number that broke the limit", "[tasks]") {
+  Study study;
+  const auto hot = study.moving(Map{{"kind", "nvt"}, {"temperature", 1500.0}});
+  test::MemoryContext context(study.store, hot);
+  CHECK_THROWS_WITH(tasks::molecular_dynamics(context), Catch::Contains("melts or leaves its structure") && Catch::Contains("the limit is 1.342"));
 }
 
 TEST_CASE("a request to stop is met within an analysis, after the state before it is saved", "[tasks]") {
