@@ -6,8 +6,6 @@
 #include <limits>
 #include <numbers>
 
-#include "runtime/foundation/errors.h"
-
 namespace bgw::physics {
 namespace {
 
@@ -138,6 +136,18 @@ double smallest_stretch(const Matrix3& f) {
   return std::sqrt(std::max(least - 1e-7 * mean, 0.0));
 }
 
+kernels::NearestImages nearest_images(const Cell& cell) {
+  const Cell reduced = cell.reduced();
+  const Matrix3 reciprocal = reduced.reciprocal();
+  kernels::NearestImages images{};
+  for (std::size_t k = 0; k < 3; ++k) {
+    std::copy(reduced.vectors[k].begin(), reduced.vectors[k].end(), images.cell + 3 * k);
+    std::copy(reciprocal[k].begin(), reciprocal[k].end(), images.reciprocal + 3 * k);
+  }
+  images.orthorhombic = reduced.is_orthorhombic();
+  return images;
+}
+
 /// One of the two entries of a pair is its owner: the one at the lower atom, or at the positive image of itself.
 bool owns(std::size_t i, const Neighbour& n) {
   const auto self = static_cast<std::int32_t>(i);
@@ -147,13 +157,12 @@ bool owns(std::size_t i, const Neighbour& n) {
 }  // namespace
 
 double default_skin(double volume_per_atom, double cutoff) {
-  return 0.3 * std::min(std::cbrt(volume_per_atom), cutoff);
+  return 0.25 * std::min(std::cbrt(volume_per_atom), cutoff);
 }
 
-void NeighbourList::append(std::int32_t j, const Vector3& offset, bool owner) {
+void NeighbourList::append(std::int32_t j, const Vector3& offset) {
   index_.push_back(j);
   offset_.insert(offset_.end(), offset.begin(), offset.end());
-  owner_.push_back(owner ? 1 : 0);
 }
 
 void NeighbourList::close_row() {
@@ -183,10 +192,10 @@ NeighbourList NeighbourList::within(const std::vector<Vector3>& sites, const Cel
     std::sort(row.begin(), row.end(), [](const Neighbour& a, const Neighbour& b) {
       return a.atom != b.atom ? a.atom < b.atom : a.image < b.image;
     });
-    for (const Neighbour& n : row) {
-      const bool owner = owns(i, n);
-      if (kind == ListKind::full || owner) list.append(n.atom, n.offset, owner);
-    }
+    const auto first = std::find_if(row.begin(), row.end(), [&](const Neighbour& n) { return owns(i, n); });  // and all after it
+    if (kind == ListKind::full) std::for_each(row.begin(), first, [&](const Neighbour& n) { list.append(n.atom, n.offset); });
+    list.owned_.push_back(list.entries());
+    std::for_each(first, row.end(), [&](const Neighbour& n) { list.append(n.atom, n.offset); });
     list.close_row();
   }
   list.cutoff_ = cutoff;
@@ -196,17 +205,15 @@ NeighbourList NeighbourList::within(const std::vector<Vector3>& sites, const Cel
 }
 
 NeighbourList NeighbourList::of_nearest_images(const std::vector<Vector3>& sites, const Cell& cell, ListKind kind) {
-  if (!cell.is_orthorhombic()) throw InputError("minimum_image = compatible needs an orthorhombic cell");
   NeighbourList list;
-  list.wraps_ = true;
-  list.edges_ = {cell.vectors[0][0], cell.vectors[1][1], cell.vectors[2][2]};
+  list.nearest_ = nearest_images(cell);
   list.nearest_left_out_ = std::numeric_limits<double>::infinity();
   list.nearest_unwatched_ = list.nearest_left_out_;
   for (std::size_t i = 0; i < sites.size(); ++i) {
-    for (std::size_t j = 0; j < sites.size(); ++j) {
-      if (i == j || (kind == ListKind::half && j < i)) continue;
-      list.append(static_cast<std::int32_t>(j), difference(sites[j], sites[i]), i < j);
-    }
+    const auto append = [&](std::size_t j) { list.append(static_cast<std::int32_t>(j), difference(sites[j], sites[i])); };
+    for (std::size_t j = 0; j < i && kind == ListKind::full; ++j) append(j);
+    list.owned_.push_back(list.entries());
+    for (std::size_t j = i + 1; j < sites.size(); ++j) append(j);
     list.close_row();
   }
   return list;
@@ -217,7 +224,7 @@ NeighbourList NeighbourList::of_nearest_images(const std::vector<Vector3>& sites
 // that bound is too coarse the watched pairs are looked at one by one.
 bool NeighbourList::serves(const double* u, const Matrix3* deformation) const {
   const double bound = largest_relative_displacement(u, begin_.size() - 1);
-  if (!(bound <= std::numeric_limits<double>::max()) || (wraps_ && deformation != nullptr)) return false;
+  if (!(bound <= std::numeric_limits<double>::max()) || (nearest_ && deformation != nullptr)) return false;
   const double cutoff = deformation == nullptr ? cutoff_ : cutoff_ / smallest_stretch(*deformation);
   const auto keeps_out = [&](double distance) { return bound < (distance - cutoff) * (1.0 - 1e-9); };
   return keeps_out(nearest_left_out_) || (keeps_out(nearest_unwatched_) && watched_stay_out(u, deformation));
@@ -236,10 +243,10 @@ bool NeighbourList::watched_stay_out(const double* u, const Matrix3* deformation
 kernels::NeighbourView NeighbourList::view() const {
   return {static_cast<std::int64_t>(begin_.size()) - 1,
           begin_.data(),
+          owned_.data(),
           index_.data(),
           offset_.data(),
-          owner_.data(),
-          wraps_ ? edges_.data() : nullptr,
+          nearest_ ? &*nearest_ : nullptr,
           widest_row_};
 }
 
