@@ -189,7 +189,8 @@ BGW_INLINE void dispatch(const NeighbourView& list, const Block& block, Work wor
   if (list.nearest != nullptr) {
     const Nearest nearest(list, block);
     if (block.tangent != nullptr) work.template operator()<Dual, true>(nearest);
-    else work.template operator()<Lanes, true>(nearest);
+    else if (block.gradient != nullptr) work.template operator()<Lanes, true>(nearest);
+    else work.template operator()<Lanes, false>(nearest);
   } else if (block.deformation != nullptr) {
     const Deformed deformed(list, block);
     if (block.gradient != nullptr) work.template operator()<Lanes, true>(deformed);
