@@ -128,7 +128,7 @@ Potential make_potential(const schema::Value& potential, const PotentialForm& fo
   Potential result;
   if (style == "stillinger_weber") result = make_stillinger_weber(potential);
   else if (style == "lennard_jones") result = make_lennard_jones(potential, lambda);
-  else throw InputError("potential: unknown style '" + style + "'; known are stillinger_weber and lennard_jones");
+  else throw InputError("potential: unknown style '" + style + "'; known are stillinger_weber, lennard_jones, einstein and harmonic");
   if (form.linearize_below != 0.0) linearize(result, form.linearize_below);
   return result;
 }
@@ -145,6 +145,10 @@ double inverse_temperature(const schema::Value& ensemble) {
   return 1.0 / (units::kBoltzmann * ensemble.at("temperature").as_double());
 }
 
-double length_scale(const schema::Value& system) { return make_potential(system.at("potential")).sigma; }
+double length_scale(const schema::Value& system) {
+  const schema::Value& potential = system.at("potential");
+  const std::string style = potential.string_or("style", "");
+  return style == "einstein" || style == "harmonic" ? 1.0 : make_potential(potential).sigma;
+}
 
 }  // namespace bgw::physics

@@ -42,7 +42,8 @@ double tail_energy_per_atom(const Potential& potential, double density);
 /// 1 / kT of an ensemble, 1/eV. Reduced units need no other constant: the compiler makes one lj of energy 1 eV and one
 /// lj of temperature 1 eV / kB.
 double inverse_temperature(const schema::Value& ensemble);
-/// The potential's length, which is Lambda in every printed free energy.
+/// The potential's length, which is Lambda in every printed free energy: sigma, or 1 angstrom for crystals of springs,
+/// which have none.
 double length_scale(const schema::Value& system);
 
 }  // namespace bgw::physics
