@@ -176,13 +176,12 @@ void KernelEnergyModel::check_sites() const {
   if (sites_.empty()) throw InputError("a system needs at least one atom");
   const double thinnest = thickness(cell_);
   if (!(thinnest > kThinnest * potential_.cutoff)) {
-    throw InputError("the cell is too thin for a cutoff of " + std::to_string(potential_.cutoff) +
-                     ": its faces are as near as " + std::to_string(thinnest));
+    throw InputError(fmt::format("the cell is too thin for a cutoff of {:g} angstrom: its faces are as near as {:g}; repeat it", potential_.cutoff, thinnest));
   }
   const double far = far_away(cell_);
   for (const crystal::Vector3& site : sites_) {
     for (const double x : site) {
-      if (!(std::abs(x) < far)) throw InputError("an atom stands at " + std::to_string(x) + ", far away from the cell");
+      if (!(std::abs(x) < far)) throw InputError(fmt::format("an atom stands at {:g}, far away from the cell", x));
     }
   }
 }

@@ -38,7 +38,12 @@ class NeighbourList {
  private:
   void append(std::int32_t j, const crystal::Vector3& offset);
   void close_row();
-  bool watched_stay_out(const double* displacements, const crystal::Matrix3* deformation) const;
+  struct Watched {
+    std::int32_t i, j;
+    double distance;
+    crystal::Vector3 offset;
+  };
+  bool stays_out(const Watched& pair, const double* displacements, const crystal::Matrix3* deformation) const;
 
   std::vector<std::int64_t> begin_{0};
   std::vector<std::int32_t> index_;
@@ -48,10 +53,6 @@ class NeighbourList {
   double cutoff_ = 0;
   double nearest_left_out_ = 0;  // no pair that is nearer than this is missing
   double nearest_unwatched_ = 0;  // and none nearer than this is not even watched
-  struct Watched {
-    std::int32_t i, j;
-    crystal::Vector3 offset;
-  };
   std::vector<Watched> watched_;
   std::int64_t widest_row_ = 0;
 };

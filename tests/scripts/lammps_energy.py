@@ -98,11 +98,10 @@ def lammps_input(case):
     _, _, _, units, pair = CASES[case]
     lines = [f"units {units}", "atom_style atomic", "atom_modify map array sort 0 0", "boundary p p p"]
     for index in range(STRUCTURES):
-        lines += [f"read_data {case}{index}.data", "mass 1 1", pair, "thermo_modify norm no",
-                  "variable energy equal pe", "compute virial all pressure NULL virial"]
+        lines += [f"read_data {case}{index}.data", "mass 1 1", pair, "variable energy equal pe", "compute virial all pressure NULL virial"]
         lines += [f"variable p{c} equal c_virial[{c}]" for c in range(1, 7)] + ["variable volume equal vol"]
         lines += [f"dump forces all custom 1 {case}{index}.forces id fx fy fz", "dump_modify forces sort id format float %.17g",
-                  "thermo_style custom step pe c_virial[1]", "run 0"]
+                  "thermo_style custom step pe c_virial[1]", "thermo_modify norm no", "run 0"]
         numbers = " ".join(["$(v_energy:%.17g)", "$(v_volume:%.17g)"] + [f"$(v_p{c}:%.17g)" for c in range(1, 7)])
         lines += [f'print "{numbers}" file {case}{index}.numbers', "clear", f"units {units}", "atom_style atomic",
                   "atom_modify map array sort 0 0", "boundary p p p"]
