@@ -162,14 +162,16 @@ KernelEnergyModel::KernelEnergyModel(const Potential& potential, std::vector<cry
       images_(images),
       kind_(std::holds_alternative<kernels::LennardJones>(potential.kernel) ? ListKind::half : ListKind::full),
       kernels_(kernels),
-      constant_(0.0) {
+      tail_energy_(0.0),
+      tail_virial_(0.0) {
   check_sites();
   const auto n = static_cast<double>(sites_.size());
   list_ = images_ == Images::nearest
               ? NeighbourList::of_nearest_images(sites_, cell_, kind_)
               : NeighbourList::within(sites_, cell_, potential_.cutoff,
                                       default_skin(cell_.volume() / n, potential_.cutoff), kind_);
-  constant_ = n * tail_energy_per_atom(potential_, n / cell_.volume());
+  tail_energy_ = n * tail_energy_per_atom(potential_, n / cell_.volume());
+  tail_virial_ = cell_.volume() * tail_pressure(potential_, n / cell_.volume());
 }
 
 void KernelEnergyModel::check_sites() const {
@@ -274,11 +276,14 @@ void KernelEnergyModel::store(const LaneRows& lanes, const Inputs& in, Workspace
 // The tail goes with the density.
 void KernelEnergyModel::store_numbers(std::int64_t row, std::size_t lane, const Inputs& in, const Workspace& space,
                                       const Outputs& out) const {
-  const double tail = in.deformations == nullptr ? constant_ : constant_ / crystal::determinant(matrix_at(in.deformations + 9 * row));
-  out.energy[row] = space.energy()[lane] + tail;
+  const double larger = in.deformations == nullptr ? 1.0 : crystal::determinant(matrix_at(in.deformations + 9 * row));
+  out.energy[row] = space.energy()[lane] + tail_energy_ / larger;
   if (out.strain == nullptr) return;
   constexpr std::size_t kPlace[9] = {0, 3, 4, 3, 1, 5, 4, 5, 2};
-  for (std::size_t c = 0; c < 9; ++c) out.strain[9 * row + static_cast<std::int64_t>(c)] = space.strain()[kPlace[c] * kLanes + lane] - (c % 4 == 0 ? tail : 0.0);
+  for (std::size_t c = 0; c < 9; ++c) {
+    const double tail = c % 4 == 0 ? tail_virial_ / larger : 0.0;
+    out.strain[9 * row + static_cast<std::int64_t>(c)] = space.strain()[kPlace[c] * kLanes + lane] - tail;
+  }
 }
 
 void KernelEnergyModel::evaluate_block(std::int64_t block, std::int64_t batch, const Inputs& in, const Outputs& out,

@@ -66,7 +66,8 @@ class KernelEnergyModel final : public EnergyModel {
   ListKind kind_;
   const kernels::KernelTable& kernels_;
   NeighbourList list_;
-  double constant_;  // tail energy of all atoms in the undeformed cell
+  double tail_energy_;  // of all atoms, in the undeformed cell
+  double tail_virial_;  // its pressure times the volume
   mutable std::atomic<std::int64_t> energy_calls_{0}, gradient_calls_{0}, hessian_calls_{0}, outgrown_{0};
 };
 

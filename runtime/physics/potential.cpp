@@ -112,6 +112,12 @@ void linearize(Potential& potential, double below) {
   std::visit(set, potential.kernel);
 }
 
+/// epsilon sigma^3, times the coupling of a soft core; 0 without a tail.
+double tail_strength(const Potential& potential) {
+  if (!potential.tail) return 0.0;
+  return std::get<kernels::LennardJones>(potential.kernel).coupling * potential.epsilon * std::pow(potential.sigma, 3);
+}
+
 }  // namespace
 
 PotentialForm training_form(const schema::Value& potential) {
@@ -134,11 +140,13 @@ Potential make_potential(const schema::Value& potential, const PotentialForm& fo
 }
 
 double tail_energy_per_atom(const Potential& potential, double density) {
-  if (!potential.tail) return 0.0;
-  const double coupling = std::get<kernels::LennardJones>(potential.kernel).coupling;
   const double s3 = std::pow(potential.sigma / potential.cutoff, 3);
-  const double sigma3 = potential.sigma * potential.sigma * potential.sigma;
-  return 8.0 / 3.0 * std::numbers::pi * density * coupling * potential.epsilon * sigma3 * (s3 * s3 * s3 / 3.0 - s3);
+  return 8.0 / 3.0 * std::numbers::pi * density * tail_strength(potential) * (s3 * s3 * s3 / 3.0 - s3);
+}
+
+double tail_pressure(const Potential& potential, double density) {
+  const double s3 = std::pow(potential.sigma / potential.cutoff, 3);
+  return 16.0 / 3.0 * std::numbers::pi * density * density * tail_strength(potential) * (2.0 / 3.0 * s3 * s3 * s3 - s3);
 }
 
 double inverse_temperature(const schema::Value& ensemble) {

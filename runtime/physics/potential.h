@@ -38,6 +38,9 @@ Potential make_potential(const schema::Value& potential, const PotentialForm& fo
 /// Energy per atom that the truncation at the cutoff leaves out, for an even density beyond it; 0 without `tail`. Along a
 /// soft-core path it is taken times lambda.
 double tail_energy_per_atom(const Potential& potential, double density);
+/// The pressure of the pairs beyond the cutoff, likewise. It is not the slope of the tail's energy: that leaves out the
+/// pairs which cross the cutoff as the volume changes, and whose jumps in energy no virial contains.
+double tail_pressure(const Potential& potential, double density);
 
 /// 1 / kT of an ensemble, 1/eV. Reduced units need no other constant: the compiler makes one lj of energy 1 eV and one
 /// lj of temperature 1 eV / kB.

@@ -194,6 +194,20 @@ TEST_CASE("the tail goes with the density, and with the soft core") {
   CHECK(tail(1.0, 1.0) == Approx(expected).epsilon(1e-9));
   CHECK(tail(1.0, 1.1) == Approx(expected / std::pow(1.1, 3)).epsilon(1e-9));
   CHECK(tail(0.3, 1.0) == Approx(0.3 * expected).epsilon(1e-9));
+
+  // P V = -(2 pi / 3) N rho integral of r^3 du/dr beyond the cutoff, here in t = 1/r
+  const Tensor f = 1.1 * at::eye(3, at::kDouble).unsqueeze(0);
+  const Tensor with = crystal_model(with_tail, {})->energy_gradient_and_strain(u, f).strain_gradient;
+  const Tensor without = crystal_model(potential, {})->energy_gradient_and_strain(u, f).strain_gradient;
+  double integral = 0;
+  constexpr int kSteps = 20000;
+  for (int i = 0; i < kSteps; ++i) {
+    const double t = (i + 0.5) / kSteps / 2.4, r = 1 / t;
+    const double slope = 4 * 1.3 * (-12 * std::pow(0.9 * t, 12) + 6 * std::pow(0.9 * t, 6)) * t;
+    integral += r * r * r * slope * r * r / kSteps / 2.4;
+  }
+  const double virial = -2 * M_PI / 3 * 108 * 1.6 / std::pow(1.1, 3) * integral;
+  CHECK(largest(with - without + virial * at::eye(3, at::kDouble)) < 1e-6 * std::abs(virial));
 }
 
 TEST_CASE("forms that a potential has not are refused") {
