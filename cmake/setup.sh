@@ -35,6 +35,7 @@ catch2                       the tests
 python3-jsonschema           the test of what --json prints
 python3-mdanalysis           the test of trajectories: reads H5MD
 python3-h5py                 what it reads HDF5 with
+python3-pymbar               the test of MBAR and BAR
 python3-ase                  the tests of trajectories and structures: reads and writes extended XYZ and POSCAR
 '
 # For developers. Without them the tests that fuzz are skipped.

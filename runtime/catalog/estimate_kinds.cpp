@@ -39,12 +39,32 @@ void check_path(const Map& reference, CheckContext& context) {
                     {"begin or end at the ensemble's temperature, or enclose it"}});
 }
 
+constexpr std::int64_t kLeastSteps = 4;  // of a chain: it discards steps / 4
+
+/// Annealing makes its own ladder and few moves on it; MBAR needs chains that forget, and states that are there before.
+void check_method(const Map& reference, CheckContext& context) {
+  if (reference.at("method").as_string() == "ais") return;
+  const Value* states = given(reference.at("path"), "states");
+  if (states != nullptr && !states->is_number()) {
+    context.complain({"E0428", "path", fmt::format("mbar of {} needs the number of its states", context.block), {"auto is for method = ais, whose pilot finds the states"},
+                      {"write for instance `states = 3`, or `method = ais`"}});
+  }
+  const Value* steps = given(reference.at("sampler"), "steps");
+  if (steps == nullptr || steps->as_int() >= kLeastSteps) return;
+  context.complain({"E0428", "sampler", fmt::format("hmc of {} makes {} steps, mbar needs at least {}", context.block, steps->as_int(), kLeastSteps),
+                    {"a chain makes a quarter of its steps before it is recorded"}, {"write for instance `steps = 64`"}});
+}
+
 /// Dynamics produces for a time, hmc makes a number of moves.
 void check_sampler(const Map& reference, CheckContext& context) {
   const Value& sampler = reference.at("sampler");
   const auto complain = [&](const char* attribute, std::string message, std::string help) {
     context.complain({"E0428", attribute, std::move(message), {}, {std::move(help)}});
   };
+  if (sampler.at("call").as_string() != "hmc" && reference.at("method").as_string() == "ais") {
+    complain("sampler", fmt::format("ais of {} moves by hmc", context.block), "write for instance `sampler = hmc(chains = 100, steps = 1)`");
+    return;
+  }
   if (sampler.at("call").as_string() == "hmc") {
     for (const char* attribute : {"produce", "equilibrate"}) {
       if (given(reference, attribute) != nullptr) complain(attribute, fmt::format("hmc of {} counts its moves, `{}` has no use", context.block, attribute), "leave it out; `steps` of hmc is its length");
@@ -52,6 +72,13 @@ void check_sampler(const Map& reference, CheckContext& context) {
     return;
   }
   if (given(sampler, "timestep") == nullptr) complain("sampler", fmt::format("langevin of {} lacks `timestep`", context.block), "write for instance `langevin(timestep = 2 fs, friction = 1 /ps)`");
+  if (reference.at("path").at("call").as_string() == "base_to_target") {
+    complain("sampler", fmt::format("the states of {} lie between a Gaussian and the crystal, langevin has no forces there", context.block), "write `sampler = hmc(…)`, or `path = einstein_crystal(…)`");
+  }
+  const Value* mass = given(reference.at("system"), "mass");
+  if (mass == nullptr && !context.shown(1.0, "length").ends_with("lj")) {
+    context.complain({"E0407", "system", fmt::format("langevin of {} needs the mass of an atom", context.block), {}, {"write `mass = …` in the system"}});
+  }
   if (given(reference, "produce") == nullptr) complain("", fmt::format("{} lacks `produce`, the time that langevin runs in each state", context.block), "write for instance `produce = 2 ns`");
 }
 
@@ -59,6 +86,7 @@ void check_reference(Map& reference, CheckContext& context) {
   expect_one_state(reference, context);
   expect_constant_volume(reference, "reference", context);
   check_path(reference, context);
+  check_method(reference, context);
   check_sampler(reference, context);
 }
 
@@ -113,10 +141,21 @@ void check_marginal(const Map& estimate, const Value& source, CheckContext& cont
     return;
   }
   const schema::UpstreamTask trained = training_of(source, context);
+  if (trained.noun == "base") {
+    context.complain({"E0422", "marginal", fmt::format("the Gaussian `{}` has no auxiliary copies to average over", trained.name), {}, {"leave `marginal` out, or train an `augmented_coupling`"}});
+    return;
+  }
   const Value* flow = trained.arguments == nullptr ? nullptr : given(*trained.arguments, "flow");
   if (flow == nullptr || flow->at("type").as_string() == "augmented_coupling") return;
   context.complain({"E0422", "marginal", fmt::format("the flow of `{}` has no auxiliary copies to average over", trained.name), {fmt::format("it is {}", flow->at("type").as_string())},
                     {"leave `marginal` out, or train an `augmented_coupling`"}});
+}
+
+/// True for samples that count by their weights: draws of a model, ends of annealed trajectories.
+bool carries_weights(const schema::UpstreamTask& task) {
+  if (task.noun == "sample") return true;
+  const Value* method = task.noun == "reference" && task.arguments != nullptr ? given(*task.arguments, "method") : nullptr;
+  return method != nullptr && method->as_string() == "ais";
 }
 
 /// Two sets of samples of one crystal.
@@ -132,6 +171,10 @@ void check_two_sides(const Map& estimate, CheckContext& context) {
   }
   if (chains.noun == "data" && !theirs.ensemble) {
     context.complain({"E0405", "data", fmt::format("`{}` does not say at which conditions it was drawn", chains.name), {}, {"write `ensemble = …` in the data block"}});
+  }
+  if (carries_weights(chains)) {
+    context.complain({"E0405", "data", fmt::format("the samples of `{}` carry weights, {} takes those of chains", chains.name, estimate.at("method").as_string()), {"ais anneals trajectories, each with its weight"},
+                      {"take a reference with `method = mbar`; that of ais is a free energy by itself"}});
   }
 }
 
@@ -159,42 +202,58 @@ void check_estimate(Map& estimate, CheckContext& context) {
   check_two_sides(estimate, context);
 }
 
+/// One free energy in the conventions of its users.
+std::vector<schema::Result> free_energies() {
+  return {{"per_particle", ResultType::number, "", "beta F / N, Lambda = sigma, one site type"},
+          {"energy_per_particle", ResultType::number, "energy", "F / N"},
+          {"all_sublattices", ResultType::number, "", "beta F / N with all sites of the primitive cell, ln(n_p) / N less"},
+          {"absolute", ResultType::number, "", "beta F / N with the true de Broglie length; needs `mass`"},
+          {"calphy", ResultType::number, "", "beta F / N as calphy counts it, ln(N) / N less; needs `mass`"}};
+}
+
 KindSchema reference() {
   KindSchema kind;
   kind.noun = "reference";
+  kind.version = 2;
   kind.makes = Makes::task;
   kind.doc = "The free energy without a network: Markov chains along a path of states";
-  kind.version = 2;
   kind.attributes = {
-      {"method", Type::word({"mbar"}, {"ais"}), "how the states are combined", false, "mbar"},
+      {"method", Type::word({"mbar", "ais"}), "mbar: chains in every state; ais: trajectories that are annealed through them", false, "mbar"},
       {"system", Type::reference({"system"}), "the crystal", true, {}},
       {"ensemble", Type::reference({"ensemble"}), "its conditions", true, {}},
-      {"path", Type::constructor({"base_to_target"}, {"einstein_crystal", "temperature_ladder", "lambda", "replica_exchange"}),
+      {"path", Type::constructor({"base_to_target", "einstein_crystal"}, {"temperature_ladder", "lambda", "replica_exchange"}),
        "the states", true, {}},
-      {"sampler", Type::constructor({"hmc"}, {"langevin"}), "how a state is sampled", true, {}},
+      {"sampler", Type::constructor({"hmc", "langevin"}), "how a state is sampled", true, {}},
       {"seed", Type::of(TypeKind::seed), "root of the random numbers", true, {}},
-      later({"equilibrate", Type::quantity("time"), "of langevin, in each state, before anything is kept", false, {}, {}, kPositive, "200 ps"}),
-      later({"produce", Type::quantity("time"), "of langevin, in each state", false, {}, {}, kPositive, "2 ns"}),
+      {"equilibrate", Type::quantity("time"), "of langevin, in each state, before anything is kept; a quarter of `produce` when left out", false, {}, {}, kPositive, "200 ps"},
+      {"produce", Type::quantity("time"), "of langevin, in each state", false, {}, {}, kPositive, "2 ns"},
   };
-  kind.results = {{"per_particle", ResultType::number, "", "beta F / N"},
+  kind.results = free_energies();
+  kind.results.insert(kind.results.end(), {
                   {"mean_energy", ResultType::number, "energy", "per atom"},
-                  {"overlap", ResultType::number, "", "smallest between neighbouring states"},
                   {"acceptance", ResultType::number, "", "of the moves"},
+                  {"overlap", ResultType::number, "", "of mbar: smallest between neighbouring states"},
                   {"residual", ResultType::number, "", "of the MBAR equations"},
                   {"inefficiency", ResultType::number, "", "moves for one independent sample"},
                   {"lindemann", ResultType::number, "", "rms displacement over the distance of nearest neighbours"},
                   {"left_basin", ResultType::number, "", "chains that left the crystal"},
-                  {"samples", ResultType::samples, "", "configurations of the target state"}};
+                  {"cumulant", ResultType::number, "", "of ais: beta F / N by the second cumulant of the weights"},
+                  {"ess", ResultType::number, "", "of ais: effective fraction of the trajectories"},
+                  {"variance", ResultType::number, "", "of ais: of the log weights"},
+                  {"largest_weight", ResultType::number, "", "of ais: share of the heaviest trajectory"},
+                  {"states", ResultType::number, "", "of ais: of the ladder that its pilot has found"},
+                  {"samples", ResultType::samples, "", "configurations of the target state"}});
   kind.complete = check_reference;
   add_task_members(kind);
   return kind;
 }
 
 KindSchema estimate() {
-  Type method = Type::word({"bar", "lfep", "lbar", "tfep"}, {"mbar", "cumulant", "ais", "ess"});
+  Type method = Type::word({"bar", "mbar", "lfep", "cumulant", "ess", "lbar", "tfep"}, {"ais"});
   method.aliases = {{"lbar", "bar"}, {"tfep", "lfep"}};
   KindSchema kind;
   kind.noun = "estimate";
+  kind.version = 2;
   kind.makes = Makes::task;
   kind.doc = "The free energy from samples";
   kind.attributes = {
@@ -210,20 +269,24 @@ KindSchema estimate() {
   };
   for (schema::Attribute& variable : variable_attributes(one_or_list, "of the grid of states")) kind.attributes.push_back(std::move(variable));
   kind.coordinates = variable_attributes([](const Type& single) { return single; }, "of a state of the grid");
-  kind.results = {{"per_particle", ResultType::number, "", "beta F / N"},
-                  {"energy_per_particle", ResultType::number, "energy", "F / N"},
-                  {"absolute", ResultType::number, "", "beta F / N with the true de Broglie length; needs `mass`"},
+  kind.results = free_energies();
+  kind.results.insert(kind.results.end(), {
                   {"overlap", ResultType::number, "", "of the two sides"},
                   {"forward", ResultType::number, "", "from the model's side"},
                   {"reverse", ResultType::number, "", "from the crystal's side"},
-                  {"ess", ResultType::number, "", "effective sample fraction"}};
+                  {"lfep", ResultType::number, "", "beta F / N by the exponential average of the weights"},
+                  {"cumulant", ResultType::number, "", "beta F / N by their second cumulant, exact for Gaussian ones"},
+                  {"residual", ResultType::number, "", "of the MBAR equations"},
+                  {"ess", ResultType::number, "", "effective sample fraction"},
+                  {"variance", ResultType::number, "", "of the log weights"},
+                  {"largest_weight", ResultType::number, "", "share of the heaviest sample"}});
   kind.complete = check_estimate;
   add_task_members(kind);
   return kind;
 }
 
 void check_rdf(Map& rdf, CheckContext& context) {
-  if (!rdf.at("weighted").as_bool() || context.upstream(rdf.at("of")).noun == "sample") return;
+  if (!rdf.at("weighted").as_bool() || carries_weights(context.upstream(rdf.at("of")))) return;
   context.complain({"E0405", "weighted", fmt::format("the samples of `{}` carry no weights", context.upstream(rdf.at("of")).name), {}, {"leave `weighted` out"}});
 }
 
@@ -250,9 +313,12 @@ void add_estimate_kinds(schema::Catalog& catalog) {
   const schema::Attribute states{"states", Type::of(TypeKind::integer), "with both ends", true, {}, {}, {2.0, {}, 1000.0}, "3"};
   const schema::Attribute from{"from", Type::quantity("temperature"), "where it begins", true, {}, {}, kPositive, "300 K"};
   const schema::Attribute to{"to", Type::quantity("temperature"), "where it ends", true, {}, {}, kPositive, "900 K"};
-  catalog.add(ConstructorSchema{"base_to_target", {{"base", Type::reference({"base"}), "where the path begins", true, {}}, states}, "States between a Gaussian and the crystal"});
-  catalog.add(ConstructorSchema{"einstein_crystal", {{"spring", Type::quantity("spring"), "that ties each atom to its site", true, {}, {}, kPositive, "5 kcal/mol/angstrom^2"}, states},
-                                "States between independent oscillators and the crystal", true});
+  schema::Attribute or_auto = states;
+  or_auto.type = Type::any_of({states.type, Type::word({"auto"})});
+  or_auto.doc = "of the ladder, with both ends; auto: as many as annealing needs";
+  catalog.add(ConstructorSchema{"base_to_target", {{"base", Type::reference({"base"}), "where the path begins", true, {}}, or_auto}, "States between a Gaussian and the crystal"});
+  catalog.add(ConstructorSchema{"einstein_crystal", {{"spring", Type::quantity("spring"), "that ties each atom to its site: energy (spring / 2) |u|^2", true, {}, {}, kPositive, "5 kcal/mol/angstrom^2"}, or_auto},
+                                "States between independent oscillators and the crystal"});
   catalog.add(ConstructorSchema{"temperature_ladder", {from, to, states}, "States of the crystal at rising temperatures", true});
   catalog.add(ConstructorSchema{"lambda", {{"from", Type::of(TypeKind::number), "where it begins", true, {}, {}, {0.0, {}, {}}, "0"},
                                            {"to", Type::of(TypeKind::number), "where it ends", true, {}, {}, {0.0, {}, {}}, "21"}, states},
@@ -260,8 +326,8 @@ void add_estimate_kinds(schema::Catalog& catalog) {
   catalog.add(ConstructorSchema{"replica_exchange", {from, to, {"temperatures", Type::of(TypeKind::integer), "with both ends", true, {}, {}, {2.0, {}, 1000.0}, "21"}},
                                 "Copies of the crystal at several temperatures that change places", true});
   catalog.add(ConstructorSchema{"hmc",
-                                {{"chains", Type::of(TypeKind::integer), "side by side", true, {}, {}, {1.0, {}, 1e6}, "16"},
-                                 {"steps", Type::of(TypeKind::integer), "recorded moves per chain and state", true, {}, {}, {4.0, {}, 1e9}, "64"}},
+                                {{"chains", Type::of(TypeKind::integer), "side by side; of ais: trajectories", true, {}, {}, {1.0, {}, 1e6}, "16"},
+                                 {"steps", Type::of(TypeKind::integer), "recorded moves per chain and state, at least 4; of ais: moves in each state", true, {}, {}, {1.0, {}, 1e9}, "64"}},
                                 "Hamiltonian Monte Carlo"});
 }
 

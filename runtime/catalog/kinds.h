@@ -16,7 +16,8 @@ void add_observable_kinds(schema::Catalog& catalog); // energy_histogram, q6, ms
 void add_phase_kinds(schema::Catalog& catalog);      // phase_diagram
 void add_report_kinds(schema::Catalog& catalog);     // figure, table, expect, resources
 
-/// `precision` and `deterministic`, `uses`, and the blocks checkpoint and retry, which every heavy task has.
+/// `precision` and `deterministic`, `uses`, the blocks checkpoint and retry, and the cost as results: what every heavy task
+/// has.
 void add_task_members(schema::KindSchema& kind);
 
 }  // namespace bgw::catalog

@@ -355,7 +355,19 @@ void expect_wide_box(const Value& system, std::int64_t atoms, const std::string&
                                  of_file(lattice) ? fmt::format("`repeats = [{}]`", fmt::join(enough, ", ")) : fmt::format("{} cells", fmt::join(enough, " x ")))}});
 }
 
+/// In reduced units the mass is 1, and a system that says so is one that says nothing: Planck's constant has no value there,
+/// so there is no de Broglie length to take from it.
+void leave_out_reduced_mass(Map& system, CheckContext& context) {
+  const Value* mass = given(system, "mass");
+  if (mass == nullptr || !context.shown(1.0, "length").ends_with("lj")) return;
+  if (std::abs(mass->as_double() - 1.0) > 1e-12) {
+    context.complain({"E0307", "mass", fmt::format("the mass of {} is 1 in reduced units, got {:.6g} lj", context.block, mass->as_double()), {}, {"leave it out"}});
+  }
+  system["mass"] = Value();
+}
+
 void check_system(Map& system, CheckContext& context) {
+  leave_out_reduced_mass(system, context);
   leave_out(system, {"species"});
   expect_species(system, context);
   const Value& lattice = system.at("lattice");

@@ -70,9 +70,10 @@ KindSchema sample() {
   KindSchema kind;
   kind.noun = "sample";
   kind.makes = Makes::task;
-  kind.doc = "Draws from a trained flow, with their weights";
+  kind.version = 2;
+  kind.doc = "Draws from a trained flow or from a base, with their weights";
   kind.attributes = {
-      {"model", Type::any_of({Type::reference({"train"}), Type::constructor({"transfer"}, {"at"})}), "what is drawn from", true, {}},
+      {"model", Type::any_of({Type::reference({"train", "base"}), Type::constructor({"transfer"}, {"at"})}), "what is drawn from: a trained flow, or a base itself", true, {}},
       {"count", Type::of(TypeKind::integer), "samples", true, {}, {}, {1.0, {}, 1e9}, "4_000"},
       {"batch", Type::of(TypeKind::integer), "samples at once", false, 500, {}, {1.0, {}, 1e7}},
       {"seed", Type::of(TypeKind::seed), "root of the random numbers", true, {}},

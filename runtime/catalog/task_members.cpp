@@ -32,6 +32,8 @@ void add_task_members(schema::KindSchema& kind) {
                       {"backoff", Type::quantity("duration"), "wait before the next try, doubled each time", false, 3e16, {}, kPositive, "30 s"}};
   kind.nested.push_back(checkpoint);
   kind.nested.push_back(retry);
+  kind.results.push_back({"energy_calls", schema::ResultType::number, "", "what it cost, in evaluations of the energy"});
+  kind.results.push_back({"seconds", schema::ResultType::number, "", "what it took; another number on every machine and day"});
 }
 
 }  // namespace bgw::catalog

@@ -5,6 +5,7 @@
 #include <map>
 #include <numeric>
 
+#include "runtime/estimators/statistical_inefficiency.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/foundation/interlude.h"
 
@@ -30,6 +31,33 @@ Places places_of(const Tensor& chain) {
   return places;
 }
 
+constexpr std::int64_t kBlocks = 32;
+constexpr double kInefficienciesOfABlock = 5;
+
+/// The series as [chains, steps], each chain up to the length of the shortest.
+Tensor in_chains(const Places& places, const Tensor& series) {
+  const auto chains = static_cast<std::int64_t>(places.length.size());
+  const std::int64_t shortest = *std::min_element(places.length.begin(), places.length.end());
+  const Tensor dense = series.to(at::kDouble).contiguous();
+  Tensor rows = at::empty({chains, shortest}, at::kDouble);
+  for (std::size_t i = 0; i < places.chain.size(); ++i) {
+    if (places.position[i] >= shortest) continue;
+    rows.data_ptr<double>()[places.chain[i] * shortest + places.position[i]] = dense.data_ptr<double>()[i];
+  }
+  return rows;
+}
+
+/// Into how many stretches a chain may be cut, at least one.
+std::int64_t most_stretches(const Places& places, const Tensor& series) {
+  const std::int64_t shortest = *std::min_element(places.length.begin(), places.length.end());
+  if (shortest < 2) return 1;
+  double slowest = 1;
+  for (std::int64_t k = 0; k < series.size(1); ++k)
+    slowest = std::max(slowest, statistical_inefficiency(in_chains(places, series.select(1, k))));
+  const double stretches = static_cast<double>(shortest) / (kInefficienciesOfABlock * slowest);
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(stretches));
+}
+
 }  // namespace
 
 Blocks single_samples(std::int64_t samples) {
@@ -38,12 +66,13 @@ Blocks single_samples(std::int64_t samples) {
   return blocks;
 }
 
-Blocks chain_blocks(const Tensor& chain, std::int64_t least) {
+Blocks chain_blocks(const Tensor& chain, const Tensor& series) {
   if (chain.dim() != 1 || chain.numel() == 0) throw ShapeError("chain_blocks: needs the chain of each sample");
+  if (series.dim() < 1 || series.dim() > 2 || series.size(0) != chain.size(0))
+    throw ShapeError("chain_blocks: chains and series differ in number");
   const Places places = places_of(chain);
   const std::int64_t chains = static_cast<std::int64_t>(places.length.size());
-  const std::int64_t shortest = *std::min_element(places.length.begin(), places.length.end());
-  const std::int64_t stretches = std::min((least + chains - 1) / chains, shortest);  // an empty block would be none
+  const std::int64_t stretches = std::min((kBlocks + chains - 1) / chains, most_stretches(places, series.reshape({series.size(0), -1})));
   Blocks blocks;
   blocks.count = chains * stretches;
   for (std::size_t i = 0; i < places.chain.size(); ++i) {
@@ -74,9 +103,13 @@ double spread(const std::vector<double>& replicates) {
   return std::sqrt(sum / (n - 1.0));
 }
 
+// The quantile of Student's distribution at one Gaussian standard deviation, by its expansion in 1 / degrees of freedom
+// (Fisher and Cornish); its error is 2 % for one degree and below 0.1 % from two on.
 double few_blocks_factor(std::int64_t blocks) {
-  const double n = static_cast<double>(blocks);
-  return blocks < 2 ? std::numeric_limits<double>::quiet_NaN() : std::sqrt(n / (n - 1.0));
+  if (blocks < 2) return std::numeric_limits<double>::quiet_NaN();
+  const double degrees = static_cast<double>(blocks - 1);
+  const double student = 1.0 + (0.5 + (0.25 + 0.0625 / degrees) / degrees) / degrees;
+  return std::sqrt((degrees + 1.0) / degrees) * student;
 }
 
 }  // namespace bgw::estimators

@@ -35,6 +35,18 @@ double exponential_average(const Numbers& w, const Numbers& counts) {
   return -(top + std::log(sum / n));
 }
 
+double kish_fraction(const Numbers& w, const Numbers& counts) {
+  const double top = *std::max_element(w.begin(), w.end());
+  double n = 0, sum = 0, squares = 0;
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    const double weight = std::exp(w[i] - top);
+    n += counts[i];
+    sum += counts[i] * weight;
+    squares += counts[i] * weight * weight;
+  }
+  return sum * sum / (n * squares);
+}
+
 double cumulant_estimate(const Numbers& w, const Numbers& counts) {
   const Moments m = moments(w, counts);
   return -(m.mean + 0.5 * m.variance);
@@ -66,6 +78,10 @@ WeightSummary summarise(const Tensor& log_weight) {
 
 double ess_fraction(const Tensor& log_weight) { return summarise(log_weight).ess_fraction; }
 
+Estimate effective_fraction(const Tensor& log_weight, const tensor::RandomStream& stream, std::int64_t bootstrap) {
+  return with_bootstrap(log_weight, single_samples(log_weight.numel()), stream, bootstrap, kish_fraction);
+}
+
 Tensor normalised_weights(const Tensor& log_weight) { return at::softmax(log_weight.to(at::kDouble), 0); }
 
 Estimate lfep(const Tensor& log_weight, const tensor::RandomStream& stream, std::int64_t bootstrap) {
@@ -78,7 +94,12 @@ Estimate lfep(const Tensor& log_weight, const Blocks& blocks, const tensor::Rand
 }
 
 Estimate second_cumulant(const Tensor& log_weight, const tensor::RandomStream& stream, std::int64_t bootstrap) {
-  return with_bootstrap(log_weight, single_samples(log_weight.numel()), stream, bootstrap, cumulant_estimate);
+  return second_cumulant(log_weight, single_samples(log_weight.numel()), stream, bootstrap);
+}
+
+Estimate second_cumulant(const Tensor& log_weight, const Blocks& blocks, const tensor::RandomStream& stream,
+                         std::int64_t bootstrap) {
+  return with_bootstrap(log_weight, blocks, stream, bootstrap, cumulant_estimate);
 }
 
 }  // namespace bgw::estimators

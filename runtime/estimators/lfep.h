@@ -20,6 +20,9 @@ WeightSummary summarise(const Tensor& log_weight);
 
 /// The effective fraction alone.
 double ess_fraction(const Tensor& log_weight);
+/// The same with the standard error of a bootstrap over independent samples. The fraction is too large where the samples
+/// are fewer than a few times its inverse.
+Estimate effective_fraction(const Tensor& log_weight, const tensor::RandomStream& stream, std::int64_t bootstrap = 200);
 
 /// Weights that sum to one, [n].
 Tensor normalised_weights(const Tensor& log_weight);
@@ -35,5 +38,7 @@ Estimate lfep(const Tensor& log_weight, const Blocks& blocks, const tensor::Rand
 
 /// The same to second order in the cumulants, -(mean + variance / 2): exact for Gaussian log weights.
 Estimate second_cumulant(const Tensor& log_weight, const tensor::RandomStream& stream, std::int64_t bootstrap = 200);
+Estimate second_cumulant(const Tensor& log_weight, const Blocks& blocks, const tensor::RandomStream& stream,
+                         std::int64_t bootstrap = 200);
 
 }  // namespace bgw::estimators

@@ -5,10 +5,21 @@
 #include "runtime/foundation/errors.h"
 
 namespace bgw::inline_tasks {
+namespace {
+
+/// What a task cost, under the names that every task has; none for other names.
+std::optional<double> cost_named(const artifacts::Cost& cost, const std::string& name) {
+  if (name == "energy_calls") return static_cast<double>(cost.energy_call_equivalents());
+  if (name == "seconds") return cost.seconds;
+  return std::nullopt;
+}
+
+}  // namespace
 
 artifacts::Result TaskResults::number(const std::string& role, const std::string& name) const {
   const std::shared_ptr<const store::Manifest> manifest = inputs_.manifest(role);
   if (const artifacts::Result* result = manifest->find_result(name)) return *result;
+  if (const std::optional<double> cost = cost_named(manifest->cost, name)) return {name, *cost, {}, "", {}, ""};
   std::string names;
   for (const artifacts::Result& result : manifest->results) names += (names.empty() ? "" : ", ") + result.name;
   throw InputError(

@@ -214,7 +214,7 @@ FreeEnergyRun frenkel_ladd(const Value& deck, std::int64_t seed, int cpus) {
   // The energy that MBAR sees leaves out the Einstein crystal's own, which all states share.
   const Tensor first = work.slice(0, 0, counts.front());
   const estimators::Estimate to_einstein =
-      estimators::lfep(lambdas.front() * first, estimators::chain_blocks(chains.slice(0, 0, counts.front())),
+      estimators::lfep(lambdas.front() * first, estimators::chain_blocks(chains.slice(0, 0, counts.front()), first),
                        tensor::RandomStream(key, "frenkel_ladd.first"));
 
   FreeEnergyRun run;

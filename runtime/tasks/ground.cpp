@@ -1,9 +1,11 @@
 #include "runtime/tasks/ground.h"
 
-#include "runtime/flows/generate.h"
+#include <cmath>
+
 #include "runtime/foundation/errors.h"
 #include "runtime/physics/free_energy.h"
 #include "runtime/physics/make_energy_model.h"
+#include "runtime/physics/phonon.h"
 #include "runtime/physics/potential.h"
 #include "runtime/tensor/array.h"
 
@@ -21,6 +23,17 @@ std::vector<crystal::Vector3> sites_of(const Tensor& sites) {
   return result;
 }
 
+Ground ground_of(const schema::Value& system, const schema::Value& ensemble, physics::GaussianBase base) {
+  Ground ground;
+  ground.system = system;
+  ground.ensemble = ensemble;
+  ground.base = std::move(base);
+  ground.model = physics::make_energy_model(ground.system, sites_of(ground.base.sites), ground.base.cell);
+  ground.target = std::make_unique<physics::WhitenedTarget>(*ground.model, ground.base.modes, ground.base.beta,
+                                                            ground.base.static_energy);
+  return ground;
+}
+
 }  // namespace
 
 double Ground::free_energy(double log_ratio) const {
@@ -29,14 +42,20 @@ double Ground::free_energy(double log_ratio) const {
 }
 
 Ground make_ground(const plan::TaskSpec& base_spec, const artifacts::Artifact& base) {
-  Ground ground;
-  ground.system = base_spec.arguments.at("system");
-  ground.ensemble = base_spec.arguments.at("ensemble");
-  ground.base = physics::gaussian_base_from(base);
-  ground.model = physics::make_energy_model(ground.system, sites_of(ground.base.sites), ground.base.cell);
-  ground.target = std::make_unique<physics::WhitenedTarget>(*ground.model, ground.base.modes, ground.base.beta,
-                                                            ground.base.static_energy);
-  return ground;
+  return ground_of(base_spec.arguments.at("system"), base_spec.arguments.at("ensemble"),
+                   physics::gaussian_base_from(base));
+}
+
+Ground make_einstein_ground(const schema::Value& system, const schema::Value& ensemble, double spring) {
+  const crystal::Crystal crystal = physics::make_crystal(system);
+  const auto model = physics::make_energy_model(system);
+  const double beta = physics::inverse_temperature(ensemble);
+  const Tensor sites = physics::sites_tensor(crystal);
+  const Tensor lattice = at::zeros({1, sites.size(0), 3}, at::kDouble);
+  const double width = 1.0 / std::sqrt(beta * spring);
+  return ground_of(system, ensemble,
+                   physics::einstein_base(physics::translations_of(crystal.sites, crystal.cell), sites, crystal.cell,
+                                          model->energy(lattice).item<double>(), beta, width));
 }
 
 const plan::Key& input_key(const plan::TaskSpec& spec, const std::string& role) {
@@ -56,25 +75,6 @@ std::unique_ptr<flows::ModeSplitFlow> make_flow(const schema::Value& train_argum
   spec.look_ahead = flow.at("look_ahead").as_int();
   spec.seed = static_cast<std::uint64_t>(train_arguments.at("seed").as_int());
   return std::make_unique<flows::ModeSplitFlow>(*ground.target, spec);
-}
-
-std::unique_ptr<TrainedFlow> load_flow(engine::TaskContext& context, const plan::TaskSpec& sample_spec) {
-  const schema::Value& model = sample_spec.arguments.at("model");
-  const bool transferred = model.has("call");
-  const plan::Key& train_key = input_key(sample_spec, transferred ? "model.model" : "model");
-  const plan::TaskSpec train_spec = context.object_spec(train_key);
-  const plan::Key& base_key = transferred ? input_key(sample_spec, "model.base") : input_key(train_spec, "base");
-
-  auto trained = std::make_unique<TrainedFlow>();
-  trained->ground = make_ground(context.object_spec(base_key), *context.object(base_key));
-  trained->flow = make_flow(train_spec.arguments, trained->ground);
-  const auto training = context.object(train_key);
-  trained->parameters = at::empty({static_cast<std::int64_t>(flows::kModeSplitParameters.size())}, at::kDouble);
-  double* parameter = trained->parameters.data_ptr<double>();
-  for (const char* name : flows::kModeSplitParameters) {
-    *parameter++ = training->array(std::string("parameters/") + name).doubles.at(0);
-  }
-  return trained;
 }
 
 void add_crystal(artifacts::Artifact& artifact, const Tensor& sites, const crystal::Cell& cell) {

@@ -27,18 +27,9 @@ struct Ground {
 
 /// @param base_spec  specification of the base task, for its system and ensemble
 Ground make_ground(const plan::TaskSpec& base_spec, const artifacts::Artifact& base);
-
-/// A trained flow on a ground. Not movable: the flow refers to the ground's target.
-struct TrainedFlow {
-  Ground ground;
-  std::unique_ptr<flows::ModeSplitFlow> flow;
-  Tensor parameters;
-};
-
-/// The flow a sample task draws from: that of its `model`, on the base it was trained on or, after `transfer`, on
-/// another. Also finds the flow behind finished samples.
-/// @param sample_spec  specification of a sample task: the running one or that of an input
-std::unique_ptr<TrainedFlow> load_flow(engine::TaskContext& context, const plan::TaskSpec& sample_spec);
+/// The same crystal on another Gaussian: that of independent atoms on springs, around the sites of the ideal lattice.
+/// @param spring  eV/angstrom^2; the energy is (spring / 2) sum_i |u_i|^2
+Ground make_einstein_ground(const schema::Value& system, const schema::Value& ensemble, double spring);
 
 /// The flow that a train task's arguments describe, on a ground.
 std::unique_ptr<flows::ModeSplitFlow> make_flow(const schema::Value& train_arguments, const Ground& ground);

@@ -40,6 +40,14 @@ Tensor in_parts(engine::TaskContext& context, const Observed& samples, const cha
   return at::cat(parts);
 }
 
+/// What may be slow along a chain, [n, k]: how far the atoms are, and where they are known the energy and the volume.
+Tensor slow_quantities(const Observed& samples) {
+  std::vector<Tensor> columns = {samples.displacements.square().sum({1, 2})};
+  if (const Tensor energy = array_or_none(*samples.artifact, "energy"); energy.defined()) columns.push_back(energy);
+  if (samples.deformation.defined()) columns.push_back(samples.volumes());
+  return at::stack(columns, 1);
+}
+
 }  // namespace
 
 Tensor Observed::volumes() const {
@@ -62,7 +70,7 @@ Observed observed(engine::TaskContext& context) {
   samples.cell = tensor::to_tensor(samples.artifact->array("cell"));
   samples.deformation = array_or_none(*samples.artifact, "deformation");
   const Tensor chain = array_or_none(*samples.artifact, "chain");
-  samples.blocks = chain.defined() ? estimators::chain_blocks(chain) : estimators::single_samples(samples.count());
+  samples.blocks = chain.defined() ? estimators::chain_blocks(chain, slow_quantities(samples)) : estimators::single_samples(samples.count());
   return samples;
 }
 

@@ -1,9 +1,9 @@
-#include <cmath>
-
 #include "runtime/estimators/mbar.h"
 #include "runtime/estimators/statistical_inefficiency.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/sampling/staged_reference.h"
+#include "runtime/tasks/annealing.h"
+#include "runtime/tasks/einstein_dynamics.h"
 #include "runtime/tasks/free_energy_results.h"
 #include "runtime/tasks/ledger.h"
 #include "runtime/tasks/pace.h"
@@ -87,26 +87,29 @@ void add_inefficiency(artifacts::Artifact& artifact, const sampling::StagedState
   artifact.results.push_back({"inefficiency", moves, {}, "", {}, "moves of a chain for one independent sample of the work"});
 }
 
-/// <U> per atom over counted samples, with the standard error between chains.
-void add_mean_energy(artifacts::Artifact& artifact, const Ground& ground, const sampling::StagedState& state) {
+/// <U> per atom over counted samples, with the standard error over blocks of the chains.
+void add_mean_energy(artifacts::Artifact& artifact, const Ground& ground, const sampling::StagedState& state,
+                     const plan::Key& stream_key) {
   const Tensor squares = state.target_positions.square().sum(-1).transpose(0, 1);  // [chains, steps]
   const Tensor reduced = state.work[-1] + squares / 2;                             // beta (U - U0)
-  const Tensor energy =
-      (reduced / ground.base.beta + ground.base.static_energy) / static_cast<double>(ground.particles());
-  const Tensor counted = state.counted[-1];
-  const Tensor sums = (energy * sampling::counted_samples(state)[-1]).sum(1);
-  const std::int64_t samples = counted.sum().item<std::int64_t>();
-  artifacts::Result result{"mean_energy", sums.sum().item<double>() / static_cast<double>(samples), {}, "eV", samples, "per atom"};
-  const Tensor chain_means = (sums / counted).masked_select(counted > 0);
-  const std::int64_t chains = chain_means.numel();
-  if (chains > 1) result.sigma = chain_means.std().item<double>() / std::sqrt(static_cast<double>(chains));
-  artifact.results.push_back(result);
+  const Tensor all = reduced.reshape({-1}) / ground.base.beta + ground.base.static_energy;
+  const Tensor counted = sampling::counted_samples(state)[-1].reshape({-1}).nonzero().view({-1});
+  add_mean_energy(artifact, all.index_select(0, counted), Tensor(), counted.floor_divide(state.work.size(2)), ground, stream_key);
 }
 
-}  // namespace
+/// Where the path of the reference begins.
+Ground ground_of_path(engine::TaskContext& context) {
+  const schema::Value& path = context.arguments().at("path");
+  const std::string& name = path.at("call").as_string();
+  if (name == "base_to_target") return make_ground(context.input_spec("path.base"), *context.input("path.base"));
+  if (name == "einstein_crystal") {
+    return make_einstein_ground(context.arguments().at("system"), context.arguments().at("ensemble"),
+                                path.at("spring").as_double());
+  }
+  throw InputError("no path '" + name + "'; this version has base_to_target and einstein_crystal");
+}
 
-artifacts::Artifact reference(engine::TaskContext& context) {
-  const Ground ground = make_ground(context.input_spec("path.base"), *context.input("path.base"));
+artifacts::Artifact staged(engine::TaskContext& context, const Ground& ground) {
   sampling::StagedOptions options = options_of(context.arguments());
   options.basin.emplace(ground.base.sites, ground.base.cell);
 
@@ -132,12 +135,23 @@ artifacts::Artifact reference(engine::TaskContext& context) {
 
   artifacts::Artifact artifact;
   add_free_energy(artifact, ground, {-difference.value, difference.sigma}, state.counted.sum().item<std::int64_t>());
-  add_mean_energy(artifact, ground, state);
+  add_mean_energy(artifact, ground, state, context.spec().stream_key);
   add_ladder(artifact, state, mbar);
   add_inefficiency(artifact, state);
   add_samples(artifact, ground, state);
   artifact.cost = cost_of(calls());
   return artifact;
+}
+
+}  // namespace
+
+artifacts::Artifact reference(engine::TaskContext& context) {
+  const std::string& method = context.arguments().at("method").as_string();
+  const bool dynamics = context.arguments().at("sampler").at("call").as_string() == "langevin";
+  const Ground ground = ground_of_path(context);
+  if (method == "mbar") return dynamics ? einstein_dynamics(context, ground) : staged(context, ground);
+  if (method == "ais") return annealing(context, ground);
+  throw InputError("no reference by '" + method + "'; this version has mbar and ais");
 }
 
 }  // namespace bgw::tasks

@@ -1,7 +1,7 @@
 #include "runtime/estimators/lfep.h"
-#include "runtime/flows/generate.h"
 #include "runtime/tasks/free_energy_results.h"
 #include "runtime/tasks/ledger.h"
+#include "runtime/tasks/model.h"
 #include "runtime/tasks/pace.h"
 #include "runtime/tasks/tasks.h"
 #include "runtime/tensor/array.h"
@@ -31,17 +31,6 @@ artifacts::Artifact arrays_of(const Drawn& drawn) {
   return artifact;
 }
 
-void add_weight_results(artifacts::Artifact& artifact, const Ground& ground, const Tensor& log_weight,
-                        const plan::Key& stream_key) {
-  const estimators::WeightSummary summary = estimators::summarise(log_weight);
-  const std::int64_t n = log_weight.numel();
-  artifact.results.push_back({"ess", summary.ess_fraction, {}, "", n, "fraction of the samples"});
-  artifact.results.push_back({"variance", summary.variance, {}, "", n, "of the log weights"});
-  artifact.results.push_back({"largest_weight", summary.largest_weight, {}, "", n, "normalised"});
-  const estimators::Estimate f = estimators::lfep(log_weight, tensor::RandomStream(stream_key, "bootstrap"));
-  add_free_energy(artifact, ground, {-f.value, f.sigma}, n);
-}
-
 Drawn drawn_from(const artifacts::Artifact& checkpoint) {
   Drawn drawn;
   drawn.add({tensor::to_tensor(checkpoint.array("displacements")), tensor::to_tensor(checkpoint.array("energy")),
@@ -52,7 +41,7 @@ Drawn drawn_from(const artifacts::Artifact& checkpoint) {
 }  // namespace
 
 artifacts::Artifact sample(engine::TaskContext& context) {
-  const auto trained = load_flow(context, context.spec());
+  const auto model = load_model(context, context.spec());
   const std::int64_t count = context.arguments().at("count").as_int();
   const std::int64_t batch = context.arguments().at("batch").as_int();
   const tensor::RandomStream latent(context.spec().stream_key, "latent");
@@ -65,14 +54,13 @@ artifacts::Artifact sample(engine::TaskContext& context) {
   }
   const auto state = [&] {
     artifacts::Artifact artifact = arrays_of(drawn);
-    artifact.cost = cost_of(before + trained->ground.model->calls());
+    artifact.cost = cost_of(before + model->ground().model->calls());
     return artifact;
   };
-  const std::int64_t at_once = std::min(batch, configurations_at_once(trained->ground.particles()));
+  const std::int64_t at_once = std::min(batch, configurations_at_once(model->ground().particles()));
   while (drawn.count < count) {
     const std::int64_t size = std::min(at_once, count - drawn.count);
-    drawn.add(flows::generate(*trained->flow, latent.normal(0, drawn.count, size, trained->flow->dimension()),
-                              trained->parameters));
+    drawn.add(model->generate(latent.normal(0, drawn.count, size, model->dimension())));
     const double ess = estimators::ess_fraction(at::cat(drawn.log_weight));
     context.report({"drawing", drawn.count, count, {{"ess", ess}}});
     context.step_done(state);
@@ -80,8 +68,12 @@ artifacts::Artifact sample(engine::TaskContext& context) {
 
   const Listening listening = stop_in_interludes(context, state);
   artifacts::Artifact result = state();
-  add_crystal(result, trained->ground);
-  add_weight_results(result, trained->ground, at::cat(drawn.log_weight), context.spec().stream_key);
+  add_crystal(result, model->ground());
+  const Tensor log_weight = at::cat(drawn.log_weight);
+  add_weights(result, log_weight, context.spec().stream_key);
+  const estimators::Estimate f =
+      estimators::lfep(log_weight, tensor::RandomStream(context.spec().stream_key, "bootstrap"));
+  add_free_energy(result, model->ground(), {-f.value, f.sigma}, count);
   return result;
 }
 

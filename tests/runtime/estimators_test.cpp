@@ -133,6 +133,22 @@ TEST_CASE("a weight that is not finite is refused by its number", "[weights]") {
   CHECK_THROWS_AS(summarise(at::zeros({0}, at::kDouble)), ShapeError);
 }
 
+TEST_CASE("the effective fraction comes with its error", "[weights]") {
+  const double sigma = 0.6;  // Gaussian log weights: exp(-sigma^2)
+  const double ratio = error_ratio(40, std::exp(-sigma * sigma), [&](int seed) {
+    return effective_fraction(sigma * normal(2000, seed), stream(seed), 100);
+  });
+  CHECK(ratio > 0.7);
+  CHECK(ratio < 1.35);
+}
+
+TEST_CASE("the second cumulant of correlated weights has the error of their blocks", "[lfep]") {
+  const Tensor w = log_weights(400, 3).repeat_interleave(10);
+  const Blocks blocks = chain_blocks(at::arange(4000, at::kLong).floor_divide(10), w);
+  const double by_block = second_cumulant(w, blocks, stream(1)).sigma;
+  CHECK(by_block / second_cumulant(w, stream(1)).sigma > 2.0);
+}
+
 TEST_CASE("bar finds the free energy of Gaussians with an honest error", "[bar]") {
   const double ratio = error_ratio(60, kExact, [](int seed) { return bar_of_gaussians(600, 300, seed).delta_f; });
   CHECK(ratio > 0.75);
@@ -174,7 +190,7 @@ TEST_CASE("an error by chains sees the correlation that an error by samples does
   const Tensor x = kModel.draw(100, 1, "model").repeat_interleave(10);
   const Tensor y = kTarget.draw(100, 1, "target").repeat_interleave(10);
   const Tensor f = kTarget.energy(x) - kModel.energy(x), r = kModel.energy(y) - kTarget.energy(y);
-  const Blocks chains = chain_blocks(at::arange(1000, at::kLong).floor_divide(10));
+  const Blocks chains = chain_blocks(at::arange(1000, at::kLong).floor_divide(10), f);
   const double by_chain = bar(f, chains, r, chains, key(2)).delta_f.sigma;
   const double by_sample = bar(f, single_samples(1000), r, single_samples(1000), key(2)).delta_f.sigma;
   CHECK(by_chain / by_sample > 2.0);
@@ -189,12 +205,34 @@ TEST_CASE("one block tells nothing about its error", "[bootstrap]") {
   CHECK(lfep(at::tensor({0.5, 0.5}, at::kDouble), stream(1)).sigma == 0.0);
 }
 
-TEST_CASE("few chains are cut into stretches", "[bootstrap]") {
-  const Blocks blocks = chain_blocks(at::tensor({7, 7, 7, 7, 2, 2, 2, 2}, at::kLong), 4);
-  CHECK(blocks.count == 4);
-  CHECK(blocks.of_sample == std::vector<std::int64_t>{0, 0, 1, 1, 2, 2, 3, 3});
-  CHECK(chain_blocks(at::arange(20, at::kLong)).count == 20);
-  CHECK(chain_blocks(at::zeros({3}, at::kLong), 8).count == 3);  // no block is empty
+TEST_CASE("few chains are cut into stretches that do not know of each other", "[bootstrap]") {
+  const Tensor two = at::arange(2, at::kLong).repeat_interleave(800);
+  const Tensor noise = normal(1600, 11);
+  const Blocks independent = chain_blocks(two, noise);
+  CHECK(independent.count == 32);
+  CHECK(independent.of_sample[49] == 0);
+  CHECK(independent.of_sample[50] == 1);
+  CHECK(independent.of_sample[800] == 16);
+  // Every number stands twenty times: its inefficiency is twenty, a block holds at least a hundred samples.
+  const Blocks correlated = chain_blocks(two, normal(80, 12).repeat_interleave(20));
+  CHECK(correlated.count <= 16);
+  CHECK(correlated.count >= 8);
+  // Of several quantities the slowest decides.
+  CHECK(chain_blocks(two, at::stack({noise, normal(80, 12).repeat_interleave(20)}, 1)).count == correlated.count);
+  CHECK(chain_blocks(at::arange(200, at::kLong), normal(200, 13)).count == 200);
+  CHECK(chain_blocks(at::zeros({3}, at::kLong), normal(3, 14)).count == 1);  // too short to be cut
+}
+
+TEST_CASE("errors from few blocks are those of Student's distribution", "[bootstrap]") {
+  const auto student = [](std::int64_t blocks) {
+    const double n = static_cast<double>(blocks);
+    return few_blocks_factor(blocks) * std::sqrt((n - 1) / n);
+  };
+  // Quantiles at 0.8413447 for 1, 2, 7 and 31 degrees of freedom: tan(pi (p - 1/2)) for one, tables for the others.
+  CHECK(student(2) == Approx(std::tan(std::numbers::pi * 0.3413447)).epsilon(0.02));
+  CHECK(student(3) == Approx(1.3213).epsilon(1e-3));
+  CHECK(student(8) == Approx(1.0767).epsilon(1e-3));
+  CHECK(student(32) == Approx(1.0164).epsilon(1e-3));
 }
 
 TEST_CASE("resampling keeps the number of blocks and repeats itself for a replicate", "[bootstrap]") {

@@ -1,14 +1,18 @@
 #include "tests/support/catch.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
+#include "runtime/estimators/lfep.h"
 #include "runtime/estimators/mbar.h"
 #include "runtime/estimators/statistical_inefficiency.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/physics/free_energy.h"
 #include "runtime/physics/make_energy_model.h"
 #include "runtime/physics/phonon.h"
+#include "runtime/sampling/ais.h"
+#include "runtime/sampling/einstein_dynamics.h"
 #include "runtime/sampling/hmc.h"
 #include "runtime/sampling/staged_reference.h"
 #include "runtime/tensor/random_stream.h"
@@ -320,6 +324,222 @@ TEST_CASE("a ladder that cannot be climbed is refused", "[staged]") {
   StagedOptions no_steps;
   no_steps.steps = 0;
   CHECK_THROWS_AS(start_staged(target, no_steps), InputError);
+}
+
+namespace {
+
+AisState annealed(const physics::WhitenedTarget& target, const AisOptions& options, std::uint8_t seed) {
+  AisState state;
+  run_ais(target, options, key(seed), state, {});
+  return state;
+}
+
+}  // namespace
+
+TEST_CASE("annealing finds the free energy of a well with an honest error", "[ais]") {
+  const double cubic = 0.25, quartic = 0.15;
+  const Well well(cubic, quartic);
+  const physics::WhitenedTarget target(well, unit_modes(), 1.0, 0.0);
+  // ln Z / Z_Gaussian = ln <e^{-D}> in the Gaussian.
+  const double exact = std::log(exact_mean(
+      0.0, 0.0, 0.0, [&](double x) { return std::exp(-cubic * x * x * x - quartic * x * x * x * x); }));
+  double sum = 0;
+  for (std::uint8_t seed = 1; seed <= 30; ++seed) {
+    AisOptions options;
+    options.trajectories = 300;
+    options.states = seed % 2 == 0 ? 0 : 6;
+    const AisState state = annealed(target, options, seed);
+    const estimators::Estimate f =
+        estimators::lfep(state.done_log_weight, tensor::RandomStream(key(seed), "bootstrap"), 100);
+    CHECK(std::abs(-f.value - exact) < 4.0 * f.sigma);
+    sum += (f.value + exact) * (f.value + exact) / (f.sigma * f.sigma);
+  }
+  CHECK(std::sqrt(sum / 30) > 0.65);
+  CHECK(std::sqrt(sum / 30) < 1.4);
+}
+
+TEST_CASE("the ends of annealed trajectories are those of the crystal, by their weights", "[ais]") {
+  const double cubic = 0.25, quartic = 0.15;
+  const Well well(cubic, quartic);
+  const physics::WhitenedTarget target(well, unit_modes(), 1.0, 0.0);
+  AisOptions options;
+  options.trajectories = 6000;
+  options.states = 4;
+  const AisState state = annealed(target, options, 11);
+  REQUIRE(state.done() == 6000);
+  const Tensor weight = estimators::normalised_weights(state.done_log_weight);
+  for (const int power : {1, 2}) {
+    const Tensor x = state.done_positions.select(1, 0).pow(power);
+    const double mean = (weight * x).sum().item<double>();
+    const double error = (weight * (x - mean)).square().sum().sqrt().item<double>();
+    CHECK(std::abs(mean - exact_mean(1.0, cubic, quartic, [&](double y) { return std::pow(y, power); })) < 4.0 * error);
+  }
+  CHECK((target.work(state.done_positions) - state.done_work).abs().max().item<double>() < 1e-12);
+}
+
+TEST_CASE("a harmonic crystal needs no states between, and its weights are equal", "[ais]") {
+  const tests::SpringRing ring(4, {1.7, 0.0, 0.0, 0.0});
+  const physics::WhitenedTarget target(ring, std::get<0>(tests::harmonic_modes(ring, 2.0)), 2.0, 0.0);
+  AisOptions options;
+  options.trajectories = 5;
+  const AisState state = annealed(target, options, 1);
+  CHECK(state.ladder.lambda == std::vector<double>{0.0, 1.0});
+  CHECK(state.done_log_weight.abs().max().item<double>() < 1e-12);
+}
+
+TEST_CASE("the pilot makes the ladder as fine as the weights need it", "[ais]") {
+  const tests::SpringRing ring(12, {1.0, 0.5, 0.12, 0.0});
+  const physics::WhitenedTarget target(ring, std::get<0>(tests::harmonic_modes(ring, 1.0)), 1.0, 0.0);
+  AisOptions options;
+  options.trajectories = 400;
+  options.states = 2;
+  CHECK(annealed(target, options, 2).done_log_weight.var().item<double>() > 2.0);
+  options.states = 0;
+  const AisState state = annealed(target, options, 2);
+  CHECK(state.ladder.states() > 5);
+  CHECK(state.done_log_weight.var().item<double>() < 1.6);
+  CHECK(state.acceptance() > 0.5);
+}
+
+TEST_CASE("the next state keeps the conditional effective fraction", "[ais]") {
+  const Tensor work = tensor::RandomStream(key(1), "work").normal(0, 0, 100'000, 1).view({100'000}) * 3.0;
+  const Tensor none = at::zeros({100'000}, at::kDouble);
+  // Gaussian work of variance v keeps exp(-v step^2).
+  CHECK(next_lambda(none, work, 0.0, 0.95) == Approx(std::sqrt(-std::log(0.95)) / 3.0).epsilon(0.01));
+  CHECK(next_lambda(none, work, 0.5, 0.95) == Approx(0.5 + std::sqrt(-std::log(0.95)) / 3.0).epsilon(0.01));
+  CHECK(next_lambda(none, work, 0.99, 0.95) == 1.0);
+  CHECK(next_lambda(none, 1e-9 * work, 0.0, 0.95) == 1.0);
+}
+
+TEST_CASE("a refined ladder has the ends, the order and the spacing of its own", "[ais]") {
+  const AisLadder ladder{{0.0, 0.1, 0.4, 1.0}, {1.0, 0.8, 0.6, 0.5}};
+  const AisLadder same = refined(ladder, 4);
+  CHECK(same.lambda == ladder.lambda);
+  CHECK(same.angle == ladder.angle);
+  const AisLadder finer = refined(ladder, 7);
+  CHECK(finer.lambda[1] == Approx(0.05));
+  CHECK(finer.lambda[5] == Approx(0.7));
+  CHECK(finer.angle[5] == Approx(0.55));
+  CHECK(std::is_sorted(finer.lambda.begin(), finer.lambda.end()));
+  CHECK(refined(ladder, 2).lambda == std::vector<double>{0.0, 1.0});
+}
+
+TEST_CASE("more trajectories begin with those of fewer", "[ais]") {
+  const tests::SpringRing ring(5, {1.0, 0.3, 0.08, 0.0});
+  const physics::WhitenedTarget target(ring, std::get<0>(tests::harmonic_modes(ring, 1.0)), 1.0, 0.0);
+  AisOptions few, many;
+  few.trajectories = 7;
+  many.trajectories = ais_portion(target.dimension()) + 3;
+  const AisState a = annealed(target, few, 3), b = annealed(target, many, 3);
+  CHECK(at::equal(a.done_log_weight, b.done_log_weight.narrow(0, 0, 7)));
+  CHECK(b.done() == many.trajectories);
+}
+
+TEST_CASE("an annealing interrupted after any move continues bit by bit", "[ais]") {
+  const tests::SpringRing ring(3, {1.0, 0.5, 0.1, 0.0});
+  const physics::WhitenedTarget target(ring, std::get<0>(tests::harmonic_modes(ring, 1.0)), 1.0, 0.0);
+  AisOptions options;
+  options.trajectories = 6;
+  options.moves = 2;
+  options.conditional_ess = 0.98;
+  AisState whole;
+  std::vector<std::map<std::string, Tensor>> checkpoints;
+  run_ais(target, options, key(9), whole, [&](const AisState& s) {
+    std::map<std::string, Tensor> copy;
+    for (const auto& [name, value] : to_named_tensors(s)) copy[name] = value.clone();
+    checkpoints.push_back(copy);
+  });
+  REQUIRE(checkpoints.size() > 8);
+  for (const auto& checkpoint : checkpoints) {
+    AisState resumed = ais_state_from(checkpoint);
+    run_ais(target, options, key(9), resumed, {});
+    CHECK(same(to_named_tensors(resumed), to_named_tensors(whole)));
+  }
+}
+
+TEST_CASE("an annealing that cannot be made is refused, and one whose base is none of the crystal says so", "[ais]") {
+  const Well well(0.0, 0.0);
+  const physics::WhitenedTarget target(well, unit_modes(), 1.0, 0.0);
+  AisState state;
+  AisOptions one;
+  one.states = 1;
+  CHECK_THROWS_AS(run_ais(target, one, key(1), state, {}), InputError);
+  AisOptions none;
+  none.trajectories = 0;
+  CHECK_THROWS_AS(run_ais(target, none, key(1), state, {}), InputError);
+
+  const Well steep(0.0, 4e6);
+  const physics::WhitenedTarget far(steep, unit_modes(), 1.0, 0.0);
+  AisOptions short_ladder;
+  short_ladder.most_states = 5;
+  CHECK_THROWS_WITH(run_ais(far, short_ladder, key(1), state, {}), Catch::Contains("5 states lead from the Gaussian no further"));
+}
+
+namespace {
+
+EinsteinDynamicsOptions dynamics(std::int64_t produce) {
+  EinsteinDynamicsOptions options;
+  options.states = 4;
+  options.spring = 1.5;
+  options.equilibrate = 100;
+  options.produce = produce;
+  options.every = 4;
+  options.langevin = {0.5, 1.0, 0.25, 1.0};
+  return options;
+}
+
+EinsteinDynamicsState run(const physics::EnergyModel& model, const EinsteinDynamicsOptions& options, const Basin& basin) {
+  EinsteinDynamicsState state = start_einstein_dynamics(model, options);
+  run_einstein_dynamics(model, options, basin, key(12), state, {});
+  return state;
+}
+
+}  // namespace
+
+TEST_CASE("dynamics from an Einstein crystal to a harmonic one has its free energy", "[einstein]") {
+  const tests::SpringRing ring(4, {1.7, 0.0, 0.0, 0.0});
+  const EinsteinDynamicsOptions options = dynamics(8000);
+  const EinsteinDynamicsState state = run(ring, options, Basin(20.0));
+  const double beta = 1.0 / options.langevin.kt;
+  const Tensor lambda = at::arange(4, at::kDouble) / 3.0;
+  const Tensor work = beta * state.coupling.reshape({1, -1});
+  const estimators::Estimate rise =
+      estimators::mbar(lambda.unsqueeze(1) * work, at::full({4}, options.records(), at::kLong),
+                       at::arange(4, at::kLong).repeat_interleave(options.records()), key(1))
+          .difference(0, 3);
+  // Of 3N - 3 modes with stiffness kappa, in place of the spring's.
+  const Tensor kappa = std::get<1>(tests::harmonic_modes(ring, beta));
+  REQUIRE(kappa.numel() == 9);
+  const double exact = 0.5 * (kappa / (beta * options.spring)).log().sum().item<double>();
+  INFO(rise.value << " +- " << rise.sigma << ", exact " << exact);
+  CHECK(std::abs(rise.value - exact) < 4.0 * rise.sigma);
+  CHECK(rise.sigma < 0.1);
+  const Tensor energy = ring.energy(state.displacements);
+  const Tensor einstein = 0.5 * options.spring * state.displacements.square().sum({1, 2});
+  CHECK((energy - einstein - state.coupling[-1]).abs().max().item<double>() < 1e-10);
+}
+
+TEST_CASE("dynamics of a ladder interrupted after any step continues bit by bit, and a melting one is refused", "[einstein]") {
+  const tests::SpringRing ring(3, {1.0, 0.2, 0.05, 0.0});
+  EinsteinDynamicsOptions options = dynamics(16);
+  options.equilibrate = 3;
+  const Basin basin(20.0);
+  EinsteinDynamicsState whole = start_einstein_dynamics(ring, options);
+  std::vector<std::map<std::string, Tensor>> checkpoints;
+  run_einstein_dynamics(ring, options, basin, key(2), whole, [&](const EinsteinDynamicsState& s) {
+    std::map<std::string, Tensor> copy;
+    for (const auto& [name, value] : to_named_tensors(s)) copy[name] = value.clone();
+    checkpoints.push_back(copy);
+  });
+  REQUIRE(checkpoints.size() == 19);
+  for (const auto& checkpoint : checkpoints) {
+    EinsteinDynamicsState resumed = einstein_dynamics_state_from(checkpoint);
+    run_einstein_dynamics(ring, options, basin, key(2), resumed, {});
+    CHECK(same(to_named_tensors(resumed), to_named_tensors(whole)));
+  }
+  CHECK_THROWS_WITH(run(ring, options, Basin(0.1)), Catch::Contains("leaves its structure: in state"));
+  options.produce = 3;
+  CHECK_THROWS_AS(start_einstein_dynamics(ring, options), InputError);
 }
 
 // Published: beta F / N = -25.16311 (64 atoms), -25.08235 (216).

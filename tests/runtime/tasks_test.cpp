@@ -9,6 +9,7 @@
 #include "runtime/foundation/errors.h"
 #include "runtime/store/hdf5_file.h"
 #include "runtime/tasks/energy_request.h"
+#include "runtime/tasks/ground.h"
 #include "runtime/tensor/array.h"
 #include "runtime/tensor/random_stream.h"
 #include "tests/shared/systems.h"
@@ -105,9 +106,25 @@ class Study {
                        {"timestep", 4.0}, {"equilibrate", 400.0}, {"produce", 2400.0}, {"every", 40.0}, {"replicas", 4}, {"seed", 5},
                        {"start", inputs.empty() ? Value() : task("start")}}, inputs);
   }
-  plan::TaskSpec estimating(const plan::TaskSpec& samples, const plan::TaskSpec& data) {
-    return spec("estimate", {{"method", "bar"}, {"samples", task("samples")}, {"data", task("data")}, {"bootstrap", 50}},
+  plan::TaskSpec annealing(const plan::TaskSpec& on, int trajectories = 24) {
+    return spec("reference", {{"method", "ais"}, {"path", Map{{"call", "base_to_target"}, {"base", task("path.base")}, {"states", "auto"}}},
+                              {"sampler", Map{{"call", "hmc"}, {"chains", trajectories}, {"steps", 1}}}, {"seed", 3}},
+                {{"path.base", on.key}});
+  }
+  plan::TaskSpec from_springs(const std::string& method, Value system, double spring, Value states, int chains, int steps) {
+    return spec("reference", {{"method", method}, {"system", std::move(system)}, {"ensemble", Map{{"kind", "nvt"}, {"temperature", 200.0}}},
+                              {"path", Map{{"call", "einstein_crystal"}, {"spring", spring}, {"states", std::move(states)}}},
+                              {"sampler", Map{{"call", "hmc"}, {"chains", chains}, {"steps", steps}}}, {"seed", 4}});
+  }
+  plan::TaskSpec one_sided(const std::string& method, const plan::TaskSpec& samples) {
+    return spec("estimate", {{"method", method}, {"samples", task("samples")}, {"bootstrap", 50}}, {{"samples", samples.key}});
+  }
+  plan::TaskSpec two_sided(const std::string& method, const plan::TaskSpec& samples, const plan::TaskSpec& data) {
+    return spec("estimate", {{"method", method}, {"samples", task("samples")}, {"data", task("data")}, {"bootstrap", 50}},
                 {{"samples", samples.key}, {"data", data.key}});
+  }
+  plan::TaskSpec estimating(const plan::TaskSpec& samples, const plan::TaskSpec& data) {
+    return two_sided("bar", samples, data);
   }
 
   test::MemoryStore store;
@@ -172,9 +189,10 @@ TEST_CASE("the whole chain of tasks gives the published free energy of ice two w
 TEST_CASE("a task stopped after every step makes the artifact of an uninterrupted one, bit by bit", "[tasks]") {
   Study study;
   const auto base = study.base("scha"), training = study.training(base), drawing = study.drawing(training),
-             chains = study.chains(base), estimating = study.estimating(drawing, chains);
+             chains = study.chains(base), estimating = study.estimating(drawing, chains), gaussian = study.drawing(base),
+             annealing = study.annealing(base), both = study.two_sided("mbar", gaussian, chains);
   const auto dynamics = study.moving(Map{{"kind", "npt"}, {"temperature", 200.0}, {"pressure", 0.001}, {"box", "triclinic"}});
-  for (const plan::TaskSpec* spec : {&base, &training, &drawing, &chains, &estimating, &dynamics}) {
+  for (const plan::TaskSpec* spec : {&base, &training, &drawing, &chains, &estimating, &gaussian, &annealing, &both, &dynamics}) {
     INFO(spec->kind);
     const artifacts::Artifact& whole = study.run(*spec);
     int stops = 0;
@@ -210,6 +228,122 @@ TEST_CASE("dynamics of a crystal that melts is refused with the number that brok
   const auto hot = study.moving(Map{{"kind", "nvt"}, {"temperature", 1500.0}});
   test::MemoryContext context(study.store, hot);
   CHECK_THROWS_WITH(tasks::molecular_dynamics(context), Catch::Contains("melts or leaves its structure") && Catch::Contains("the limit is 1.342"));
+}
+
+TEST_CASE("the Gaussian base is a model: every estimate on its samples gives the published free energy of ice", "[tasks]") {
+  Study study;
+  const auto base = study.base("scha"), drawing = study.drawing(base, 2000), chains = study.chains(base, 64);
+  study.run(base);
+  study.run(drawing);
+  study.run(chains);
+  const auto near = [](const artifacts::Artifact& artifact, const char* name) {
+    const artifacts::Result* f = artifact.find_result(name);
+    REQUIRE(f);
+    INFO(name << " " << f->value << " +- " << *f->sigma);
+    CHECK(std::abs(f->value + 25.16311) < 4 * *f->sigma);
+    CHECK(*f->sigma < 2e-3);
+  };
+  const auto& average = study.run(study.one_sided("lfep", drawing));
+  const auto& cumulant = study.run(study.one_sided("cumulant", drawing));
+  for (const char* name : {"per_particle", "lfep", "cumulant"}) near(average, name);
+  near(cumulant, "per_particle");
+  CHECK(result_of(average, "per_particle") == result_of(cumulant, "lfep"));
+  CHECK(result_of(cumulant, "per_particle") == result_of(average, "cumulant"));
+  const auto& quality = study.run(study.one_sided("ess", drawing));
+  CHECK(quality.find_result("per_particle") == nullptr);
+  CHECK(*quality.find_result("ess")->sigma > 0);
+  CHECK(result_of(quality, "ess") == result_of(average, "ess"));
+  const auto& bar = study.run(study.two_sided("bar", drawing, chains));
+  const auto& mbar = study.run(study.two_sided("mbar", drawing, chains));
+  near(bar, "per_particle");
+  near(bar, "reverse");
+  CHECK(result_of(mbar, "per_particle") == Approx(result_of(bar, "per_particle")).epsilon(0).margin(1e-11));
+  CHECK(result_of(mbar, "overlap") == Approx(result_of(bar, "overlap")));
+  CHECK(result_of(mbar, "residual") < 1e-10);
+}
+
+TEST_CASE("annealing gives the published free energy of ice in all conventions", "[tasks]") {
+  Study study;
+  const auto base = study.base("phonon"), annealing = study.annealing(base, 200);
+  study.run(base);
+  const auto& reference = study.run(annealing);
+  for (const char* name : {"per_particle", "cumulant"}) {
+    const artifacts::Result* f = reference.find_result(name);
+    CHECK(std::abs(f->value + 25.16311) < 4 * *f->sigma);
+    CHECK(*f->sigma < 2e-3);
+  }
+  const double value = result_of(reference, "per_particle");
+  CHECK(result_of(reference, "absolute") - value == Approx(-6.3219).margin(1e-4));
+  CHECK(result_of(reference, "calphy") - result_of(reference, "absolute") == Approx(-std::log(64.0) / 64));
+  CHECK(result_of(reference, "all_sublattices") - value == Approx(-std::log(2.0) / 64));
+  CHECK(result_of(reference, "energy_per_particle") == Approx(value * 200 * 8.617333262145e-5).epsilon(1e-9));
+  for (const char* name : {"per_particle", "absolute", "calphy", "all_sublattices", "energy_per_particle"})
+    CHECK(!reference.find_result(name)->convention.empty());
+  CHECK(result_of(reference, "ess") > 0.2);
+  CHECK(result_of(reference, "states") == static_cast<double>(reference.array("lambda").size()));
+  CHECK(reference.array("log_weight").size() == 200);
+  CHECK(reference.cost.gradient_calls > 200 * (reference.array("lambda").size() - 2));
+  const artifacts::Result* energy = reference.find_result("mean_energy");
+  CHECK(std::abs(energy->value / kElectronvolt + 752.185 / 64) < 4 * *energy->sigma / kElectronvolt);
+}
+
+TEST_CASE("an Einstein crystal has the free energy of its formula", "[tasks]") {
+  const double kt = 200.0 * 8.617333262145e-5;  // eV
+  const double width = 0.2;
+  const tasks::Ground ground = tasks::make_einstein_ground(ice(), Map{{"kind", "nvt"}, {"temperature", 200.0}}, kt / (width * width));
+  // method.md 2.4: f_EC = 4.505639 for mW, N = 64, s = 0.2 angstrom; the static energy comes on top.
+  CHECK(ground.free_energy(0.0) - ground.base.beta * ground.base.static_energy / 64 == Approx(4.505639).margin(1e-6));
+  CHECK(ground.base.static_energy / kElectronvolt == Approx(-792.19104691));
+  const Tensor y = tensor::RandomStream(plan::Key{}, "y").normal(0, 0, 4, ground.target->dimension());
+  const Tensor u = ground.target->displacements(y);
+  CHECK((u.square().sum({1, 2}) / (width * width) - y.square().sum(1)).abs().max().item<double>() < 1e-9);
+  CHECK(u.sum(1).abs().max().item<double>() < 1e-10);
+}
+
+TEST_CASE("from atoms on springs to the crystal, by chains and by annealing", "[tasks]") {
+  Study study;
+  Map small = ice().as_map();
+  small["lattice"] = testing::lattice_value("diamond_cubic", 8, testing::kWaterDensity);
+  small["minimum_image"] = "compatible";
+  const double spring = 20 * kElectronvolt;
+  const auto chains = study.from_springs("mbar", small, spring, 8, 24, 40);
+  const auto trajectories = study.from_springs("ais", small, spring, "auto", 200, 1);
+  for (const auto& spec : {chains, trajectories}) {
+    const artifacts::Result* f = study.run(spec).find_result("per_particle");  // method.md 2.5: -25.8655(5)
+    INFO(f->value << " +- " << *f->sigma);
+    CHECK(std::abs(f->value + 25.8655) < 4 * std::hypot(*f->sigma, 5e-4));
+    CHECK(*f->sigma < 2e-2);
+  }
+}
+
+TEST_CASE("from atoms on springs to the crystal, by dynamics", "[tasks]") {
+  Study study;
+  Map small = ice().as_map();
+  small["lattice"] = testing::lattice_value("diamond_cubic", 8, testing::kWaterDensity);
+  small["minimum_image"] = "compatible";
+  auto dynamics = study.from_springs("mbar", small, 20 * kElectronvolt, 8, 1, 4).arguments.as_map();
+  dynamics["sampler"] = Map{{"call", "langevin"}, {"friction", 2e-3}, {"timestep", 2.0}};
+  dynamics["equilibrate"] = 1000.0;
+  dynamics["produce"] = 6000.0;
+  const auto& reference = study.run(study.spec("reference", dynamics));
+  const artifacts::Result* f = reference.find_result("per_particle");
+  INFO(f->value << " +- " << *f->sigma);
+  CHECK(std::abs(f->value + 25.8655) < 4 * *f->sigma);
+  CHECK(*f->sigma < 0.05);
+  CHECK(reference.array("chain").size() == 1000);
+  const artifacts::Result* energy = reference.find_result("mean_energy");  // method.md 2.5: <U> = -94.638 kcal/mol
+  CHECK(std::abs(energy->value / kElectronvolt + 94.638 / 8) < 4 * *energy->sigma / kElectronvolt);
+}
+
+TEST_CASE("data that are no samples of chains are refused by two-sided estimates", "[tasks]") {
+  Study study;
+  const auto base = study.base(), drawing = study.drawing(base, 20), annealing = study.annealing(base, 4);
+  study.run(base);
+  study.run(drawing);
+  study.run(annealing);
+  const auto estimating = study.two_sided("bar", drawing, annealing);
+  test::MemoryContext context(study.store, estimating);
+  CHECK_THROWS_WITH(tasks::estimate(context), Catch::Contains("carry weights"));
 }
 
 TEST_CASE("a request to stop is met within an analysis, after the state before it is saved", "[tasks]") {
