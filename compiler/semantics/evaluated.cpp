@@ -141,6 +141,7 @@ schema::Value constant_expression(schema::Value value, const units::Dimension& d
   for (const auto& [name, unit] : {std::pair{"length", "angstrom"}, {"energy", "eV"}, {"temperature", "K"}}) {
     if (dimension == dimension_named(name)) map["unit"] = unit;
   }
+  if (dimension == dimension_named("area")) map["unit"] = "angstrom^2";
   return map;
 }
 

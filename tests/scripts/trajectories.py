@@ -154,6 +154,7 @@ table averages {
   column pressure { value = mean_pressure(draws) }
   column capacity { value = heat_capacity(ref.samples) }
 }
+expect spread { value = msd(draws); reference = 0.08 angstrom^2; tolerance = 4 pm * 1 nm }
 figure curves {
   series energy { y = energy_histogram(ref.samples) }
   series order { y = q6_histogram(draws) }
