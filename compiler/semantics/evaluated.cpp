@@ -141,6 +141,7 @@ schema::Value constant_expression(schema::Value value, const units::Dimension& d
   for (const auto& [name, unit] : {std::pair{"length", "angstrom"}, {"energy", "eV"}, {"temperature", "K"}, {"density", "/angstrom^3"}, {"pressure", "eV/angstrom^3"}}) {
     if (dimension == dimension_named(name)) map["unit"] = unit;
   }
+  if (dimension == dimension_named("area")) map["unit"] = "angstrom^2";
   return map;
 }
 

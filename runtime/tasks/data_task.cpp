@@ -189,23 +189,32 @@ void add_energies(engine::TaskContext& context, artifacts::Artifact& artifact) {
   artifact.cost = cost_of(model->calls());
 }
 
-}  // namespace
-
-artifacts::Artifact data(engine::TaskContext& context) {
+/// All configurations of the file, as samples without energies.
+artifacts::Artifact read_samples(engine::TaskContext& context, const std::string& file) {
   const schema::Value& arguments = context.arguments();
-  const std::string file = checked_file(context);
   const auto reader = trajectory::open_frames(file, arguments.at("format").as_string());
-  const schema::Value* ensemble = arguments.find("ensemble");
   const std::string unit = arguments.string_or("unit", reader->length_unit());
   const double length = length_of(unit, arguments.at("system").at("potential"), file);
-  Importer importer(arguments.at("system"), ensemble, file);
+  Importer importer(arguments.at("system"), arguments.find("ensemble"), file);
   while (auto frame = reader->next()) {
     scale(*frame, length);
     importer.add(*frame);
     if (importer.count() % 100 == 0) context.report({"reading", importer.count(), 0, {}});
     if (context.stop_requested()) throw Stopped();
   }
-  artifacts::Artifact artifact = importer.artifact();
+  return importer.artifact();
+}
+
+}  // namespace
+
+artifacts::Artifact data(engine::TaskContext& context) {
+  const std::string file = checked_file(context);
+  artifacts::Artifact artifact;
+  try {
+    artifact = read_samples(context, file);
+  } catch (const StoreError& failure) {
+    throw InputError(failure.what());  // it is the user's file that cannot be read, not the cache
+  }
   add_energies(context, artifact);
   return artifact;
 }

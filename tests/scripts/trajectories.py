@@ -154,6 +154,7 @@ table averages {
   column pressure { value = mean_pressure(draws) }
   column capacity { value = heat_capacity(ref.samples) }
 }
+expect spread { value = msd(draws); reference = 0.08 angstrom^2; tolerance = 4 pm * 1 nm }
 figure curves {
   series energy { y = energy_histogram(ref.samples) }
   series order { y = q6_histogram(draws) }
@@ -256,6 +257,11 @@ def refusals(desk):
     refuse(desk, "a file in another unit", text(positions), "another cell", unit="nm")
     refuse(desk, "an empty file", "", "holds no configuration")
     (desk.folder / "bad.xyz").write_text("")
+    whole = (desk.folder / "draws.h5md").read_bytes()
+    (desk.folder / "cut.h5md").write_bytes(whole[:len(whole) // 2])
+    (desk.folder / "cut.bgw").write_text(PROGRAM + 'data cut { file = "cut.h5md"; format = hdf5; system = water }\n')
+    done = subprocess.run([desk.bgw, "run", "cut.bgw", "cut", "-q"], cwd=desk.folder, capture_output=True, text=True)
+    check("a file that is cut short is refused as bad input", done.returncode == 4 and "bad_input" in done.stderr + done.stdout and "cut short" in done.stderr + done.stdout)
     (desk.folder / "gone.bgw").write_text(IMPORTS.replace("draws.h5md", "gone.h5md"))
     desk.call("check", "gone.bgw", code=3)
 
