@@ -280,6 +280,65 @@ TEST_CASE("M M^T is the inverse of the stiffness among all that moves no centre 
   }
 }
 
+TEST_CASE("in a triclinic box of odd repeats the waves are those of the dense matrix") {
+  // The primitive cell of diamond, 3 x 3 x 5 times, sheared a little: no rotation is left but the inversion.
+  const double h = 3.1;
+  const crystal::Cell primitive{{{{0.05, h, h}, {h, 0.02, h}, {h, h, 0.0}}}};
+  crystal::Crystal crystal;
+  crystal.repeats = {3, 3, 5};
+  for (std::size_t k = 0; k < 3; ++k) {
+    for (std::size_t d = 0; d < 3; ++d) crystal.cell.vectors[k][d] = primitive.vectors[k][d] * crystal.repeats[k];
+  }
+  for (int cell = 0; cell < 45; ++cell) {
+    for (const double place : {0.0, 0.25}) {
+      crystal.sites.push_back(primitive.cartesian({cell / 15 + place, cell / 5 % 3 + place, cell % 5 + place}));
+      crystal.basis_index.push_back(place > 0 ? 1 : 0);
+    }
+  }
+  const auto model = make_energy_model(water("diamond_cubic", 64), crystal.sites, crystal.cell);
+  const GaussianBase base = phonon_base(*model, crystal, kWaterBeta, true);
+  CHECK(base.modes->group().basis == 2);
+  CHECK(symmetry_of(crystal).rotations.size() == 2);
+  const Tensor m = displacements_from_latents(base, at::eye(267, at::kDouble)).reshape({267, 270}).t();
+  const Tensor shift = (base.sites - sites_tensor(crystal)).unsqueeze(0);
+  CHECK(model->energy_and_gradient(shift).gradient.abs().max().item<double>() < 1e-9);
+  const Tensor sigma = at::linalg_pinv(kWaterBeta * model->hessian_sum(shift), 1e-10, true);
+  CHECK((m.matmul(m.t()) - sigma).abs().max().item<double>() < 1e-9 * sigma.abs().max().item<double>());
+}
+
+namespace {
+
+/// Two atoms that are pulled apart and never held.
+class Pulled final : public EnergyModel {
+ public:
+  std::int64_t particles() const override { return 2; }
+  Tensor energy(const Tensor& u) const override { return (u * force_).sum({1, 2}); }
+  EnergyAndGradient energy_and_gradient(const Tensor& u) const override { return {energy(u), force_.expand(u.sizes())}; }
+  GradientAndProduct gradient_and_product(const Tensor& u, const Tensor&) const override {
+    return {force_.expand(u.sizes()), at::zeros_like(u)};
+  }
+  Tensor hessian_sum(const Tensor&) const override { return at::zeros({6, 6}, at::kDouble); }
+  CallCount calls() const override { return {}; }
+
+ private:
+  Tensor force_ = at::tensor({1.0, 1.0, 1.0, -1.0, -1.0, -1.0}, at::kDouble).reshape({2, 3});
+};
+
+}  // namespace
+
+TEST_CASE("sites that do not relax end the base with the force that is left") {
+  crystal::Crystal crystal;
+  crystal.cell = crystal::Cell::orthorhombic(2, 2, 2);
+  crystal.sites = {{0, 0, 0}, {0.6, 0.6, 0.6}};
+  crystal.basis_index = {0, 1};
+  try {
+    phonon_base(Pulled(), crystal, 1.0, true);
+    FAIL("the sites were taken for relaxed");
+  } catch (const NumericalError& error) {
+    CHECK(std::string(error.what()).find("a force of 1 is left") != std::string::npos);
+  }
+}
+
 TEST_CASE("independent oscillators have the width they were given and the published free energy") {
   const schema::Value system = water("diamond_cubic", 64);
   const crystal::Crystal crystal = physics::make_crystal(system);
@@ -402,6 +461,14 @@ TEST_CASE("self-consistent phonons take a lattice that has imaginary modes") {
   CHECK(found.result.base.stiffness.min().item<double>() > 0.0);
   CHECK(std::isfinite(found.bound));
   CHECK(found.result.imaginary_modes > 0);
+
+  // Silicon is not held up: its Gaussian ends at a tenth of the distance of atoms, and says so.
+  const schema::Value fallen = schema::Map{{"potential", stillinger_weber_value(50.003, 2.0951, 21.0)},
+                                           {"lattice", lattice_value("bcc", 128, 0.068)}};
+  const Fit stiffened = fit(fallen, 1.0 / (kBoltzmannKcal * 1000.0), {16, 64, 8, true});
+  CHECK(stiffened.result.floored_modes > 0);
+  CHECK(rms_displacement(stiffened.result.base) < 0.101 * std::cbrt(1.0 / 0.068));
+  CHECK(std::isfinite(stiffened.bound));
   CHECK_FALSE(found.result.log_zc_harmonic.has_value());
 }
 
