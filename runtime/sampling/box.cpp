@@ -142,6 +142,13 @@ Tensor log_measure(BoxShape shape, const Tensor& coordinates, std::int64_t parti
   return (n - 1.0) * log_ratio + 2.0 * coordinates.select(1, 0) + coordinates.select(1, 1);
 }
 
+Tensor log_measure_gradient(BoxShape shape, std::int64_t particles) {
+  const Tensor points =
+      at::cat({at::zeros({1, freedom_of(shape)}, at::kDouble), at::eye(freedom_of(shape), at::kDouble)});
+  const Tensor heights = log_measure(shape, points, particles);
+  return heights.slice(0, 1) - heights[0];
+}
+
 Tensor enthalpy_gradient(BoxShape shape, const Tensor& coordinates, const Tensor& strain_gradient,
                          double pressure_volume) {
   const Tensor pressure_part =
@@ -155,6 +162,14 @@ Tensor enthalpy_gradient(BoxShape shape, const Tensor& coordinates, const Tensor
     if (coordinate >= 0) gradient.select(1, coordinate) += by_slot.select(1, s);
   }
   return gradient;
+}
+
+Tensor box_stiffness(const physics::EnergyModel& model, BoxShape shape, double pressure, double volume,
+                     const Tensor& q) {
+  const Tensor steps = kDifference * at::eye(freedom_of(shape), at::kDouble);
+  const Enthalpy around = StaticEnthalpy(model, shape, pressure, volume).at(at::cat({q + steps, q - steps}));
+  const std::vector<Tensor> sides = around.gradient.chunk(2, 0);
+  return (sides[0] - sides[1]) / (2 * kDifference);
 }
 
 Tensor relaxed_box(const physics::EnergyModel& model, BoxShape shape, double pressure, double volume) {

@@ -43,6 +43,9 @@ Tensor log_volume_ratio(BoxShape shape, const Tensor& coordinates);
 /// @source Martyna, Tobias, Klein, J. Chem. Phys. 101, 4177 (1994), eq. 2.9; method.md 4.4
 Tensor log_measure(BoxShape shape, const Tensor& coordinates, std::int64_t particles);
 
+/// Its derivatives by the coordinates, [d]: it is linear in them.
+Tensor log_measure_gradient(BoxShape shape, std::int64_t particles);
+
 /// Derivatives of U + P V with respect to the coordinates.
 /// @param strain_gradient  [B, 3, 3], dU/d epsilon for x -> (1 + epsilon) x on top of F
 /// @param pressure_volume  P times the volume of the box before the deformation, eV
@@ -56,5 +59,10 @@ Tensor enthalpy_gradient(BoxShape shape, const Tensor& coordinates, const Tensor
 /// @param volume  of the box before the deformation, angstrom^3
 /// @throws NumericalError when there is no such box within a factor of four in the volume
 Tensor relaxed_box(const physics::EnergyModel& model, BoxShape shape, double pressure, double volume);
+
+/// Second derivatives of the enthalpy of atoms at rest by the coordinates, at the box with the coordinates q [d]: [d,
+/// d], eV.
+Tensor box_stiffness(const physics::EnergyModel& model, BoxShape shape, double pressure, double volume,
+                     const Tensor& q);
 
 }  // namespace bgw::sampling

@@ -10,25 +10,29 @@
 
 namespace bgw::sampling {
 
-/// Metropolis moves of the box at constant pressure, with the displacements u held: one coordinate of the box at a
-/// time, in turn, by a normal step. An affine deformation is nearly what the crystal itself does when its volume
-/// changes, so that moves of the size of the box's fluctuations are accepted. Set aside: moves along the strain
-/// gradient, which for one to six coordinates spare little and cost a gradient each.
+/// Moves of the box at constant pressure, with the displacements u held: all of its coordinates q at once, toward where
+/// the slope of phi = beta (U + P V) - ln measure and the stiffness M of the crystal at rest say that phi is least,
+///     q' = q - (1 - r) M^-1 grad phi + (1 - r^2)^(1/2) M^(-1/2) normal numbers,
+/// accepted by Metropolis and Hastings. Where phi is M's parabola a move is accepted always, and with r = 0 forgets
+/// where it began; a thermal crystal is near to that. r grows in the moves that are discarded when too few are
+/// accepted. A move costs one gradient.
+/// @source Besag, J. R. Stat. Soc. B 56, 591 (1994), with a metric; Neal, Handbook of Markov Chain Monte Carlo (2011),
+/// ch. 5
 struct BoxOptions {
   BoxShape shape = BoxShape::isotropic;
-  double pressure = 0;           // eV/angstrom^3
-  double volume = 0;             // of the box before the deformation, angstrom^3
-  double kt = 0;                 // eV
-  double first_size = 0.003;     // of a step, before adaptation
-  double acceptance_aim = 0.44;  // of the adaptation: the best for one coordinate
+  double pressure = 0;          // eV/angstrom^3
+  double volume = 0;            // of the box before the deformation, angstrom^3
+  double kt = 0;                // eV
+  double acceptance_aim = 0.7;  // of the adaptation
 };
 
 /// Boxes of independent replicas between two moves.
 struct BoxState {
   Tensor coordinates;            // [R, d]
-  Tensor sizes;                  // [d], of a step
+  Tensor stiffness;              // [d, d], M, positive
+  double renewal = 1;            // 1 - r^2, in (0, 1]
   std::int64_t move = 0;         // moves made; numbers the randoms
-  std::int64_t adaptations = 0;  // moves that adapted a size
+  std::int64_t adaptations = 0;  // moves that adapted the renewal
   std::int64_t tried = 0;        // moves of a replica since the adaptation ended
   std::int64_t accepted = 0;     // those of them that were accepted
 
@@ -46,17 +50,22 @@ class BoxMoves {
            const std::string& purpose);
 
   /// @param coordinates [R, d], where the boxes begin
-  BoxState start(const Tensor& coordinates) const;
+  /// @param stiffness   [d, d], second derivatives of the enthalpy of the crystal at rest, eV; where they are not
+  ///                    positive their size counts
+  BoxState start(const Tensor& coordinates, const Tensor& stiffness) const;
   /// One move of every replica's box.
   /// @param displacements [R, N, 3], which stay
-  /// @param energy        [R], eV, in the boxes before the move; after it, in those of the state
-  /// @param adapt         changes the size toward the acceptance aimed at, only for moves that are discarded
+  /// @param value         energy and gradients in the boxes before the move; after it, in those of the state
+  /// @param adapt         changes the renewal toward the acceptance aimed at, only for moves that are discarded
   /// @throws NumericalError when a box outgrows a factor of four in the volume: no crystal is left
-  void move(BoxState& state, const Tensor& displacements, Tensor& energy, bool adapt) const;
+  void move(BoxState& state, const Tensor& displacements, physics::EnergyGradientStrain& value, bool adapt) const;
 
  private:
-  /// ln of the weight of (u, q), [R].
-  Tensor log_weight(const Tensor& coordinates, const Tensor& energy) const;
+  struct Slope {
+    Tensor height;    // [R], phi up to a constant
+    Tensor gradient;  // [R, d], of phi by q
+  };
+  Slope slope_at(const Tensor& coordinates, const physics::EnergyGradientStrain& value) const;
 
   const physics::EnergyModel& model_;
   BoxOptions options_;
@@ -74,10 +83,13 @@ class BoxedForceField final : public ForceField {
   void set_deformation(const Tensor& deformation) { deformation_ = deformation; }
   std::int64_t particles() const override { return model_.particles(); }
   ForceFieldValue evaluate(const Tensor& displacements) const override;
+  /// dU/d epsilon of the last evaluation, [R, 3, 3].
+  const Tensor& strain_gradient() const { return strain_gradient_; }
 
  private:
   const physics::EnergyModel& model_;
   Tensor deformation_;
+  mutable Tensor strain_gradient_;
 };
 
 }  // namespace bgw::sampling

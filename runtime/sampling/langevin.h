@@ -55,15 +55,13 @@ class Langevin {
   /// One step of every replica.
   /// @throws NumericalError when an energy is not finite, naming replica and step
   void step(LangevinState& state) const;
-  /// Energies and forces anew, after the force field has changed.
-  void evaluate(LangevinState& state) const;
-
   /// kB T of the motion of each replica, eV, [R].
   Tensor kinetic_temperature(const LangevinState& state) const;
 
  private:
   void kick_drift_noise_drift(LangevinState& state) const;
   void kick(LangevinState& state) const;
+  void evaluate(LangevinState& state) const;
 
   const ForceField& forces_;
   LangevinOptions options_;

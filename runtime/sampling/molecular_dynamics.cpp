@@ -98,7 +98,9 @@ DynamicsState MolecularDynamics::start(const Tensor& displacements, const Tensor
     const Tensor q = coordinates.defined()
                          ? coordinates
                          : relaxed_box(model_, options_.box->shape, options_.box->pressure, volume_).unsqueeze(0);
-    state.box = moves_->start(q.expand({replicas, q.size(1)}));
+    const BoxOptions& box = *options_.box;
+    state.box =
+        moves_->start(q.expand({replicas, q.size(1)}), box_stiffness(model_, box.shape, box.pressure, volume_, q[0]));
     boxed_->set_deformation(deformation(state));
   }
   state.atoms = langevin_->start(displacements);
@@ -118,9 +120,10 @@ void MolecularDynamics::step(DynamicsState& state) const {
 }
 
 void MolecularDynamics::move_box(DynamicsState& state) const {
-  moves_->move(state.box, state.atoms.displacements, state.atoms.energy, state.atoms.step <= options_.equilibrate);
-  boxed_->set_deformation(deformation(state));
-  langevin_->evaluate(state.atoms);
+  physics::EnergyGradientStrain value{state.atoms.energy, state.atoms.gradient, boxed_->strain_gradient()};
+  moves_->move(state.box, state.atoms.displacements, value, state.atoms.step <= options_.equilibrate);
+  state.atoms.energy = value.energy;
+  state.atoms.gradient = value.gradient.contiguous();
 }
 
 void MolecularDynamics::accumulate(DynamicsState& state) const {

@@ -124,8 +124,11 @@ plan::Key key(std::uint8_t number) {
 /// Atoms without energy, or a harmonic crystal that knows nothing of its box, in a box with an energy of its own.
 class Toy : public physics::EnergyModel {
  public:
-  Toy(std::int64_t particles, double spring, std::function<Tensor(const Tensor&)> box)
-      : particles_(particles), spring_(spring), box_(std::move(box)) {}
+  using OfBox = std::function<Tensor(const Tensor& deformation)>;
+  /// @param box     [B, 3, 3] -> [B]
+  /// @param strain  its dU/d epsilon, [B, 3, 3] -> [B, 3, 3]
+  Toy(std::int64_t particles, double spring, OfBox box, OfBox strain)
+      : particles_(particles), spring_(spring), box_(std::move(box)), strain_(std::move(strain)) {}
   std::int64_t particles() const override { return particles_; }
   Tensor energy(const Tensor& u) const override {
     const Tensor inner = u - u.mean(1, true);
@@ -136,7 +139,7 @@ class Toy : public physics::EnergyModel {
   }
   Tensor energy(const Tensor& u, const Tensor& deformation) const override { return energy(u) + box_(deformation); }
   physics::EnergyGradientStrain energy_gradient_and_strain(const Tensor& u, const Tensor& deformation) const override {
-    return {energy(u, deformation), energy_and_gradient(u).gradient, at::zeros({u.size(0), 3, 3}, at::kDouble)};
+    return {energy(u, deformation), energy_and_gradient(u).gradient, strain_(deformation)};
   }
   physics::GradientAndProduct gradient_and_product(const Tensor&, const Tensor&) const override {
     throw std::logic_error("samplers need no second derivative");
@@ -147,7 +150,7 @@ class Toy : public physics::EnergyModel {
  private:
   std::int64_t particles_;
   double spring_;
-  std::function<Tensor(const Tensor&)> box_;
+  OfBox box_, strain_;
 };
 
 void check_mean(const Tensor& per_replica, double exact) {
@@ -163,24 +166,26 @@ void check_mean(const Tensor& per_replica, double exact) {
 // P)^2.
 TEST_CASE("an ideal gas has the volumes of its gamma distribution", "[box]") {
   const std::int64_t particles = 99, replicas = 400;
-  const Toy gas(particles, 0.0, [](const Tensor& f) { return at::zeros({f.size(0)}, at::kDouble); });
+  const Toy gas(
+      particles, 0.0, [](const Tensor& f) { return at::zeros({f.size(0)}, at::kDouble); },
+      [](const Tensor& f) { return at::zeros_like(f); });
   const double kt = 0.5, pressure = 1.0, volume = 50.0;
   const BoxMoves moves(gas, {BoxShape::isotropic, pressure, volume, kt}, key(1), "gas");
-  BoxState box = moves.start(at::zeros({replicas, 1}, at::kDouble));
+  BoxState box = moves.start(at::zeros({replicas, 1}, at::kDouble), at::full({1, 1}, 300.0, at::kDouble));
   const Tensor u = at::zeros({replicas, particles, 3}, at::kDouble);
-  Tensor energy = at::zeros({replicas}, at::kDouble);
-  for (int i = 0; i < 100; ++i) moves.move(box, u, energy, true);
+  auto value = gas.energy_gradient_and_strain(u, deformation_of(BoxShape::isotropic, box.coordinates));
+  for (int i = 0; i < 30; ++i) moves.move(box, u, value, true);
   Tensor first = at::zeros({replicas}, at::kDouble), second = first.clone();
-  const int steps = 400;
+  const int steps = 100;
   for (int i = 0; i < steps; ++i) {
-    moves.move(box, u, energy, false);
+    moves.move(box, u, value, false);
     const Tensor now = volume * log_volume_ratio(BoxShape::isotropic, box.coordinates).exp();
     first += now / steps;
     second += (now - 50.0).square() / steps;
   }
   check_mean(first, 50.0);
   check_mean(second, 100 * 0.25);
-  CHECK(box.acceptance() == Approx(0.44).margin(0.12));
+  CHECK(box.acceptance() > 0.7);
 }
 
 // The energy depends on F^T F alone and treats all axes alike, so lengths of the three vectors are distributed alike,
@@ -188,17 +193,21 @@ TEST_CASE("an ideal gas has the volumes of its gamma distribution", "[box]") {
 TEST_CASE("triclinic boxes prefer no axis", "[box]") {
   const std::int64_t particles = 3, replicas = 600;
   const auto metric = [](const Tensor& f) { return at::matmul(f.transpose(1, 2), f); };
-  const Toy toy(particles, 0.0,
-                [&](const Tensor& f) { return 30.0 * (metric(f) - at::eye(3, at::kDouble)).square().sum(2).sum(1); });
+  const auto excess = [&](const Tensor& f) { return metric(f) - at::eye(3, at::kDouble); };
+  const Toy toy(
+      particles, 0.0, [&](const Tensor& f) { return 30.0 * excess(f).square().sum(2).sum(1); },
+      [&](const Tensor& f) { return 120.0 * at::matmul(at::matmul(f, excess(f)), f.transpose(1, 2)); });
   const BoxMoves moves(toy, {BoxShape::triclinic, 0.0, 1.0, 1.0}, key(2), "shape");
-  BoxState box = moves.start(at::zeros({replicas, 6}, at::kDouble));
+  const Tensor origin = at::zeros({6}, at::kDouble);
+  BoxState box =
+      moves.start(at::zeros({replicas, 6}, at::kDouble), box_stiffness(toy, BoxShape::triclinic, 0.0, 1.0, origin));
   const Tensor u = at::zeros({replicas, particles, 3}, at::kDouble);
-  Tensor energy = toy.energy(u, deformation_of(BoxShape::triclinic, box.coordinates));
-  for (int i = 0; i < 240; ++i) moves.move(box, u, energy, true);
+  auto value = toy.energy_gradient_and_strain(u, deformation_of(BoxShape::triclinic, box.coordinates));
+  for (int i = 0; i < 40; ++i) moves.move(box, u, value, true);
   Tensor mean = at::zeros({replicas, 3, 3}, at::kDouble), square = mean.clone();
-  const int steps = 900;
+  const int steps = 200;
   for (int i = 0; i < steps; ++i) {
-    moves.move(box, u, energy, false);
+    moves.move(box, u, value, false);
     const Tensor c = metric(deformation_of(BoxShape::triclinic, box.coordinates));
     mean += c / steps;
     square += c.square() / steps;
@@ -215,7 +224,11 @@ TEST_CASE("triclinic boxes prefer no axis", "[box]") {
 TEST_CASE("dynamics at constant pressure has the exact volume and energy of a harmonic crystal", "[box]") {
   const std::int64_t particles = 8, replicas = 50;
   const double kt = 0.4, stiffness = 6.0, pressure = 0.05, volume = 30.0;
-  const Toy toy(particles, 2.0, [&](const Tensor& f) { return 0.5 * stiffness * at::linalg_det(f).log().square(); });
+  const Toy toy(
+      particles, 2.0, [&](const Tensor& f) { return 0.5 * stiffness * at::linalg_det(f).log().square(); },
+      [&](const Tensor& f) {
+        return stiffness * at::linalg_det(f).log().view({-1, 1, 1}) * at::eye(3, at::kDouble);
+      });
   DynamicsOptions options;
   options.langevin = {kt, 1.0, 0.4, 0.3};
   options.equilibrate = 200;

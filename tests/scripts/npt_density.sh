@@ -4,7 +4,7 @@
 #
 #   tests/scripts/npt_density.sh BGW [LMP]
 #
-# LAMMPS moves the box by a Hoover barostat and the atoms by Langevin forces, bgw the box by Metropolis steps. For silicon there is
+# LAMMPS moves the box by a Hoover barostat and the atoms by Langevin forces, bgw the box by Metropolis-Hastings moves. For silicon there is
 # a published lattice constant, too, 5.43739(4) angstrom. Exit 0 when all agree, 1 when one does not, 77 where there is no LAMMPS.
 set -eu
 LC_ALL=C
