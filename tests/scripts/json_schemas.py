@@ -126,7 +126,7 @@ def commands_with_json(bgw, words=()):
     if words and re.search(r"^ *--json\b", text, re.MULTILINE):
         yield "-".join(words)
     listed = re.search(r"^Subcommands:\n((?:  .*\n)+)", text, re.MULTILINE)
-    for word in re.findall(r"^  ([a-z][a-z-]*)", listed[1], re.MULTILINE) if listed else ():
+    for word in re.findall(r"^  ([a-z][a-z0-9-]*)", listed[1], re.MULTILINE) if listed else ():
         yield from commands_with_json(bgw, (*words, word))
 
 
