@@ -1,8 +1,5 @@
-<<<<<<< ours
 #include <fmt/format.h>
 
-=======
->>>>>>> theirs
 #include "compiler/units/unit_table.h"
 #include "runtime/estimators/bond_order.h"
 #include "runtime/estimators/numbers.h"
@@ -102,15 +99,9 @@ Artifact mean_bond_order(engine::TaskContext& context) {
 
 Artifact work_histogram(engine::TaskContext& context) {
   const auto estimate = context.input("of");
-<<<<<<< ours
   const std::string& side = context.arguments().at("side").as_string();
   const std::string name = "work_" + side;
   if (!estimate->arrays.contains(name)) throw InputError(fmt::format("this estimate has no work of the side `{}`", side));
-=======
-  const bool forward = context.arguments().at("side").as_string() == "forward";
-  const char* name = forward ? "work_forward" : "work_reverse";
-  if (!estimate->arrays.contains(name)) throw InputError(std::string("this estimate has no work of the side `") + (forward ? "forward`" : "reverse`"));
->>>>>>> theirs
   const Listening listening = stop_in_interludes(context);
   const Tensor work = tensor::to_tensor(estimate->array(name));
   return distribution_of(context, work, {}, estimators::single_samples(work.size(0)), "work", "kT");

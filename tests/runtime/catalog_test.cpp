@@ -193,6 +193,26 @@ TEST_CASE("attributes that nothing runs yet stay out of the arguments of those t
   CHECK(trained.at("system").find("species") == nullptr);
 }
 
+TEST_CASE("the mass of a reduced system says nothing, and leaves no trace", "[catalog]") {
+  const auto program = [](const char* mass) {
+    return clean(std::string("bgw 1\npotential pair { style = lennard_jones; cutoff = 2.1 lj }\nlattice fcc { kind = fcc; atoms = 108; density = 1.28 lj }\n"
+                             "system crystal { potential = pair; lattice = fcc") + mass + " }\nensemble warm { kind = nvt; temperature = 2 lj }\n"
+                 "base phonons { kind = scha; system = crystal; ensemble = warm }\n");
+  };
+  const schema::Value with = task(program("; mass = 1 lj"), "phonons").arguments.at("system");
+  CHECK_FALSE(with.has("mass"));
+  CHECK(with == task(program(""), "phonons").arguments.at("system"));
+}
+
+TEST_CASE("a base is sampled like a model, and its samples are estimated from", "[catalog]") {
+  const std::string draws = "sample gaussian { model = phonons; count = 400; seed = 2 }\n";
+  for (const char* method : {"lfep", "cumulant", "ess"}) clean(kCrystal + kCold + kBase + draws + "estimate F { method = " + method + "; samples = gaussian }\n");
+  for (const char* method : {"bar", "mbar"}) {
+    const lowering::Program program = clean(kCrystal + kCold + kBase + draws + kChains + "estimate F { method = " + method + "; samples = gaussian; data = chains }\n");
+    CHECK(task(program, "gaussian").arguments.at("model").at("task").as_string() == "model");
+  }
+}
+
 TEST_CASE("an interval keeps both of its ends", "[catalog]") {
   const lowering::Program program = clean(kConditionalModel);
   const Value& temperature = task(program, "bg").arguments.at("ensemble").at("temperature");
@@ -228,6 +248,7 @@ TEST_CASE("the examples compile without a warning, to the tasks one counts by ha
   // Two sizes; trajectories at three pressures.
   CHECK(tasks_of_kinds("examples/lj_npt.bgw") == Counts{{"base", 2}, {"train", 2}, {"estimate", 2}, {"md", 6}, {"table", 1}, {"figure", 1}});
   CHECK(tasks_of_kinds("examples/silicon_clathrate.bgw") == Counts{{"base", 2}, {"reference", 2}, {"table", 1}});
+  CHECK(tasks_of_kinds("workflows/table1.bgw") == Counts{{"base", 8}, {"reference", 16}, {"table", 2}});
   CHECK(tasks_of_kinds("workflows/quickstart.bgw") == Counts{{"base", 2}, {"train", 1}, {"sample", 2}, {"reference", 2}, {"estimate", 2}, {"rdf", 2}, {"figure", 1}, {"table", 1}});
 }
 
