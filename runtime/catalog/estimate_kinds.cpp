@@ -151,13 +151,6 @@ void check_marginal(const Map& estimate, const Value& source, CheckContext& cont
                     {"leave `marginal` out, or train an `augmented_coupling`"}});
 }
 
-/// True for samples that count by their weights: draws of a model, ends of annealed trajectories.
-bool carries_weights(const schema::UpstreamTask& task) {
-  if (task.noun == "sample") return true;
-  const Value* method = task.noun == "reference" && task.arguments != nullptr ? given(*task.arguments, "method") : nullptr;
-  return method != nullptr && method->as_string() == "ais";
-}
-
 /// Two sets of samples of one crystal.
 void check_two_sides(const Map& estimate, CheckContext& context) {
   const schema::UpstreamTask drawn = context.upstream(estimate.at("samples"));

@@ -22,16 +22,9 @@ using schema::Value;
 /// What of the state behind the samples a task needs to know.
 enum class Needs { nothing, state };
 
-/// Samples of a model and trajectories of annealing carry weights; a file may.
-bool may_carry_weights(const UpstreamTask& task) {
-  if (task.noun == "sample" || task.noun == "data") return true;
-  const Value* method = task.arguments == nullptr ? nullptr : given(*task.arguments, "method");
-  return task.noun == "reference" && method != nullptr && method->as_string() == "ais";
-}
-
 void check_weights(const Map& arguments, const UpstreamTask& samples, CheckContext& context) {
   const Value* weighted = given(arguments, "weighted");
-  if (weighted == nullptr || !weighted->as_bool() || samples.arguments == nullptr || may_carry_weights(samples)) return;
+  if (weighted == nullptr || !weighted->as_bool() || samples.arguments == nullptr || samples.noun == "data" || carries_weights(samples)) return;  // a file may have them
   context.complain({"E0405", "weighted", fmt::format("the samples of `{}` carry no weights", samples.name), {}, {"leave `weighted` out"}});
 }
 

@@ -111,6 +111,12 @@ UpstreamTask training_of(const Value& task_or_call, const CheckContext& context)
   return model == nullptr ? task : training_of(*model, context);
 }
 
+bool carries_weights(const UpstreamTask& task) {
+  if (task.noun == "sample") return true;
+  const Value* method = task.noun == "reference" && task.arguments != nullptr ? given(*task.arguments, "method") : nullptr;
+  return method != nullptr && method->as_string() == "ais";
+}
+
 void expect_same(const std::optional<Value>& mine, const std::optional<Value>& theirs, const char* what, const std::string& attribute,
                  const std::string& other, CheckContext& context) {
   if (!mine || !theirs || *mine == *theirs) return;

@@ -39,6 +39,9 @@ State state_of_model(const schema::Value& model, const schema::CheckContext& con
 /// The training behind a task, a model or samples.
 schema::UpstreamTask training_of(const schema::Value& task_or_call, const schema::CheckContext& context);
 
+/// True for samples that count by their weights: draws of a model, ends of annealed trajectories.
+bool carries_weights(const schema::UpstreamTask& task);
+
 /// Complains at `attribute` when two values that should describe the same crystal or conditions differ.
 /// @param what   "system" or "ensemble"
 /// @param other  what carries `theirs`, as it stands in the message
@@ -47,9 +50,9 @@ void expect_same(const std::optional<schema::Value>& mine, const std::optional<s
 /// The same where an interval of `wide` stands for each number within it.
 void expect_within(const State& wide, const State& state, const std::string& attribute, const std::string& other, schema::CheckContext& context);
 
-/// Complains where an interval stands in a task that computes at one state.
 /// Notes that the task cannot run at constant pressure yet.
 void expect_constant_volume(const schema::Map& arguments, const char* noun, schema::CheckContext& context);
+/// Complains where an interval stands in a task that computes at one state.
 void expect_one_state(const schema::Map& arguments, schema::CheckContext& context);
 
 }  // namespace bgw::catalog
