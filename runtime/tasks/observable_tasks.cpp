@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "compiler/units/unit_table.h"
 #include "runtime/estimators/bond_order.h"
 #include "runtime/estimators/numbers.h"
@@ -99,7 +101,7 @@ Artifact work_histogram(engine::TaskContext& context) {
   const auto estimate = context.input("of");
   const bool forward = context.arguments().at("side").as_string() == "forward";
   const char* name = forward ? "work_forward" : "work_reverse";
-  if (!estimate->arrays.contains(name)) throw InputError(std::string("this estimate has no work of the side `") + (forward ? "forward`" : "reverse`"));
+  if (!estimate->arrays.contains(name)) throw InputError(fmt::format("this estimate has no work of the side `{}`", forward ? "forward" : "reverse"));
   const Listening listening = stop_in_interludes(context);
   const Tensor work = tensor::to_tensor(estimate->array(name));
   return distribution_of(context, work, {}, estimators::single_samples(work.size(0)), "work", "kT");
