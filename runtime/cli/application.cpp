@@ -213,13 +213,14 @@ class Application {
   }
   void add_energy() {
     CLI::App* command =
-        add("energy", "Energy and forces of a structure with the potential of a system", energy_options_);
+        add("energy", "Energy, forces and stress of structures with the potential of a system", energy_options_);
     command->add_option("SYSTEM", energy_options_.system, "a system of the program: water, 'water[64]'")->required();
     command
-        ->add_option("--structure", energy_options_.structure,
-                     "an extended xyz file with Lattice=\"...\"; lengths in angstrom")
+        ->add_option("--structure", energy_options_.structures,
+                     "extended xyz files with Lattice=\"...\", or POSCAR; lengths in angstrom")
         ->required();
     command->add_flag("--forces", energy_options_.forces, "the forces too");
+    command->add_flag("--stress", energy_options_.stress, "dU/d strain by the volume, too: the static stress");
     command->callback([this] { chosen_ = [this] { return energy(energy_options_); }; });
   }
   void add_export() {

@@ -73,8 +73,9 @@ int report(const ReportOptions& options);
 
 struct EnergyOptions : ProgramOptions {
   std::string system;
-  std::string structure;
+  std::vector<std::string> structures;
   bool forces = false;
+  bool stress = false;
 };
 int energy(const EnergyOptions& options);
 

@@ -111,46 +111,80 @@ void scale_lengths(crystal::Structure& structure, double factor) {
   }
 }
 
+Value question_for(const std::vector<crystal::Structure>& structures, const System& system, const EnergyOptions& options) {
+  List asked;
+  for (const crystal::Structure& structure : structures) {
+    asked.push_back(Map{{"cell", rows_of({structure.cell.begin(), structure.cell.end()})}, {"positions", rows_of(structure.positions)}});
+  }
+  return Map{{"system", system.value}, {"structures", std::move(asked)}, {"forces", options.forces}, {"stress", options.stress}};
+}
+
+List scaled_rows(const Value& rows, double factor) {
+  List result;
+  for (const Value& row : rows.as_list()) {
+    List scaled;
+    for (const Value& component : row.as_list()) scaled.push_back(component.as_double() * factor);
+    result.push_back(std::move(scaled));
+  }
+  return result;
+}
+
+/// The numbers of one structure, in the units of the potential.
+Map numbers_of(const Value& answer, const crystal::Structure& structure, const Scale& scale, const EnergyOptions& options) {
+  Map map{{"atoms", static_cast<std::int64_t>(structure.positions.size())}, {"energy", answer.at("energy").as_double() / scale.energy}};
+  if (options.forces) map["forces"] = scaled_rows(answer.at("forces"), scale.length / scale.energy);
+  const double volume = scale.length * scale.length * scale.length;
+  if (options.stress) map["stress"] = scaled_rows(answer.at("stress"), volume / scale.energy);
+  return map;
+}
+
+void print_rows(const Value& rows) {
+  for (const Value& row : rows.as_list()) {
+    const List& f = row.as_list();
+    fmt::print("{:22.14e} {:22.14e} {:22.14e}\n", f[0].as_double(), f[1].as_double(), f[2].as_double());
+  }
+}
+
+void print_numbers(const Map& numbers, const Scale& scale) {
+  fmt::print("energy {:.15g} {}\n", numbers.at("energy").as_double(), scale.energy_unit);
+  if (const auto forces = numbers.find("forces"); forces != numbers.end()) {
+    fmt::print("forces / {}/{}\n", scale.energy_unit, scale.length_unit);
+    print_rows(forces->second);
+  }
+  if (const auto stress = numbers.find("stress"); stress != numbers.end()) {
+    fmt::print("stress / {}/{}^3\n", scale.energy_unit, scale.length_unit);
+    print_rows(stress->second);
+  }
+}
+
 }  // namespace
 
 int energy(const EnergyOptions& options) {
   const LoadedProgram loaded = load_program(options);
   const System system = find_system(loaded.program, options.system);
-  crystal::Structure structure = read_structure(options.structure);
-  expect_species(system, structure, options.structure);
   const Scale scale = scale_of(system);
-  scale_lengths(structure, scale.length);
-  const List cell = rows_of({structure.cell.begin(), structure.cell.end()});
-  const Value answer = ask_task_program(Map{{"system", system.value},
-                                            {"cell", cell},
-                                            {"positions", rows_of(structure.positions)},
-                                            {"forces", options.forces}});
-
-  const double value = answer.at("energy").as_double() / scale.energy;
-  Map map{{"system", system.name},
-          {"atoms", static_cast<std::int64_t>(structure.positions.size())},
-          {"energy", value},
-          {"energy_unit", scale.energy_unit},
-          {"length_unit", scale.length_unit}};
-  List forces;
-  if (options.forces) {
-    for (const Value& force : answer.at("forces").as_list()) {
-      List scaled;
-      for (const Value& component : force.as_list())
-        scaled.push_back(component.as_double() / scale.energy * scale.length);
-      forces.push_back(std::move(scaled));
-    }
-    map.insert_or_assign("forces", forces);
+  std::vector<crystal::Structure> structures;
+  for (const std::string& file : options.structures) {
+    structures.push_back(read_structure(file));
+    expect_species(system, structures.back(), file);
+    scale_lengths(structures.back(), scale.length);
+  }
+  const Value answer = ask_task_program(question_for(structures, system, options));
+  List results;
+  for (std::size_t i = 0; i < structures.size(); ++i) {
+    Map numbers = numbers_of(answer.at("structures").as_list().at(i), structures[i], scale, options);
+    if (structures.size() > 1) numbers["file"] = options.structures[i];
+    results.push_back(std::move(numbers));
   }
   if (options.json) {
-    put_document(map);
+    Map document = structures.size() > 1 ? Map{{"structures", std::move(results)}} : results.at(0).as_map();
+    document.merge(Map{{"system", system.name}, {"energy_unit", scale.energy_unit}, {"length_unit", scale.length_unit}});
+    put_document(document);
     return kDone;
   }
-  fmt::print("energy {:.15g} {}\n", value, scale.energy_unit);
-  if (options.forces) fmt::print("forces / {}/{}\n", scale.energy_unit, scale.length_unit);
-  for (const Value& force : forces) {
-    const List& f = force.as_list();
-    fmt::print("{:22.14e} {:22.14e} {:22.14e}\n", f[0].as_double(), f[1].as_double(), f[2].as_double());
+  for (const Value& numbers : results) {
+    if (numbers.has("file")) fmt::print("{}\n", numbers.at("file").as_string());
+    print_numbers(numbers.as_map(), scale);
   }
   return kDone;
 }

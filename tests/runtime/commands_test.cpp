@@ -209,6 +209,10 @@ TEST_CASE("energy speaks the unit of the potential, in the order of the file", "
   CHECK(json.at("length_unit").as_string() == "angstrom");
   CHECK(json.at("energy").as_double() == Approx(2 * 23.060547830619).epsilon(1e-9));
   CHECK(json.at("forces").as_list()[1].as_list()[0].as_double() == Approx(2 * 23.060547830619).epsilon(1e-9));
+  const Value both = parse_json(desk.bgw("energy ice.bgw water --structure two.extxyz two.extxyz --stress --json").out);
+  CHECK(both.at("structures").as_list().size() == 2);
+  CHECK(both.at("structures").as_list()[1].at("stress").as_list()[2].as_list()[2].as_double() == Approx(9 * 23.060547830619).epsilon(1e-9));
+  CHECK(both.at("structures").as_list()[1].at("file").as_string() == "two.extxyz");
   CHECK(desk.bgw("energy ice.bgw cold --structure two.extxyz").exit_code == 3);
   CHECK(desk.bgw("energy ice.bgw water --structure none.extxyz").exit_code == 2);
 }

@@ -6,7 +6,7 @@
 //   fake_physics attempts CACHE       the history of a cache: state, kind and key of each attempt, a line each
 //   fake_physics about                BGW_FAKE_BLAS=file and BGW_FAKE_GFLOPS=rate are what it says of matrix products
 //   fake_physics bench REQUEST.json   values around -25 for each seed; BGW_FAKE_FAIL=bench makes the last fail
-//   fake_physics energy REQUEST.json  energy = 1 eV an atom, force = the atom's position in eV/angstrom
+//   fake_physics energy REQUEST.json  energy = 1 eV an atom, force = the atom's position in eV/angstrom, stress = the cell
 #include <fmt/format.h>
 
 #include <chrono>
@@ -140,10 +140,15 @@ int answer_bench(const std::string& path) {
 
 int answer_energy(const std::string& path) {
   const schema::Value request = read_request(path);
-  const schema::List& positions = request.at("positions").as_list();
-  schema::Map answer{{"energy", static_cast<double>(positions.size())}};
-  if (request.bool_or("forces", false)) answer.insert_or_assign("forces", positions);
-  fmt::print("{}\n", schema::to_json(answer));
+  schema::List answers;
+  for (const schema::Value& structure : request.at("structures").as_list()) {
+    const schema::List& positions = structure.at("positions").as_list();
+    schema::Map answer{{"energy", static_cast<double>(positions.size())}};
+    if (request.bool_or("forces", false)) answer.insert_or_assign("forces", positions);
+    if (request.bool_or("stress", false)) answer.insert_or_assign("stress", structure.at("cell"));
+    answers.push_back(std::move(answer));
+  }
+  fmt::print("{}\n", schema::to_json(schema::Map{{"structures", std::move(answers)}}));
   return 0;
 }
 

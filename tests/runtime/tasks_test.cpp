@@ -315,30 +315,32 @@ TEST_CASE("the energy of a structure is that of its potential, forces are minus 
   const double edge = 12.4;
   List positions;
   for (int i = 0; i < 3; ++i) positions.push_back(List{2.6 * i + 0.1 * i * i, 0.3 * i, 0.1});
-  Map request{{"system", ice()}, {"cell", List{List{edge, 0.0, 0.0}, List{0.0, edge, 0.0}, List{0.0, 0.0, edge}}},
-              {"positions", positions}, {"forces", true}};
+  const List cell{List{edge, 0.0, 0.0}, List{0.0, edge, 0.0}, List{0.0, 0.0, edge}};
+  const auto ask = [&](const List& in_cell, const List& at) {
+    const Value structure = Map{{"cell", in_cell}, {"positions", at}};
+    return tasks::answer_energy_request(Map{{"system", ice()}, {"structures", List{structure, structure}}, {"forces", true}, {"stress", true}}).at("structures").as_list().at(1);
+  };
   const auto energy_at = [&](double shift) {
-    Map moved = request;
     List shifted = positions;
     shifted[1] = List{2.7 + shift, 0.3, 0.1};
-    moved["positions"] = shifted;
-    return tasks::answer_energy_request(moved).at("energy").as_double();
+    return ask(cell, shifted).at("energy").as_double();
   };
-  const Value answer = tasks::answer_energy_request(request);
+  const Value answer = ask(cell, positions);
   CHECK(answer.at("energy").as_double() == energy_at(0));
   const double slope = (energy_at(1e-5) - energy_at(-1e-5)) / 2e-5;
   CHECK(answer.at("forces").as_list()[1].as_list()[0].as_double() == Approx(-slope).epsilon(1e-6));
+  // No atom sees another's image here, so that the stress is the virial of the forces by the volume.
+  double virial = 0;
+  for (std::size_t i = 0; i < 3; ++i) virial -= answer.at("forces").as_list()[i].as_list()[0].as_double() * positions[i].as_list()[0].as_double();
+  CHECK(answer.at("stress").as_list()[0].as_list()[0].as_double() == Approx(virial / (edge * edge * edge)).epsilon(1e-10));
 
-  Map flat = request;
-  flat["cell"] = List{List{edge, 0.0, 0.0}, List{edge, 0.0, 0.0}, List{0.0, 0.0, edge}};
-  CHECK_THROWS_AS(tasks::answer_energy_request(flat), InputError);
-  Map thin = request;
-  thin["cell"] = List{List{edge, 0.0, 0.0}, List{0.0, 1e-4, 0.0}, List{0.0, 0.0, edge}};
-  CHECK_THROWS_AS(tasks::answer_energy_request(thin), InputError);
-  Map nowhere = request;
-  nowhere["positions"] = List{List{0.0, 0.0, 0.0}, List{1e300, 0.0, 0.0}};
-  CHECK_THROWS_AS(tasks::answer_energy_request(nowhere), InputError);
-  Map overlapping = request;
-  overlapping["positions"] = List{List{0.0, 0.0, 0.0}, List{0.0, 0.0, 0.0}};
-  CHECK_THROWS_AS(tasks::answer_energy_request(overlapping), InputError);
+  CHECK_THROWS_AS(ask(List{List{edge, 0.0, 0.0}, List{edge, 0.0, 0.0}, List{0.0, 0.0, edge}}, positions), InputError);
+  CHECK_THROWS_AS(ask(List{List{edge, 0.0, 0.0}, List{0.0, 1e-4, 0.0}, List{0.0, 0.0, edge}}, positions), InputError);
+  CHECK_THROWS_AS(ask(cell, List{List{0.0, 0.0, 0.0}, List{1e300, 0.0, 0.0}}), InputError);
+  try {
+    ask(cell, List{List{0.0, 0.0, 0.0}, List{5.0, 1.0, 1.0}, List{0.0, 0.0, 0.0}});
+    FAIL("two atoms stood on one another");
+  } catch (const InputError& error) {
+    CHECK(std::string(error.what()) == "the energy is not finite: atoms 1 and 3 are 0 angstrom apart");
+  }
 }
