@@ -20,6 +20,27 @@ using schema::Type;
 using schema::TypeKind;
 using schema::Value;
 
+/// Force constants of another box serve where both are boxes of one crystal with one potential.
+void check_base(Map& base, CheckContext& context) {
+  const Value* given_constants = given(base, "force_constants");
+  if (given_constants == nullptr) return;
+  const schema::UpstreamTask source = context.upstream(*given_constants);
+  const auto complain = [&](const char* what, const char* help) {
+    context.complain({"E0404", "force_constants", fmt::format("{} and `{}` differ in their {}", context.block, source.name, what), {}, {help}});
+  };
+  const Value* theirs = source.arguments == nullptr ? nullptr : given(*source.arguments, "system");
+  const Value* mine = given(base, "system");
+  if (theirs == nullptr || mine == nullptr) return;
+  const auto one_cell = [](const Value& system) {
+    Map lattice = system.at("lattice").as_map();
+    for (const char* size : {"atoms", "repeats"}) lattice.erase(size);
+    return lattice;
+  };
+  if (source.arguments->at("kind") != base.at("kind")) complain("kind", "take the force constants of a base of the same kind");
+  if (theirs->at("potential") != mine->at("potential")) complain("potential", "give both the same potential");
+  if (one_cell(*theirs) != one_cell(*mine)) complain("lattice", "only `atoms` and `repeats` may differ");
+}
+
 KindSchema base() {
   const std::vector<std::string> einstein{"einstein_crystal"}, vibrating{"phonon", "scha"};
   KindSchema kind;
@@ -28,17 +49,24 @@ KindSchema base() {
   kind.doc = "The Gaussian that vibrates as the crystal does: its free energy, samples and whitened modes";
   kind.discriminator = "kind";
   kind.attributes = {
-      {"kind", Type::word({"phonon", "scha"}, {"einstein_crystal"}), "phonon: harmonic; scha: the best Gaussian; einstein_crystal: each atom by itself", true, {}},
+      {"kind", Type::word({"phonon", "scha", "einstein_crystal"}), "phonon: harmonic; scha: the best Gaussian; einstein_crystal: each atom by itself", true, {}},
       {"system", Type::reference({"system"}), "the crystal", true, {}},
       {"ensemble", Type::reference({"ensemble"}), "its conditions", true, {}},
       {"width", Type::quantity("length"), "standard deviation of one Cartesian component of an atom", true, {}, einstein, kPositive, "0.2 angstrom"},
       {"relax_sites", Type::of(TypeKind::boolean), "move the sites to where the mean force vanishes", false, true, vibrating},
-      {"samples", Type::of(TypeKind::integer), "configurations an iteration averages over", false, 150, {"scha"}, {1.0, {}, 1e6}},
+      {"samples", Type::of(TypeKind::integer), "configurations an iteration averages over; enough of them when left out: fewer, the larger the crystal", false, {}, {"scha"}, {1.0, {}, 1e6}, "64"},
+      {"force_constants", Type::reference({"base"}), "base of another box of the same crystal, whose force constants are taken in place of computing them", false, {}, vibrating},
   };
   kind.results = {{"bound", ResultType::number, "", "variational bound of beta F / N"},
                   {"harmonic", ResultType::number, "", "harmonic beta F / N"},
                   {"rms_displacement", ResultType::number, "length", "of one Cartesian component of an atom"},
-                  {"lowest_mode", ResultType::number, "", "smallest stiffness"}};
+                  {"lowest_mode", ResultType::number, "", "smallest stiffness"},
+                  {"highest_mode", ResultType::number, "", "largest stiffness"},
+                  {"imaginary_modes", ResultType::number, "", "of the static lattice; scha"},
+                  {"floored_modes", ResultType::number, "", "of a scha that no Gaussian fits: made stiffer than they are"},
+                  {"iterations", ResultType::number, "", "of a scha"}};
+  kind.version = 2;  // modes by wave vector
+  kind.complete = check_base;
   add_task_members(kind);
   return kind;
 }

@@ -52,12 +52,6 @@ std::optional<Amount> times_atoms(const char* what, const std::optional<double>&
   return atoms ? Amount{std::string(what) + " atoms", *count * *atoms} : Amount{what, *count};
 }
 
-// A matrix of all pairs: the stiffness of a crystal.
-std::optional<Amount> pairs_of_atoms(const char* what, double times, const Value& arguments) {
-  const std::optional<double> atoms = atoms_of(arguments);
-  return atoms ? std::optional(Amount{what, times * *atoms * *atoms}) : std::nullopt;
-}
-
 double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
@@ -82,7 +76,8 @@ std::optional<Amount> amount_of_work(const std::string& kind, const Value& argum
   }
   if (kind == "base") {
     const std::string how = arguments.string_or("kind", "");
-    return pairs_of_atoms(how == "scha" ? "scha samples" : "phonons", how == "scha" ? arguments.number_or("samples", 1) : 1, arguments);
+    const auto samples = how == "scha" ? number_at(arguments, {"samples"}) : std::nullopt;
+    return samples ? times_atoms("scha samples", samples, arguments) : times_atoms(how == "scha" ? "scha" : "phonons", 1.0, arguments);
   }
   return std::nullopt;  // estimate and rdf work on what their inputs hold
 }
@@ -90,7 +85,7 @@ std::optional<Amount> amount_of_work(const std::string& kind, const Value& argum
 std::optional<Amount> amount_of_data(const std::string& kind, const Value& arguments) {
   if (kind == "sample") return times_atoms("draws", number_at(arguments, {"count"}), arguments);
   if (kind == "reference") return times_atoms("moves", chain_moves(arguments), arguments);
-  if (kind == "base") return pairs_of_atoms("modes", 1, arguments);
+  if (kind == "base") return times_atoms("modes", 1.0, arguments);
   return std::nullopt;
 }
 

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -76,7 +77,11 @@ struct KernelEnergyModel::Outputs {
 class KernelEnergyModel::HessianSum {
  public:
   HessianSum(double* numbers, std::int64_t particles, const TranslationGroup* group)
-      : numbers_(numbers), width_(3 * particles), group_(group) {}
+      : numbers_(numbers), width_(3 * particles), group_(group) {
+    if (group_ == nullptr) return;
+    const auto& d = group_->periods;
+    for (const std::int64_t g : group_->cell_of) cell_.push_back({g / (d[1] * d[2]), g / d[2] % d[1], g % d[2]});
+  }
 
   /// d2E/(d d_j d d_k) = b for the separations of j and k from the centre.
   void add(const double* b, std::int64_t centre, std::int64_t j, std::int64_t k) const {
@@ -105,13 +110,18 @@ class KernelEnergyModel::HessianSum {
     if (group_ == nullptr) return numbers_ + 3 * (i * width_ + j);
     const auto row = static_cast<std::size_t>(i);
     const auto column = static_cast<std::size_t>(j);
-    const std::int64_t g = group_->difference(group_->cell_of[column], group_->cell_of[row]);
+    std::int64_t g = 0;
+    for (std::size_t a = 0; a < 3; ++a) {
+      const std::int64_t steps = cell_[column][a] - cell_[row][a];
+      g = g * group_->periods[a] + (steps < 0 ? steps + group_->periods[a] : steps);
+    }
     return numbers_ + 3 * (group_->basis_of[row] * width_ + g * group_->basis + group_->basis_of[column]);
   }
 
   double* numbers_;
   std::int64_t width_;
   const TranslationGroup* group_;
+  std::vector<std::array<std::int64_t, 3>> cell_;  // of each atom, in steps: divisions would take longer than the sums
 };
 
 /// Transposed memory for one block, reused from block to block.

@@ -14,15 +14,31 @@ namespace {
 constexpr std::int64_t kFitStep = 0;
 constexpr std::int64_t kBoundStep = 1;
 constexpr double kSoftest = 1e-3;  // of the median stiffness: no mode may be softer
+constexpr double kWidest = 0.1;    // of the mean distance of atoms, rms of a component: beyond it no crystal is left
 
 struct Positive {
   Spectrum spectrum;
   std::int64_t changed = 0;  // modes
 };
 
-/// Modes with negative stiffness turned positive and very soft ones stiffened, so that they are a Gaussian.
-Positive positive_modes(Spectrum spectrum) {
-  const double floor = kSoftest * of_modes(spectrum, spectrum.stiffness).abs().median().item<double>();
+// Of the free energy per atom, kT, that moving the mean sites promises.
+constexpr double kSettled = 1e-6;
+constexpr double kNothing = 1e-20;
+
+/// The softest stiffness that is allowed: a small one, or where the modes together would take the atoms on top of each
+/// other as much more as it needs.
+double lowest_stiffness(const Tensor& stiffness, double spacing) {
+  const Tensor size = stiffness.abs();
+  const double widest = kWidest * spacing;
+  double floor = kSoftest * size.median().item<double>();
+  if (!(floor > 0.0)) throw NumericalError("the self-consistent phonons found no stiffness: nothing holds the atoms");
+  while (at::clamp_min(size, floor).reciprocal().mean().item<double>() > widest * widest) floor *= 1.25;
+  return floor;
+}
+
+/// Modes with negative stiffness turned positive and very soft ones stiffened, so that they are a Gaussian of a crystal.
+Positive positive_modes(Spectrum spectrum, double spacing) {
+  const double floor = lowest_stiffness(of_modes(spectrum, spectrum.stiffness), spacing);
   Positive result{std::move(spectrum), 0};
   for (std::size_t n = 0; n < result.spectrum.waves.size(); ++n) {
     Tensor& stiffness = result.spectrum.stiffness[n];
@@ -57,13 +73,6 @@ Halves average(const EnergyModel& model, const CrystalSymmetry& symmetry, const 
   return result;
 }
 
-/// A mean force counts where it is twice its own noise: on sites that symmetry holds in place only noise is left.
-bool is_significant(const Halves& halves) {
-  const double force = (halves.force[0] + halves.force[1]).norm().item<double>();
-  const double noise = (halves.force[0] - halves.force[1]).norm().item<double>();
-  return force > 2.0 * noise && force > 1e-12;
-}
-
 }  // namespace
 
 void add_to(artifacts::Artifact& checkpoint, const SchaState& state) {
@@ -93,6 +102,7 @@ Scha::Scha(const EnergyModel& model, const crystal::Crystal& crystal, double bet
     : model_(model),
       crystal_(crystal),
       symmetry_(symmetry_of(crystal)),
+      spacing_(std::cbrt(crystal.cell.volume() / static_cast<double>(crystal.sites.size()))),
       beta_(beta),
       options_(options),
       stream_(stream) {
@@ -134,7 +144,7 @@ Tensor Scha::fields(const GaussianBase& base, std::int64_t step, std::int64_t pa
 }
 
 void Scha::step(SchaState& state) const {
-  const Positive modes = positive_modes(spectrum_of({symmetry_.translations, state.stiffness}));
+  const Positive modes = positive_modes(spectrum_of({symmetry_.translations, state.stiffness}), spacing_);
   const std::int64_t pairs = std::max<std::int64_t>(2, options_.samples / 4 * 2);
   const Tensor u = fields(gaussian(modes.spectrum, state, 0.0), kFitStep, pairs) + state.shift.unsqueeze(0);
   const Halves halves = average(model_, symmetry_, u);
@@ -144,21 +154,25 @@ void Scha::step(SchaState& state) const {
     throw NumericalError("the self-consistent phonons met energies that are not finite at iteration " +
                          std::to_string(state.iteration + 1));
   state.noise = relative_size(modes.spectrum, 0.5 * beta_ * (halves.hessian[0] - halves.hessian[1]));
-  if (state.iteration > 0 && change > 0.7 * state.change) state.mixing = std::max(0.25, 0.7 * state.mixing);
+  // Steps that overshoot become shorter, and longer again when they do not.
+  const bool worse = state.iteration > 0 && change > state.change;
+  state.mixing = worse ? std::max(0.2, 0.6 * state.mixing) : std::min(1.0, 1.2 * state.mixing);
   state.change = change;
   state.stiffness = state.stiffness + state.mixing * difference;
-  bool moved = false;
-  if (options_.relax_sites && is_significant(halves)) {
-    // Newton's step on the mean sites; the waves of k = 0 alone take part in it.
-    const Tensor force = 0.5 * beta_ * (halves.force[0] + halves.force[1]);
-    const GaussianBase base = gaussian(modes.spectrum, state, 0.0);
-    const Tensor move = base.modes->displacements(base.modes->pull_back(force.unsqueeze(0)))[0];
-    state.shift = symmetry_.average(state.shift - move);
-    state.shift = state.shift - state.shift.mean(0, true);
-    moved = true;
-  }
+  const Tensor force = 0.5 * (halves.force[0] + halves.force[1]);
+  const double gain = options_.relax_sites ? relax(gaussian(modes.spectrum, state, 0.0), force, state) : 0.0;
   ++state.iteration;
-  state.converged = !moved && change < 0.2 * state.noise;
+  state.converged = gain < kSettled && change < 0.2 * state.noise;
+}
+
+// Newton's step on the mean sites; the waves of k = 0 alone take part in it, and symmetry holds most of them in place.
+double Scha::relax(const GaussianBase& base, const Tensor& force, SchaState& state) const {
+  const Tensor y = base.modes->pull_back(beta_ * force.unsqueeze(0));
+  const double gain = 0.5 * y.square().sum().item<double>() / static_cast<double>(model_.particles());
+  if (gain < kNothing) return gain;
+  state.shift = symmetry_.average(state.shift - base.modes->displacements(y)[0]);
+  state.shift = state.shift - state.shift.mean(0, true);
+  return gain;
 }
 
 bool Scha::is_finished(const SchaState& state) const {
@@ -167,7 +181,7 @@ bool Scha::is_finished(const SchaState& state) const {
 
 // ln Zc >= (1/2) sum ln(2 pi / kappa) - beta U0 - <beta (U - U0) - |y|^2 / 2>, averaged over mirrored pairs.
 SchaResult Scha::finish(const SchaState& state) const {
-  const Positive modes = positive_modes(spectrum_of({symmetry_.translations, state.stiffness}));
+  const Positive modes = positive_modes(spectrum_of({symmetry_.translations, state.stiffness}), spacing_);
   const Tensor shift = state.shift.unsqueeze(0);
   SchaResult result;
   result.floored_modes = modes.changed;

@@ -15,7 +15,7 @@ namespace bgw::physics {
 struct SchaOptions {
   std::int64_t samples = 256;         // displacement fields per iteration, half of them mirrored
   std::int64_t bound_samples = 1024;  // fresh fields for the variational bound
-  std::int64_t iterations = 16;       // at most
+  std::int64_t iterations = 32;       // at most
   bool relax_sites = true;
 };
 
@@ -69,11 +69,14 @@ class Scha {
 
  private:
   Tensor fields(const GaussianBase& base, std::int64_t step, std::int64_t pairs) const;
+  /// Moves the mean sites down the mean force [N, 3]; returns the kT per atom that this promises.
+  double relax(const GaussianBase& base, const Tensor& force, SchaState& state) const;
   GaussianBase gaussian(const Spectrum& spectrum, const SchaState& state, double static_energy) const;
 
   const EnergyModel& model_;
   const crystal::Crystal& crystal_;
   CrystalSymmetry symmetry_;
+  double spacing_;  // mean distance of atoms
   double beta_;
   SchaOptions options_;
   tensor::RandomStream stream_;

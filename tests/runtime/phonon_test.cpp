@@ -2,11 +2,13 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <iostream>
 
 #include "runtime/foundation/errors.h"
+#include "runtime/physics/force_constant_transfer.h"
 #include "runtime/physics/free_energy.h"
 #include "runtime/physics/gaussian_base.h"
 #include "runtime/physics/make_energy_model.h"
@@ -278,6 +280,65 @@ TEST_CASE("M M^T is the inverse of the stiffness among all that moves no centre 
   }
 }
 
+TEST_CASE("in a triclinic box of odd repeats the waves are those of the dense matrix") {
+  // The primitive cell of diamond, 3 x 3 x 5 times, sheared a little: no rotation is left but the inversion.
+  const double h = 3.1;
+  const crystal::Cell primitive{{{{0.05, h, h}, {h, 0.02, h}, {h, h, 0.0}}}};
+  crystal::Crystal crystal;
+  crystal.repeats = {3, 3, 5};
+  for (std::size_t k = 0; k < 3; ++k) {
+    for (std::size_t d = 0; d < 3; ++d) crystal.cell.vectors[k][d] = primitive.vectors[k][d] * crystal.repeats[k];
+  }
+  for (int cell = 0; cell < 45; ++cell) {
+    for (const double place : {0.0, 0.25}) {
+      crystal.sites.push_back(primitive.cartesian({cell / 15 + place, cell / 5 % 3 + place, cell % 5 + place}));
+      crystal.basis_index.push_back(place > 0 ? 1 : 0);
+    }
+  }
+  const auto model = make_energy_model(water("diamond_cubic", 64), crystal.sites, crystal.cell);
+  const GaussianBase base = phonon_base(*model, crystal, kWaterBeta, true);
+  CHECK(base.modes->group().basis == 2);
+  CHECK(symmetry_of(crystal).rotations.size() == 2);
+  const Tensor m = displacements_from_latents(base, at::eye(267, at::kDouble)).reshape({267, 270}).t();
+  const Tensor shift = (base.sites - sites_tensor(crystal)).unsqueeze(0);
+  CHECK(model->energy_and_gradient(shift).gradient.abs().max().item<double>() < 1e-9);
+  const Tensor sigma = at::linalg_pinv(kWaterBeta * model->hessian_sum(shift), 1e-10, true);
+  CHECK((m.matmul(m.t()) - sigma).abs().max().item<double>() < 1e-9 * sigma.abs().max().item<double>());
+}
+
+namespace {
+
+/// Two atoms that are pulled apart and never held.
+class Pulled final : public EnergyModel {
+ public:
+  std::int64_t particles() const override { return 2; }
+  Tensor energy(const Tensor& u) const override { return (u * force_).sum({1, 2}); }
+  EnergyAndGradient energy_and_gradient(const Tensor& u) const override { return {energy(u), force_.expand(u.sizes())}; }
+  GradientAndProduct gradient_and_product(const Tensor& u, const Tensor&) const override {
+    return {force_.expand(u.sizes()), at::zeros_like(u)};
+  }
+  Tensor hessian_sum(const Tensor&) const override { return at::zeros({6, 6}, at::kDouble); }
+  CallCount calls() const override { return {}; }
+
+ private:
+  Tensor force_ = at::tensor({1.0, 1.0, 1.0, -1.0, -1.0, -1.0}, at::kDouble).reshape({2, 3});
+};
+
+}  // namespace
+
+TEST_CASE("sites that do not relax end the base with the force that is left") {
+  crystal::Crystal crystal;
+  crystal.cell = crystal::Cell::orthorhombic(2, 2, 2);
+  crystal.sites = {{0, 0, 0}, {0.6, 0.6, 0.6}};
+  crystal.basis_index = {0, 1};
+  try {
+    phonon_base(Pulled(), crystal, 1.0, true);
+    FAIL("the sites were taken for relaxed");
+  } catch (const NumericalError& error) {
+    CHECK(std::string(error.what()).find("a force of 1 is left") != std::string::npos);
+  }
+}
+
 TEST_CASE("independent oscillators have the width they were given and the published free energy") {
   const schema::Value system = water("diamond_cubic", 64);
   const crystal::Crystal crystal = physics::make_crystal(system);
@@ -293,6 +354,105 @@ TEST_CASE("independent oscillators have the width they were given and the publis
   CHECK((k.matmul(sigma) - (at::eye(192, at::kDouble) - centre)).abs().max().item<double>() < 1e-13);
 }
 
+TEST_CASE("rotations leave the force constants of the perfect lattice alone and average what is noisy") {
+  for (const auto& [system, rotations] :
+       {std::pair{water("diamond_cubic", 64), 48}, std::pair{water("ice_ih", 64), 8}, std::pair{lennard_jones(108), 48}}) {
+    const crystal::Crystal crystal = physics::make_crystal(system);
+    const auto n = static_cast<std::int64_t>(crystal.sites.size());
+    const CrystalSymmetry symmetry = symmetry_of(crystal);
+    CHECK(static_cast<int>(symmetry.rotations.size()) == rotations);
+    const auto model = make_energy_model(system);
+    const ForceConstants constants =
+        mean_force_constants(*model, symmetry.translations, at::zeros({1, n, 3}, at::kDouble));
+    const double size = constants.blocks.abs().max().item<double>();
+    CHECK((symmetry.average(constants).blocks - constants.blocks).abs().max().item<double>() < 1e-9 * size);
+    const Tensor u = 0.02 * tensor::RandomStream(plan::Key{}, "u").normal(0, 0, 2, 3 * n).reshape({2, n, 3});
+    const ForceConstants noisy = mean_force_constants(*model, symmetry.translations, u);
+    const ForceConstants once = symmetry.average(noisy);
+    const ForceConstants twice = symmetry.average(once);
+    CHECK((once.blocks - noisy.blocks).abs().max().item<double>() > 1e-6 * size);
+    CHECK((once.blocks - twice.blocks).abs().max().item<double>() < 1e-9 * size);
+    CHECK((exchange_symmetric(once).blocks - once.blocks).abs().max().item<double>() < 1e-9 * size);
+    // The energy does not know what has been rotated: U(R u) = U(u) for the field carried along.
+    const PointOperation& operation = symmetry.rotations.back();
+    Tensor image = at::empty({n}, at::kLong);
+    std::copy(operation.image.begin(), operation.image.end(), image.data_ptr<std::int64_t>());
+    const Tensor carried = at::zeros_like(u).index_copy(1, image, u.matmul(operation.rotation.t()));
+    CHECK((model->energy(carried) - model->energy(u)).abs().max().item<double>() <
+          1e-9 * model->energy(u).abs().max().item<double>());
+  }
+}
+
+TEST_CASE("force constants of a small box give the phonons of a large one") {
+  // Those of the Stillinger-Weber water end at 8.61 angstrom, within half of the box of 216; in that of 64 they overlap.
+  struct Row {
+    const char* kind;
+    std::int64_t from, to;
+    double expected;
+  };
+  for (const Row& row : {Row{"diamond_cubic", 216, 512, -24.98404}, Row{"diamond_cubic", 216, 64, -25.08874},
+                         Row{"ice_ih", 512, 64, -25.11018}, Row{"ice_ih", 512, 216, -25.01125}}) {
+    INFO(row.kind << " " << row.from << " to " << row.to);
+    const schema::Value from = water(row.kind, row.from), to = water(row.kind, row.to);
+    const crystal::Crystal source = physics::make_crystal(from), target = physics::make_crystal(to);
+    const TransferredConstants found = transferred_constants(phonons(from, kWaterBeta), source, target);
+    const auto model = make_energy_model(to);
+    const GaussianBase base = phonon_base(*model, target, kWaterBeta, found.constants, found.shift);
+    CHECK(free_energy_per_particle(base, 2.3925) == Approx(row.expected).margin(6e-6).epsilon(0));
+    const Tensor own = phonons(to, kWaterBeta).force_constants;
+    CHECK((base.force_constants - own).abs().max().item<double>() < 1e-9 * own.abs().max().item<double>());
+  }
+}
+
+TEST_CASE("entries on the boundary of the smaller box are shared, and rotations do not see the sharing") {
+  const schema::Value from = water("diamond_cubic", 64), to = water("diamond_cubic", 216);
+  const crystal::Crystal target = physics::make_crystal(to);
+  const TransferredConstants found =
+      transferred_constants(phonons(from, kWaterBeta), physics::make_crystal(from), target);
+  const CrystalSymmetry symmetry = symmetry_of(target);
+  const double size = found.constants.blocks.abs().max().item<double>();
+  CHECK((symmetry.average(found.constants).blocks - found.constants.blocks).abs().max().item<double>() < 1e-9 * size);
+  CHECK(found.constants.blocks.sum({2, 3}).abs().max().item<double>() < 1e-9 * size);  // no force from a shift
+}
+
+TEST_CASE("force constants of another crystal are refused") {
+  const schema::Value ice = water("diamond_cubic", 64);
+  const GaussianBase base = phonons(ice, kWaterBeta);
+  const crystal::Crystal source = physics::make_crystal(ice);
+  CHECK_THROWS_AS(transferred_constants(base, source, physics::make_crystal(water("ice_ih", 64))), InputError);
+  CHECK_THROWS_AS(transferred_constants(base, source, physics::make_crystal(silicon(64, 5.43))), InputError);
+}
+
+TEST_CASE("the waves of an unstable lattice are told in units of its cell") {
+  const schema::Value system = water("diamond_cubic", 64);
+  const crystal::Crystal crystal = physics::make_crystal(system);
+  const TranslationGroup group = translations_of(crystal.sites, crystal.cell);
+  int at_x = 0, at_l = 0, whole = 0;
+  for (const WaveVector& wave : wave_vectors(group.periods)) {
+    if (!wave.real) continue;
+    const std::string told = in_reciprocal_units(wave, group, crystal);
+    whole += told == "(0, 0, 0)" ? 1 : 0;
+    at_x += told == "(1, 0, 0)" || told == "(0, 1, 0)" || told == "(0, 0, 1)" || told == "(-1, 0, 0)" ||
+                    told == "(0, -1, 0)" || told == "(0, 0, -1)"
+                ? 1
+                : 0;
+    at_l += std::count(told.begin(), told.end(), '5') == 3 ? 1 : 0;
+  }
+  // k = -k in the Brillouin zone of a face-centred lattice: its centre, three points X, four points L.
+  CHECK(whole == 1);
+  CHECK(at_x == 3);
+  CHECK(at_l == 4);
+}
+
+TEST_CASE("self-consistent phonons of a few configurations of a large crystal are as good as of many of a small one") {
+  const Fit few = fit(water("diamond_cubic", 216), kWaterBeta, {16, 256, 16, true});
+  CHECK(few.state.converged);
+  CHECK(few.result.floored_modes == 0);
+  CHECK(few.result.imaginary_modes == 0);
+  CHECK(std::abs(few.bound - (-25.08236 + 0.0186)) < 4 * few.sigma + 5e-4);  // KL per atom of the tables
+  CHECK(rms_displacement(few.result.base) == Approx(0.171).margin(6e-4));
+}
+
 TEST_CASE("self-consistent phonons take a lattice that has imaginary modes") {
   // bcc at this density is held up by heat alone, if at all: what matters is a proper Gaussian and an honest bound.
   const schema::Value system = schema::Map{{"potential", stillinger_weber_value(6.189, 2.3925, 18.0)},
@@ -301,6 +461,14 @@ TEST_CASE("self-consistent phonons take a lattice that has imaginary modes") {
   CHECK(found.result.base.stiffness.min().item<double>() > 0.0);
   CHECK(std::isfinite(found.bound));
   CHECK(found.result.imaginary_modes > 0);
+
+  // Silicon is not held up: its Gaussian ends at a tenth of the distance of atoms, and says so.
+  const schema::Value fallen = schema::Map{{"potential", stillinger_weber_value(50.003, 2.0951, 21.0)},
+                                           {"lattice", lattice_value("bcc", 128, 0.068)}};
+  const Fit stiffened = fit(fallen, 1.0 / (kBoltzmannKcal * 1000.0), {16, 64, 8, true});
+  CHECK(stiffened.result.floored_modes > 0);
+  CHECK(rms_displacement(stiffened.result.base) < 0.101 * std::cbrt(1.0 / 0.068));
+  CHECK(std::isfinite(stiffened.bound));
   CHECK_FALSE(found.result.log_zc_harmonic.has_value());
 }
 

@@ -304,6 +304,42 @@ TEST_CASE("the radial distribution of samples has the neighbours of ice", "[task
   CHECK_THROWS_AS(tasks::radial_distribution(weighted), InputError);
 }
 
+TEST_CASE("a base takes the force constants of another box and says so", "[tasks]") {
+  Study study;
+  const auto box = [&](const std::string& kind, std::int64_t atoms, const std::map<std::string, plan::Key>& inputs) {
+    Map system = ice().as_map();
+    system["lattice"] = testing::lattice_value("diamond_cubic", atoms, testing::kWaterDensity);
+    Map arguments{{"kind", kind}, {"system", system}, {"ensemble", Map{{"kind", "nvt"}, {"temperature", 200.0}}}, {"samples", 16}};
+    if (!inputs.empty()) arguments.emplace("force_constants", task("force_constants"));
+    return study.spec("base", arguments, inputs);
+  };
+  const auto phonons = box("phonon", 216, {}), far = box("phonon", 512, {{"force_constants", phonons.key}});
+  study.run(phonons);
+  const artifacts::Artifact& found = study.run(far);
+  CHECK(result_of(found, "harmonic") == Approx(-24.98404).margin(6e-4));  // kB of CODATA
+  CHECK(found.cost.hessian_calls == 0);
+  CHECK(found.find_result("harmonic")->convention.find("force constants of the crystal of 216 atoms") != std::string::npos);
+  const auto fitted = box("scha", 64, {}), taken = box("scha", 216, {{"force_constants", fitted.key}});
+  study.run(fitted);
+  const artifacts::Artifact& scha = study.run(taken);
+  CHECK(result_of(scha, "iterations") == 0.0);
+  CHECK(result_of(scha, "floored_modes") == 0.0);
+  CHECK(result_of(scha, "bound") > -25.0824);
+  CHECK(result_of(scha, "bound") < -25.0824 + 0.03);
+}
+
+TEST_CASE("the base of independent atoms has its closed form", "[tasks]") {
+  Study study;
+  const auto einstein = study.spec("base", {{"kind", "einstein_crystal"}, {"system", ice()}, {"width", 0.2},
+                                            {"ensemble", Map{{"kind", "nvt"}, {"temperature", 200.0}}}});
+  const artifacts::Artifact& base = study.run(einstein);
+  // beta U0 / N = -31.144181 and f_EC = 4.505639 (method.md 2.4, 2.5), at the kB of the tables
+  CHECK(result_of(base, "harmonic") == Approx(-31.144181 * 0.0019872067 / 0.00198720426 + 4.505639).margin(2e-5));
+  CHECK(result_of(base, "rms_displacement") == Approx(0.2 * std::sqrt(63.0 / 64.0)));
+  CHECK(result_of(base, "lowest_mode") == Approx(25.0));
+  CHECK(result_of(base, "highest_mode") == Approx(25.0));
+}
+
 TEST_CASE("what this version cannot do is refused by name", "[tasks]") {
   Study study;
   auto base = study.base("wishful");
