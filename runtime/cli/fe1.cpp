@@ -79,8 +79,11 @@ const std::vector<Fe1State>& fe1_states() {
 
 const std::vector<Fe1Method>& fe1_methods() {
   static const std::vector<Fe1Method> methods{
+      {"harmonic_fep", "draws of the phonons, exponential average"},
+      {"scha_cumulant", "draws of the self-consistent phonons, second cumulant"},
       {"hmc_bar", "phonons, HMC of the crystal, BAR"},
       {"staged_mbar", "self-consistent phonons, HMC of a ladder of states, MBAR"},
+      {"annealing", "self-consistent phonons, annealed importance sampling on a ladder of its own"},
       {kFrenkelLadd, "LAMMPS, Langevin dynamics from an Einstein crystal in ten states, MBAR"},
   };
   return methods;
