@@ -172,6 +172,20 @@ TEST_CASE("every loss, schedule and path compiles from its smallest program", "[
   path("path = replica_exchange(from = 100 K, to = 300 K, temperatures = 21); sampler = hmc(chains = 16, steps = 64); method = ais");
 }
 
+TEST_CASE("dynamics runs at constant pressure, a base and a reference do not yet", "[catalog]") {
+  const std::string pressed = kCrystal + "ensemble cold { kind = npt; temperature = 200 K; pressure = 1 GPa; box = triclinic }\n";
+  const lowering::Program moving = clean(pressed + kChains);
+  CHECK(task(moving, "chains").later.empty());
+  const Value& ensemble = task(moving, "chains").arguments.at("ensemble");
+  CHECK(ensemble.at("box").as_string() == "triclinic");
+  CHECK(ensemble.at("pressure").as_double() == Approx(1 / 160.2176634));
+  const lowering::Program standing = clean(
+      pressed + kBase +
+      "reference ref { system = water; ensemble = cold; path = base_to_target(phonons, states = 3); sampler = hmc(chains = 8, steps = 8); seed = 1 }\n");
+  CHECK(task(standing, "phonons").later == std::vector<std::string>{"`ensemble.kind = npt` of a base"});
+  CHECK(task(standing, "ref").later == std::vector<std::string>{"`ensemble.kind = npt` of a reference"});
+}
+
 TEST_CASE("every estimator compiles from its smallest program", "[catalog]") {
   for (const char* method : {"lfep", "tfep", "cumulant", "ais", "ess"}) clean(kModel + kDraws + "estimate F { method = " + method + "; samples = draws }\n");
   for (const char* method : {"bar", "lbar", "mbar"}) clean(kModel + kDraws + kChains + "estimate F { method = " + method + "; samples = draws; data = chains }\n");
