@@ -198,9 +198,7 @@ TEST_CASE("the programs of the pages on diagnostics compile as they say", "[docs
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string stem = entry.path().stem().string();
     if (entry.path().extension() == ".md")
-      check_page(entry.path(), stem, {{"lib/water.bgw", "bgw 1
-let T = 200 K
-"}, {"si.vasp", kSilicon}, {"traj.h5md", "configurations"}});
+      check_page(entry.path(), stem, {{"lib/water.bgw", "bgw 1\nlet T = 200 K\n"}, {"si.vasp", kSilicon}, {"traj.h5md", "configurations"}});
   }
 }
 
