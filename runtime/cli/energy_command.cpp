@@ -80,9 +80,10 @@ struct Scale {
 };
 
 Scale scale_of(const System& system) {
+  const Value& potential = system.value.at("potential");
+  if (!potential.has("epsilon")) return {};  // springs have no scales
   if (system.energy_unit != "lj")
     return {units::parse_quantity(system.energy_unit).value, system.energy_unit, 1, "angstrom"};
-  const Value& potential = system.value.at("potential");
   return {potential.at("epsilon").as_double(), "lj", potential.at("sigma").as_double(), "lj"};
 }
 

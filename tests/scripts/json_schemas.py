@@ -252,7 +252,7 @@ def programs(desk):
     desk.call("list", "ice.bgw", "nobody", code=3, answers="failure")
     desk.call("energy", "ice.bgw", "water", "--structure", "two.xyz")
     desk.call("energy", "ice.bgw", "water", "--structure", "two.xyz", "--forces", "--stress")
-    desk.call("energy", "ice.bgw", "water", "--structure", "two.xyz", "two.xyz", "--forces", "--stress")
+    desk.call("energy", "ice.bgw", "water", "--structure", "two.xyz", "--structure", "two.xyz", "--forces", "--stress")
     desk.call("energy", "ice.bgw", "bg", "--structure", "two.xyz", code=3, answers="failure")
     desk.call("explain")
     desk.call("explain", "E0301")
