@@ -34,8 +34,8 @@ AlignedDoubles aligned_doubles(std::int64_t count) {
 using Rows = std::array<double*, kLanes>;
 using ConstRows = std::array<const double*, kLanes>;
 
-/// Puts configurations into the lanes of a transposed block, or takes them out. Coordinates are the outer loop: memory is
-/// met in its order on both sides.
+/// Puts configurations into the lanes of a transposed block, or takes them out. Coordinates are the outer loop: memory
+/// is met in its order on both sides.
 void to_lanes(const ConstRows& rows, std::int64_t width, double* block) {
   for (std::int64_t c = 0; c < width; ++c) {
     for (std::size_t l = 0; l < kLanes; ++l) block[c * kLanes + static_cast<std::int64_t>(l)] = rows[l][c];
@@ -53,9 +53,7 @@ double thickness(const crystal::Cell& cell) {
 }
 
 /// Coordinates beyond this are no crystal, and cells would be counted in numbers that do not hold them.
-double far_away(const crystal::Cell& cell) {
-  return 1e6 * thickness(cell);
-}
+double far_away(const crystal::Cell& cell) { return 1e6 * thickness(cell); }
 
 crystal::Matrix3 matrix_at(const double* f) { return {{{f[0], f[1], f[2]}, {f[3], f[4], f[5]}, {f[6], f[7], f[8]}}}; }
 
@@ -80,8 +78,8 @@ struct KernelEnergyModel::Outputs {
   bool with_gradient() const { return gradient != nullptr; }
 };
 
-/// Where the 3x3 blocks of a Hessian are added up: in the matrix [3N, 3N], or, folded by translations, in the rows of one
-/// primitive cell, [3 n_b, 3N].
+/// Where the 3x3 blocks of a Hessian are added up: in the matrix [3N, 3N], or, folded by translations, in the rows of
+/// one primitive cell, [3 n_b, 3N].
 class KernelEnergyModel::HessianSum {
  public:
   HessianSum(double* numbers, std::int64_t particles, const TranslationGroup* group)
@@ -187,7 +185,9 @@ void KernelEnergyModel::check_sites() const {
   if (sites_.empty()) throw InputError("a system needs at least one atom");
   const double thinnest = thickness(cell_);
   if (!(thinnest > kThinnest * potential_.cutoff)) {
-    throw InputError(fmt::format("the cell is too thin for a cutoff of {:g} angstrom: its faces are as near as {:g}; repeat it", potential_.cutoff, thinnest));
+    throw InputError(
+        fmt::format("the cell is too thin for a cutoff of {:g} angstrom: its faces are as near as {:g}; repeat it",
+                    potential_.cutoff, thinnest));
   }
   const double far = far_away(cell_);
   for (const crystal::Vector3& site : sites_) {
@@ -214,10 +214,13 @@ void KernelEnergyModel::check_deformation(const Tensor& deformation, std::int64_
     const crystal::Matrix3 f = matrix_at(deformation.data_ptr<double>() + 9 * b);
     const double change = crystal::determinant(f);
     if (!(change > 0.0) || !std::isfinite(change))
-      throw NumericalError(fmt::format("deformation {} of the batch takes the cell to {:g} times its volume", b, change));
+      throw NumericalError(
+          fmt::format("deformation {} of the batch takes the cell to {:g} times its volume", b, change));
     const double thinnest = thickness(cell_.deformed(f));
     if (!(thinnest > kThinnest * potential_.cutoff))
-      throw NumericalError(fmt::format("deformation {} of the batch makes the cell too thin for a cutoff of {:g}: its faces are as near as {:g}", b, potential_.cutoff, thinnest));
+      throw NumericalError(fmt::format(
+          "deformation {} of the batch makes the cell too thin for a cutoff of {:g}: its faces are as near as {:g}", b,
+          potential_.cutoff, thinnest));
   }
 }
 
@@ -333,7 +336,8 @@ void KernelEnergyModel::evaluate_alone(std::int64_t row, const Inputs& in, const
   LaneRows none{};
   none.row.fill(-1);
   load(none, in, space);
-  for (std::int64_t c = 0; in.vectors != nullptr && c < width; ++c) space.tangent()[c * kLanes] = in.vectors[row * width + c];
+  for (std::int64_t c = 0; in.vectors != nullptr && c < width; ++c)
+    space.tangent()[c * kLanes] = in.vectors[row * width + c];
   call(list, deformation != nullptr, space, out);
   LaneRows first = none;
   first.row[0] = row;
@@ -391,19 +395,23 @@ Tensor KernelEnergyModel::energy(const Tensor& displacements, const Tensor& defo
   const Tensor f = deformation.detach().contiguous();
   check_deformation(f, u.size(0));
   Tensor result = at::empty({u.size(0)}, at::kDouble);
-  evaluate(u.size(0), {u.data_ptr<double>(), nullptr, f.data_ptr<double>()}, {result.data_ptr<double>(), nullptr, nullptr, nullptr});
+  evaluate(u.size(0), {u.data_ptr<double>(), nullptr, f.data_ptr<double>()},
+           {result.data_ptr<double>(), nullptr, nullptr, nullptr});
   energy_calls_ += u.size(0);
   return result;
 }
 
-EnergyGradientStrain KernelEnergyModel::energy_gradient_and_strain(const Tensor& displacements, const Tensor& deformation) const {
+EnergyGradientStrain KernelEnergyModel::energy_gradient_and_strain(const Tensor& displacements,
+                                                                   const Tensor& deformation) const {
   check(displacements, "displacements");
   const Tensor u = displacements.detach().contiguous();
   const Tensor f = deformation.detach().contiguous();
   check_deformation(f, u.size(0));
-  EnergyGradientStrain result{at::empty({u.size(0)}, at::kDouble), at::empty(u.sizes(), at::kDouble), at::empty({u.size(0), 3, 3}, at::kDouble)};
+  EnergyGradientStrain result{at::empty({u.size(0)}, at::kDouble), at::empty(u.sizes(), at::kDouble),
+                              at::empty({u.size(0), 3, 3}, at::kDouble)};
   evaluate(u.size(0), {u.data_ptr<double>(), nullptr, f.data_ptr<double>()},
-           {result.energy.data_ptr<double>(), result.gradient.data_ptr<double>(), nullptr, result.strain_gradient.data_ptr<double>()});
+           {result.energy.data_ptr<double>(), result.gradient.data_ptr<double>(), nullptr,
+            result.strain_gradient.data_ptr<double>()});
   gradient_calls_ += u.size(0);
   return result;
 }

@@ -33,11 +33,13 @@ bool is_of_springs(const schema::Value& system) {
 
 double positive(const schema::Value& potential, const char* name) {
   const double x = potential.at(name).as_double();
-  if (!(x > 0.0) || !std::isfinite(x)) throw InputError(fmt::format("potential: {} must be a positive number, got {:g}", name, x));
+  if (!(x > 0.0) || !std::isfinite(x))
+    throw InputError(fmt::format("potential: {} must be a positive number, got {:g}", name, x));
   return x;
 }
 
-std::unique_ptr<EnergyModel> make_springs(const schema::Value& potential, const std::vector<crystal::Vector3>& sites, const crystal::Cell& cell) {
+std::unique_ptr<EnergyModel> make_springs(const schema::Value& potential, const std::vector<crystal::Vector3>& sites,
+                                          const crystal::Cell& cell) {
   const double spring = positive(potential, "spring");
   if (potential.at("style").as_string() == "einstein")
     return std::make_unique<EinsteinEnergyModel>(spring, static_cast<std::int64_t>(sites.size()));

@@ -165,7 +165,7 @@ bool owns(std::size_t i, const Neighbour& n) {
 }  // namespace
 
 double default_skin(double volume_per_atom, double cutoff) {
-  return 0.25 * std::min(std::cbrt(volume_per_atom), cutoff);
+  return 0.3 * std::min(std::cbrt(volume_per_atom), cutoff);
 }
 
 void NeighbourList::append(std::int32_t j, const Vector3& offset) {
@@ -200,8 +200,10 @@ NeighbourList NeighbourList::within(const std::vector<Vector3>& sites, const Cel
     std::sort(row.begin(), row.end(), [](const Neighbour& a, const Neighbour& b) {
       return a.atom != b.atom ? a.atom < b.atom : a.image < b.image;
     });
-    const auto first = std::find_if(row.begin(), row.end(), [&](const Neighbour& n) { return owns(i, n); });  // and all after it
-    if (kind == ListKind::full) std::for_each(row.begin(), first, [&](const Neighbour& n) { list.append(n.atom, n.offset); });
+    const auto first =
+        std::find_if(row.begin(), row.end(), [&](const Neighbour& n) { return owns(i, n); });  // and all after it
+    if (kind == ListKind::full)
+      std::for_each(row.begin(), first, [&](const Neighbour& n) { list.append(n.atom, n.offset); });
     list.owned_.push_back(list.entries());
     std::for_each(first, row.end(), [&](const Neighbour& n) { list.append(n.atom, n.offset); });
     list.close_row();
@@ -218,7 +220,9 @@ NeighbourList NeighbourList::of_nearest_images(const std::vector<Vector3>& sites
   list.nearest_left_out_ = std::numeric_limits<double>::infinity();
   list.nearest_unwatched_ = list.nearest_left_out_;
   for (std::size_t i = 0; i < sites.size(); ++i) {
-    const auto append = [&](std::size_t j) { list.append(static_cast<std::int32_t>(j), difference(sites[j], sites[i])); };
+    const auto append = [&](std::size_t j) {
+      list.append(static_cast<std::int32_t>(j), difference(sites[j], sites[i]));
+    };
     for (std::size_t j = 0; j < i && kind == ListKind::full; ++j) append(j);
     list.owned_.push_back(list.entries());
     for (std::size_t j = i + 1; j < sites.size(); ++j) append(j);
@@ -227,9 +231,10 @@ NeighbourList NeighbourList::of_nearest_images(const std::vector<Vector3>& sites
   return list;
 }
 
-// A pair that stands at the offset o in the list stands at F (o + du), which is no shorter than the smallest stretch of F
-// times |o| - |du|, and no relative displacement du exceeds the sum of the two deviations from the mean. Where the two
-// largest are too coarse a bound the watched pairs are looked at one by one, by their own deviations and at last as they are.
+// A pair that stands at the offset o in the list stands at F (o + du), which is no shorter than the smallest stretch of
+// F times |o| - |du|, and no relative displacement du exceeds the sum of the two deviations from the mean. Where the
+// two largest are too coarse a bound the watched pairs are looked at one by one, by their own deviations and at last as
+// they are.
 bool NeighbourList::serves(const double* u, const Matrix3* deformation) const {
   const std::vector<double> deviation = deviations(u, begin_.size() - 1);
   const double bound = largest_two(deviation);
@@ -238,13 +243,16 @@ bool NeighbourList::serves(const double* u, const Matrix3* deformation) const {
   const auto keeps_out = [cutoff](double distance, double moved) { return moved < (distance - cutoff) * (1.0 - 1e-9); };
   if (keeps_out(nearest_left_out_, bound)) return true;
   return keeps_out(nearest_unwatched_, bound) && std::all_of(watched_.begin(), watched_.end(), [&](const Watched& w) {
-    return keeps_out(w.distance, deviation[static_cast<std::size_t>(w.i)] + deviation[static_cast<std::size_t>(w.j)]) || stays_out(w, u, deformation);
-  });
+           return keeps_out(w.distance,
+                            deviation[static_cast<std::size_t>(w.i)] + deviation[static_cast<std::size_t>(w.j)]) ||
+                  stays_out(w, u, deformation);
+         });
 }
 
 bool NeighbourList::stays_out(const Watched& w, const double* u, const Matrix3* deformation) const {
   Vector3 x = w.offset;
-  for (std::size_t d = 0; d < 3; ++d) x[d] += u[3 * static_cast<std::size_t>(w.j) + d] - u[3 * static_cast<std::size_t>(w.i) + d];
+  for (std::size_t d = 0; d < 3; ++d)
+    x[d] += u[3 * static_cast<std::size_t>(w.j) + d] - u[3 * static_cast<std::size_t>(w.i) + d];
   if (deformation != nullptr) x = crystal::product(*deformation, x);
   return x[0] * x[0] + x[1] * x[1] + x[2] * x[2] > cutoff_ * cutoff_ * (1.0 + 1e-9);
 }

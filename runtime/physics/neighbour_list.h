@@ -57,8 +57,8 @@ class NeighbourList {
   std::int64_t widest_row_ = 0;
 };
 
-/// A skin after which the next shell of a crystal is well out of the cutoff's reach at ordinary temperatures: a quarter
-/// of the interatomic distance, not above a quarter of the cutoff (16 neighbours for mW ice and silicon).
+/// A skin after which the next shell of a crystal is well out of the cutoff's reach at ordinary temperatures: 0.3
+/// interatomic distances, not above 0.3 cutoffs (28 neighbours for mW ice).
 double default_skin(double volume_per_atom, double cutoff);
 
 }  // namespace bgw::physics

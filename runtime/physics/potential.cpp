@@ -64,7 +64,8 @@ Potential make_lennard_jones(const schema::Value& v, double lambda) {
   k.epsilon = result.epsilon;
   k.sigma = result.sigma;
   k.cutoff = result.cutoff;
-  k.switch_from = v.has("switch_from") && !v.at("switch_from").is_none() ? positive(v, "switch_from", 0.0) : result.cutoff;
+  k.switch_from =
+      v.has("switch_from") && !v.at("switch_from").is_none() ? positive(v, "switch_from", 0.0) : result.cutoff;
   k.coupling = lambda;
   k.softness = 0.5 * (1.0 - lambda) * (1.0 - lambda);
   const bool shifted = v.bool_or("shift", false);
@@ -93,16 +94,21 @@ std::pair<double, double> pair_at(const Potential& potential, double r) {
   void* aligned = scratch.data();
   std::size_t space = scratch.size() * sizeof(double);
   std::align(64, static_cast<std::size_t>(kernels::scratch_doubles(1)) * sizeof(double), aligned, space);
-  const kernels::Block block{at_rest, nullptr, energy, gradient, product, nullptr, nullptr, static_cast<double*>(aligned)};
-  if (const auto* sw = std::get_if<kernels::StillingerWeber>(&potential.kernel)) kernels::kernels().stillinger_weber(list, *sw, block);
-  else kernels::kernels().lennard_jones(list, std::get<kernels::LennardJones>(potential.kernel), block);
+  const kernels::Block block{at_rest, nullptr, energy,  gradient,
+                             product, nullptr, nullptr, static_cast<double*>(aligned)};
+  if (const auto* sw = std::get_if<kernels::StillingerWeber>(&potential.kernel))
+    kernels::kernels().stillinger_weber(list, *sw, block);
+  else
+    kernels::kernels().lennard_jones(list, std::get<kernels::LennardJones>(potential.kernel), block);
   return {energy[0], gradient[3 * kLanes]};
 }
 
 /// The pair as it is decides the tangent. (A single bond has no three-body energy.)
 void linearize(Potential& potential, double below) {
   if (!(below > kernels::kLinearFrom && below < potential.cutoff))
-    throw InputError(fmt::format("potential: it is made linear below a distance between {:g} and the cutoff {:g}, got {:g}", kernels::kLinearFrom, potential.cutoff, below));
+    throw InputError(
+        fmt::format("potential: it is made linear below a distance between {:g} and the cutoff {:g}, got {:g}",
+                    kernels::kLinearFrom, potential.cutoff, below));
   const auto [value, slope] = pair_at(potential, below);
   const auto set = [&, v = value, s = slope](auto& kernel) {
     kernel.linear_below = below;
@@ -122,19 +128,26 @@ double tail_strength(const Potential& potential) {
 
 PotentialForm training_form(const schema::Value& potential) {
   PotentialForm form;
-  form.linearize_below = (potential.string_or("style", "") == "lennard_jones" ? 0.8 : 0.5) * positive(potential, "sigma", 1.0);
+  form.linearize_below =
+      (potential.string_or("style", "") == "lennard_jones" ? 0.8 : 0.5) * positive(potential, "sigma", 1.0);
   return form;
 }
 
 Potential make_potential(const schema::Value& potential, const PotentialForm& form) {
   const std::string style = potential.string_or("style", "");
   const double lambda = form.soft_core_lambda;
-  if (!(lambda >= 0.0 && lambda <= 1.0)) throw InputError(fmt::format("potential: lambda of a soft core lies between 0 and 1, got {:g}", lambda));
-  if (lambda != 1.0 && style != "lennard_jones") throw InputError(fmt::format("potential: {} has no soft core; only lennard_jones has", style));
+  if (!(lambda >= 0.0 && lambda <= 1.0))
+    throw InputError(fmt::format("potential: lambda of a soft core lies between 0 and 1, got {:g}", lambda));
+  if (lambda != 1.0 && style != "lennard_jones")
+    throw InputError(fmt::format("potential: {} has no soft core; only lennard_jones has", style));
   Potential result;
-  if (style == "stillinger_weber") result = make_stillinger_weber(potential);
-  else if (style == "lennard_jones") result = make_lennard_jones(potential, lambda);
-  else throw InputError("potential: unknown style '" + style + "'; known are stillinger_weber, lennard_jones, einstein and harmonic");
+  if (style == "stillinger_weber")
+    result = make_stillinger_weber(potential);
+  else if (style == "lennard_jones")
+    result = make_lennard_jones(potential, lambda);
+  else
+    throw InputError("potential: unknown style '" + style +
+                     "'; known are stillinger_weber, lennard_jones, einstein and harmonic");
   if (form.linearize_below != 0.0) linearize(result, form.linearize_below);
   return result;
 }

@@ -37,11 +37,13 @@ Matrix3 matrix_at(const double* f) { return {{{f[0], f[1], f[2]}, {f[3], f[4], f
 void check_deformation(const Tensor& deformation, std::int64_t batch) {
   if (deformation.dim() != 3 || deformation.size(0) != batch || deformation.size(1) != 3 || deformation.size(2) != 3)
     throw ShapeError("deformation must have the shape [" + std::to_string(batch) + ", 3, 3]");
-  if (deformation.scalar_type() != at::kDouble || !deformation.device().is_cpu()) throw ShapeError("deformation must be float64 on the CPU");
+  if (deformation.scalar_type() != at::kDouble || !deformation.device().is_cpu())
+    throw ShapeError("deformation must be float64 on the CPU");
   for (std::int64_t b = 0; b < batch; ++b) {
     const double change = crystal::determinant(matrix_at(deformation.data_ptr<double>() + 9 * b));
     if (!(change > 0.0) || !std::isfinite(change))
-      throw NumericalError(fmt::format("deformation {} of the batch takes the cell to {:g} times its volume", b, change));
+      throw NumericalError(
+          fmt::format("deformation {} of the batch takes the cell to {:g} times its volume", b, change));
   }
 }
 
@@ -57,7 +59,8 @@ struct QuadraticEnergyModel::Results {
 void QuadraticEnergyModel::check(const Tensor& field, const char* name) const {
   if (field.dim() != 3 || field.size(1) != particles_ || field.size(2) != 3)
     throw ShapeError(std::string(name) + " must have the shape [batch, " + std::to_string(particles_) + ", 3]");
-  if (field.scalar_type() != at::kDouble || !field.device().is_cpu()) throw ShapeError(std::string(name) + " must be float64 on the CPU");
+  if (field.scalar_type() != at::kDouble || !field.device().is_cpu())
+    throw ShapeError(std::string(name) + " must be float64 on the CPU");
 }
 
 void QuadraticEnergyModel::evaluate_batch(const Tensor& u, const Tensor* deformation, const Results& out) const {
@@ -65,8 +68,9 @@ void QuadraticEnergyModel::evaluate_batch(const Tensor& u, const Tensor* deforma
   at::parallel_for(0, u.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t b = begin; b < end; ++b) {
       const Matrix3 f = deformation == nullptr ? kIdentity : matrix_at(deformation->data_ptr<double>() + 9 * b);
-      out.energy[b] = evaluate(u.data_ptr<double>() + b * width, f, out.gradient == nullptr ? nullptr : out.gradient + b * width,
-                               out.strain == nullptr ? nullptr : out.strain + 9 * b);
+      out.energy[b] =
+          evaluate(u.data_ptr<double>() + b * width, f, out.gradient == nullptr ? nullptr : out.gradient + b * width,
+                   out.strain == nullptr ? nullptr : out.strain + 9 * b);
     }
   });
 }
@@ -90,7 +94,8 @@ EnergyAndGradient QuadraticEnergyModel::energy_and_gradient(const Tensor& displa
 }
 
 // The gradient is linear: at the vectors it is the Hessian times them.
-GradientAndProduct QuadraticEnergyModel::gradient_and_product(const Tensor& displacements, const Tensor& vectors) const {
+GradientAndProduct QuadraticEnergyModel::gradient_and_product(const Tensor& displacements,
+                                                              const Tensor& vectors) const {
   check(displacements, "displacements");
   check(vectors, "vectors");
   if (displacements.size(0) != vectors.size(0)) throw ShapeError("displacements and vectors must have the same batch");
@@ -126,13 +131,17 @@ Tensor QuadraticEnergyModel::energy(const Tensor& displacements, const Tensor& d
   return result;
 }
 
-EnergyGradientStrain QuadraticEnergyModel::energy_gradient_and_strain(const Tensor& displacements, const Tensor& deformation) const {
+EnergyGradientStrain QuadraticEnergyModel::energy_gradient_and_strain(const Tensor& displacements,
+                                                                      const Tensor& deformation) const {
   check(displacements, "displacements");
   const Tensor u = displacements.detach().contiguous();
   const Tensor f = deformation.detach().contiguous();
   check_deformation(f, u.size(0));
-  EnergyGradientStrain result{at::empty({u.size(0)}, at::kDouble), at::zeros(u.sizes(), at::kDouble), at::zeros({u.size(0), 3, 3}, at::kDouble)};
-  evaluate_batch(u, &f, {result.energy.data_ptr<double>(), result.gradient.data_ptr<double>(), result.strain_gradient.data_ptr<double>()});
+  EnergyGradientStrain result{at::empty({u.size(0)}, at::kDouble), at::zeros(u.sizes(), at::kDouble),
+                              at::zeros({u.size(0), 3, 3}, at::kDouble)};
+  evaluate_batch(u, &f,
+                 {result.energy.data_ptr<double>(), result.gradient.data_ptr<double>(),
+                  result.strain_gradient.data_ptr<double>()});
   gradient_calls_ += u.size(0);
   return result;
 }
@@ -155,7 +164,8 @@ double EinsteinEnergyModel::evaluate(const double* u, const Matrix3& f, double* 
   return 0.5 * spring_ * sum;
 }
 
-HarmonicEnergyModel::HarmonicEnergyModel(double spring, double cutoff, const std::vector<Vector3>& sites, const crystal::Cell& cell)
+HarmonicEnergyModel::HarmonicEnergyModel(double spring, double cutoff, const std::vector<Vector3>& sites,
+                                         const crystal::Cell& cell)
     : QuadraticEnergyModel(static_cast<std::int64_t>(sites.size())), spring_(spring) {
   // The list ends before its cutoff; neighbours at the distance itself belong to the crystal.
   const NeighbourList list = NeighbourList::within(sites, cell, cutoff * (1.0 + 1e-9), 0.0, ListKind::half);
@@ -168,7 +178,8 @@ HarmonicEnergyModel::HarmonicEnergyModel(double spring, double cutoff, const std
       springs_.push_back({static_cast<std::int32_t>(i), view.index[e], d, {d[0] / r, d[1] / r, d[2] / r}});
     }
   }
-  if (springs_.empty()) throw InputError(fmt::format("no two sites of the crystal are within {:g} angstrom: no spring is tied", cutoff));
+  if (springs_.empty())
+    throw InputError(fmt::format("no two sites of the crystal are within {:g} angstrom: no spring is tied", cutoff));
 }
 
 double HarmonicEnergyModel::evaluate(const double* u, const Matrix3& f, double* gradient, double* strain) const {
@@ -177,11 +188,14 @@ double HarmonicEnergyModel::evaluate(const double* u, const Matrix3& f, double* 
     const double* a = u + 3 * static_cast<std::int64_t>(s.i);
     const double* b = u + 3 * static_cast<std::int64_t>(s.j);
     const Vector3 moved{b[0] - a[0], b[1] - a[1], b[2] - a[2]};
-    const Vector3 x = crystal::product(f, {s.separation[0] + moved[0], s.separation[1] + moved[1], s.separation[2] + moved[2]});
+    const Vector3 x =
+        crystal::product(f, {s.separation[0] + moved[0], s.separation[1] + moved[1], s.separation[2] + moved[2]});
     const Vector3 rest = crystal::product(f, s.separation);
     const Vector3 bent = crystal::product(f, moved);
     // Two differences, so that small displacements do not drown in the length of the spring.
-    const double stretch = dot(s.direction, bent) + dot(s.direction, {rest[0] - s.separation[0], rest[1] - s.separation[1], rest[2] - s.separation[2]});
+    const double stretch =
+        dot(s.direction, bent) +
+        dot(s.direction, {rest[0] - s.separation[0], rest[1] - s.separation[1], rest[2] - s.separation[2]});
     sum += stretch * stretch;
     const double force = spring_ * stretch;
     if (gradient != nullptr) {
@@ -189,7 +203,8 @@ double HarmonicEnergyModel::evaluate(const double* u, const Matrix3& f, double* 
       add(gradient, s.i, g, -force);
       add(gradient, s.j, g, force);
     }
-    if (strain != nullptr) add_symmetric({force * s.direction[0], force * s.direction[1], force * s.direction[2]}, x, strain);
+    if (strain != nullptr)
+      add_symmetric({force * s.direction[0], force * s.direction[1], force * s.direction[2]}, x, strain);
   }
   return 0.5 * spring_ * sum;
 }

@@ -17,7 +17,9 @@ using namespace bgw::testing;
 
 namespace {
 
-schema::Map pair_potential(double cutoff) { return schema::Map{{"style", "lennard_jones"}, {"epsilon", 1.3}, {"sigma", 0.9}, {"cutoff", cutoff}}; }
+schema::Map pair_potential(double cutoff) {
+  return schema::Map{{"style", "lennard_jones"}, {"epsilon", 1.3}, {"sigma", 0.9}, {"cutoff", cutoff}};
+}
 
 schema::Map switched_potential() {
   schema::Map potential = pair_potential(2.2);
@@ -37,7 +39,8 @@ struct Pair {
 
 /// Energy and slope of two atoms alone, by the kernels.
 Pair pair_at(const schema::Map& potential, const PotentialForm& form, double r) {
-  const KernelEnergyModel model(make_potential(potential, form), {{0, 0, 0}, {r, 0, 0}}, Cell::orthorhombic(40, 40, 40), Images::all);
+  const KernelEnergyModel model(make_potential(potential, form), {{0, 0, 0}, {r, 0, 0}}, Cell::orthorhombic(40, 40, 40),
+                                Images::all);
   const EnergyAndGradient found = model.energy_and_gradient(at::zeros({1, 2, 3}, at::kDouble));
   return {found.energy.item<double>(), found.gradient[0][1][0].item<double>()};
 }
@@ -92,7 +95,8 @@ TEST_CASE("a switched pair is the product of energy and quintic, and ends smooth
 TEST_CASE("the soft core is the formula of the paper, shifted by its own value at the cutoff") {
   for (const double lambda : {0.0, 0.25, 0.8, 1.0}) {
     for (const double r : {0.05, 0.5, 0.9, 1.3, 2.3}) {
-      CHECK(pair_at(pair_potential(2.4), soft_core(lambda), r).energy == Approx(soft(lambda, r)).epsilon(1e-11).margin(1e-13));
+      CHECK(pair_at(pair_potential(2.4), soft_core(lambda), r).energy ==
+            Approx(soft(lambda, r)).epsilon(1e-11).margin(1e-13));
       const Pair found = pair_at(shifted_potential(), soft_core(lambda), r);
       CHECK(found.energy == Approx(soft(lambda, r) - soft(lambda, 2.4)).epsilon(1e-11).margin(1e-13));
       const double slope = (soft(lambda, r * (1 + 1e-6)) - soft(lambda, r * (1 - 1e-6))) / (2e-6 * r);
@@ -112,7 +116,8 @@ TEST_CASE("linearised pairs follow the tangent, then stay constant; longer ones 
       CHECK(found.slope == Approx(there.slope).epsilon(1e-11));
       CHECK(found.energy == Approx(there.energy + there.slope * (r - below)).epsilon(1e-11));
     }
-    CHECK(pair_at(potential, form, 1.1 * below).energy == Approx(pair_at(potential, {}, 1.1 * below).energy).epsilon(1e-13));
+    CHECK(pair_at(potential, form, 1.1 * below).energy ==
+          Approx(pair_at(potential, {}, 1.1 * below).energy).epsilon(1e-13));
     const Pair nearest = pair_at(potential, form, 0.002);
     CHECK(nearest.energy == Approx(there.energy + there.slope * (0.01 - below)).epsilon(1e-11));
     CHECK(nearest.slope == 0.0);
@@ -135,9 +140,10 @@ TEST_CASE("the three-body part of a linearised potential is that of the potentia
 }
 
 TEST_CASE("every form has the forces, strain gradient and Hessian of its energy") {
-  const std::vector<std::pair<schema::Map, PotentialForm>> forms{
-      {switched_potential(), {}}, {shifted_potential(), soft_core(0.4)}, {switched_potential(), soft_core(0.7)},
-      {switched_potential(), linear_below(0.95)}};
+  const std::vector<std::pair<schema::Map, PotentialForm>> forms{{switched_potential(), {}},
+                                                                 {shifted_potential(), soft_core(0.4)},
+                                                                 {switched_potential(), soft_core(0.7)},
+                                                                 {switched_potential(), linear_below(0.95)}};
   for (const auto& [potential, form] : forms) {
     const auto model = crystal_model(potential, form);
     const bool jumps = potential.count("shift") > 0;
@@ -148,17 +154,21 @@ TEST_CASE("every form has the forces, strain gradient and Hessian of its energy"
     CHECK(largest(found.gradient[0] - expected) < 1e-6 * std::max(1.0, largest(expected)));
     const Tensor v = random_displacements(2, 108, 1.0, "vector");
     const double h = 1e-6;
-    const Tensor slope = (model->energy_and_gradient(u + h * v).gradient - model->energy_and_gradient(u - h * v).gradient) / (2 * h);
+    const Tensor slope =
+        (model->energy_and_gradient(u + h * v).gradient - model->energy_and_gradient(u - h * v).gradient) / (2 * h);
     const Tensor product = model->gradient_and_product(u, v).product;
     CHECK(largest(product - slope) < 1e-6 * largest(slope));
-    CHECK(largest(at::mv(model->hessian_sum(one), v[0].reshape({-1})) - product[0].reshape({-1})) < 1e-11 * largest(product));
+    CHECK(largest(at::mv(model->hessian_sum(one), v[0].reshape({-1})) - product[0].reshape({-1})) <
+          1e-11 * largest(product));
     const Tensor f = at::eye(3, at::kDouble).unsqueeze(0).repeat({2, 1, 1});
     Tensor up = f.clone(), down = f.clone();
     up.select(1, 0).select(1, 0) += h;
     down.select(1, 0).select(1, 0) -= h;
     const EnergyGradientStrain strained = model->energy_gradient_and_strain(u, f);
     CHECK(at::equal(strained.gradient, found.gradient));
-    CHECK(largest(strained.strain_gradient.select(1, 0).select(1, 0) - (model->energy(u, up) - model->energy(u, down)) / (2 * h)) < 1e-5 * largest(strained.strain_gradient));
+    CHECK(largest(strained.strain_gradient.select(1, 0).select(1, 0) -
+                  (model->energy(u, up) - model->energy(u, down)) / (2 * h)) <
+          1e-5 * largest(strained.strain_gradient));
   }
 }
 
@@ -167,7 +177,8 @@ TEST_CASE("the forms give the same bits in the kernels of every processor family
   const Tensor u = random_displacements(9, 108, 0.05);
   for (const PotentialForm& form : {soft_core(0.3), linear_below(0.95)}) {
     const auto model = [&](kernels::Variant variant) {
-      return KernelEnergyModel(make_potential(switched_potential(), form), crystal.sites, crystal.cell, Images::all, kernels::kernels(variant));
+      return KernelEnergyModel(make_potential(switched_potential(), form), crystal.sites, crystal.cell, Images::all,
+                               kernels::kernels(variant));
     };
     const EnergyAndGradient plain = model(kernels::Variant::plain).energy_and_gradient(u);
     for (const kernels::Variant variant : {kernels::Variant::avx2, kernels::Variant::avx512}) {
@@ -186,7 +197,9 @@ TEST_CASE("the tail goes with the density, and with the soft core") {
   const Tensor u = random_displacements(1, 108, 0.02);
   const auto tail = [&](double lambda, double stretch) {
     const Tensor f = stretch * at::eye(3, at::kDouble).unsqueeze(0);
-    return (crystal_model(with_tail, soft_core(lambda))->energy(u, f) - crystal_model(potential, soft_core(lambda))->energy(u, f)).item<double>();
+    return (crystal_model(with_tail, soft_core(lambda))->energy(u, f) -
+            crystal_model(potential, soft_core(lambda))->energy(u, f))
+        .item<double>();
   };
   // 2 pi rho integral of 4 epsilon ((sigma/r)^12 - (sigma/r)^6) r^2 beyond the cutoff
   const double s3 = std::pow(0.9 / 2.4, 3);
@@ -231,7 +244,10 @@ TEST_CASE("in a small triclinic cell the nearest image of each pair counts, whic
     skewed.vectors[2][d] += reduced.vectors[1][d] - 3 * reduced.vectors[0][d];
   }
   const std::vector<Vector3> x{{0.1, 0.2, 0.3}, {2.2, 1.9, 1.7}, {4.0, 4.4, 0.9}, {1.1, 4.8, 3.9}, {5.2, 2.0, 5.0}};
-  const schema::Value system = schema::Map{{"potential", schema::Map{{"style", "lennard_jones"}, {"cutoff", 3.2}, {"shift", true}, {"sigma", 1.0}, {"epsilon", 1.0}}}, {"minimum_image", "compatible"}};
+  const schema::Value system = schema::Map{
+      {"potential",
+       schema::Map{{"style", "lennard_jones"}, {"cutoff", 3.2}, {"shift", true}, {"sigma", 1.0}, {"epsilon", 1.0}}},
+      {"minimum_image", "compatible"}};
   double expected = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
     for (std::size_t j = i + 1; j < x.size(); ++j) {
@@ -242,7 +258,8 @@ TEST_CASE("in a small triclinic cell the nearest image of each pair counts, whic
         for (std::size_t d = 0; d < 3; ++d) square += std::pow(x[j][d] - x[i][d] + shift[d], 2);
         least = std::min(least, square);
       }
-      if (least < 3.2 * 3.2) expected += 4 * (std::pow(least, -6) - std::pow(least, -3)) - 4 * (std::pow(3.2, -12) - std::pow(3.2, -6));
+      if (least < 3.2 * 3.2)
+        expected += 4 * (std::pow(least, -6) - std::pow(least, -3)) - 4 * (std::pow(3.2, -12) - std::pow(3.2, -6));
     }
   }
   const Tensor rest = at::zeros({1, 5, 3}, at::kDouble);
@@ -251,11 +268,14 @@ TEST_CASE("in a small triclinic cell the nearest image of each pair counts, whic
   CHECK(make_energy_model(system, x, reduced)->energy(rest).item<double>() == Approx(expected).epsilon(1e-12));
   CHECK(largest(difference_gradient(*model, rest, 1e-6) - model->energy_and_gradient(rest).gradient[0]) < 1e-6);
   const Tensor v = random_displacements(1, 5, 1.0, "vector");
-  CHECK(largest(at::mv(model->hessian_sum(rest), v.reshape({-1})) - model->gradient_and_product(rest, v).product.reshape({-1})) < 1e-9);
+  CHECK(largest(at::mv(model->hessian_sum(rest), v.reshape({-1})) -
+                model->gradient_and_product(rest, v).product.reshape({-1})) < 1e-9);
   const Tensor f = at::tensor({1.01, 0.02, 0.0, 0.0, 0.99, 0.01, 0.01, 0.0, 1.0}, at::kDouble).reshape({1, 3, 3});
   const EnergyGradientStrain strained = model->energy_gradient_and_strain(rest, f);
   CHECK(strained.energy.item<double>() == model->energy(rest, f).item<double>());
   const Tensor strain = at::diag(at::tensor({0.0, 1e-6, 0.0}, at::kDouble)), one = at::eye(3, at::kDouble);
-  const double slope = ((model->energy(rest, at::matmul(one + strain, f)) - model->energy(rest, at::matmul(one - strain, f))) / 2e-6).item<double>();
+  const double slope =
+      ((model->energy(rest, at::matmul(one + strain, f)) - model->energy(rest, at::matmul(one - strain, f))) / 2e-6)
+          .item<double>();
   CHECK(strained.strain_gradient[0][1][1].item<double>() == Approx(slope).epsilon(1e-6).margin(1e-7));
 }

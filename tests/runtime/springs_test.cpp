@@ -21,7 +21,9 @@ schema::Value springs(const char* style, double cutoff = 1.2) {
                      {"lattice", lattice_value("fcc", 32, 1.28)}};
 }
 
-Tensor bent() { return at::tensor({1.03, 0.02, -0.01, 0.04, 0.98, 0.03, -0.02, 0.01, 1.02}, at::kDouble).reshape({1, 3, 3}); }
+Tensor bent() {
+  return at::tensor({1.03, 0.02, -0.01, 0.04, 0.98, 0.03, -0.02, 0.01, 1.02}, at::kDouble).reshape({1, 3, 3});
+}
 
 }  // namespace
 
@@ -31,7 +33,8 @@ TEST_CASE("an einstein crystal costs half a spring for each squared displacement
   const Tensor free = u - u.mean(1, true);
   CHECK(largest(model->energy(u) - 0.5 * kSpring * free.square().sum(2).sum(1)) < 1e-13);
   CHECK(largest(model->energy(u + 2.5) - model->energy(u)) < 1e-12);
-  const Tensor moved = at::eye(96, at::kDouble).reshape({32, 3, 32, 3}) - at::eye(3, at::kDouble).reshape({1, 3, 1, 3}) / 32.0;
+  const Tensor moved =
+      at::eye(96, at::kDouble).reshape({32, 3, 32, 3}) - at::eye(3, at::kDouble).reshape({1, 3, 1, 3}) / 32.0;
   CHECK(largest(model->hessian_sum(u.slice(0, 0, 2)) - 2 * kSpring * moved.reshape({96, 96})) < 1e-13);
 }
 
@@ -57,9 +60,11 @@ TEST_CASE("crystals of springs are exactly quadratic, and their derivatives are 
     const Tensor h = model->hessian_sum(u.slice(0, 0, 1));
     const Tensor flat = u.reshape({3, 96});
     CHECK(largest(model->energy(u) - 0.5 * (flat * at::mm(flat, h)).sum(1)) < 1e-12 * largest(model->energy(u)));
-    CHECK(largest(difference_gradient(*model, u.slice(0, 0, 1), 1e-4) - model->energy_and_gradient(u).gradient[0]) < 1e-8);
+    CHECK(largest(difference_gradient(*model, u.slice(0, 0, 1), 1e-4) - model->energy_and_gradient(u).gradient[0]) <
+          1e-8);
     const Tensor v = random_displacements(3, 32, 1.0, "vector");
-    CHECK(largest(model->gradient_and_product(u, v).product.reshape({3, 96}) - at::mm(v.reshape({3, 96}), h)) < 1e-12 * largest(h));
+    CHECK(largest(model->gradient_and_product(u, v).product.reshape({3, 96}) - at::mm(v.reshape({3, 96}), h)) <
+          1e-12 * largest(h));
     CHECK((model->calls().energy > 0 && model->calls().hessian == 4));
   }
 }
@@ -80,7 +85,10 @@ TEST_CASE("crystals of springs follow a deformation, and rest at their sites in 
         strain[a][b] += 5e-6;
         strain[b][a] += 5e-6;
         const Tensor f = at::eye(3, at::kDouble);
-        const double slope = ((model->energy(u, at::matmul(f + strain, bent())) - model->energy(u, at::matmul(f - strain, bent()))) / 2e-5).item<double>();
+        const double slope =
+            ((model->energy(u, at::matmul(f + strain, bent())) - model->energy(u, at::matmul(f - strain, bent()))) /
+             2e-5)
+                .item<double>();
         CHECK(found.strain_gradient[0][a][b].item<double>() == Approx(slope).epsilon(1e-7).margin(1e-7));
       }
     }
@@ -96,5 +104,6 @@ TEST_CASE("springs that tie nothing, and springs without strength, are refused")
   slack["potential"] = schema::Map{{"style", "einstein"}, {"spring", -1.0}};
   CHECK_THROWS_AS(make_energy_model(schema::Value(slack)), InputError);
   CHECK(length_scale(springs("harmonic")) == 1.0);
-  CHECK_THROWS_AS(make_energy_model(springs("einstein"))->energy(at::zeros({1, 32, 3}, at::kDouble), -bent()), NumericalError);
+  CHECK_THROWS_AS(make_energy_model(springs("einstein"))->energy(at::zeros({1, 32, 3}, at::kDouble), -bent()),
+                  NumericalError);
 }
