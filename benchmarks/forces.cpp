@@ -9,8 +9,8 @@
 #include "runtime/physics/make_energy_model.h"
 #include "runtime/tensor/random_stream.h"
 
-// forces SYSTEM ATOMS TIMES: energy and gradient of batches of one crystal (ice, silicon or lj), on one thread. Prints the
-// calls per second of processor time of the best of TIMES batches, one call being one configuration.
+// forces SYSTEM ATOMS TIMES: energy and gradient of batches of one crystal (ice, silicon or lj), on one thread. Prints
+// the calls per second of processor time of the best of TIMES batches, one call being one configuration.
 namespace {
 
 using bgw::schema::List;
@@ -24,15 +24,22 @@ struct Case {
 
 Value lattice(const char* kind, std::int64_t atoms, double density) {
   const auto repeats = bgw::crystal::repeats_for(*bgw::crystal::find_lattice(kind), atoms).value();
-  return Map{{"kind", kind}, {"atoms", atoms}, {"density", density}, {"repeats", List{repeats[0], repeats[1], repeats[2]}}};
+  return Map{
+      {"kind", kind}, {"atoms", atoms}, {"density", density}, {"repeats", List{repeats[0], repeats[1], repeats[2]}}};
 }
 
 Case make_case(const std::string& name, std::int64_t atoms) {
   const auto stillinger_weber = [](double epsilon, double sigma, double lambda) {
     return Map{{"style", "stillinger_weber"}, {"epsilon", epsilon}, {"sigma", sigma}, {"lambda", lambda}};
   };
-  if (name == "ice") return {Map{{"potential", stillinger_weber(0.26838, 2.3925, 23.15)}, {"lattice", lattice("diamond_cubic", atoms, 0.033567184)}}, 0.092};
-  if (name == "silicon") return {Map{{"potential", stillinger_weber(2.1683, 2.0951, 21.0)}, {"lattice", lattice("diamond_cubic", atoms, 0.0495763)}}, 0.13};
+  if (name == "ice")
+    return {Map{{"potential", stillinger_weber(0.26838, 2.3925, 23.15)},
+                {"lattice", lattice("diamond_cubic", atoms, 0.033567184)}},
+            0.092};
+  if (name == "silicon")
+    return {Map{{"potential", stillinger_weber(2.1683, 2.0951, 21.0)},
+                {"lattice", lattice("diamond_cubic", atoms, 0.0495763)}},
+            0.13};
   if (name == "lj") {
     const Value potential = Map{{"style", "lennard_jones"}, {"cutoff", 2.7}, {"shift", true}};
     return {Map{{"potential", potential}, {"lattice", lattice("fcc", atoms, 1.28)}}, 0.05};

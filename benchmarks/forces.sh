@@ -73,8 +73,9 @@ row() {
   ours=$("$forces" "$2" "$3" $((times * 3))) || exit 1
   awk -v what="$1" -v atoms="$3" -v theirs="$theirs" -v ours="$ours" -v least="$6" 'BEGIN {
     ratio = ours / theirs
-    printf "%-24s %6d %12.0f %12.0f %8.1f %6d  %s\n", what, atoms, theirs, ours, ratio, least, ratio >= least ? "holds" : "BROKEN"
-    exit ratio < least }' || broken=1
+    verdict = (ratio >= least) ? "holds" : "BROKEN"
+    printf "%-24s %6d %12.0f %12.0f %8.1f %6d  %s\n", what, atoms, theirs, ours, ratio, least, verdict
+    exit (verdict == "BROKEN") }' || broken=1
 }
 row 'mW ice, 200 K' ice 216 3 2000 4
 row 'mW ice, 200 K' ice 1728 6 300 4

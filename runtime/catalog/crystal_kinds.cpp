@@ -24,7 +24,7 @@ KindSchema potential() {
   kind.doc = "How the energy depends on the positions";
   kind.discriminator = "style";
   kind.attributes = {
-      {"style", Type::word({"stillinger_weber", "lennard_jones"}, {"harmonic", "einstein", "file"}), "form of the energy", true, {}},
+      {"style", Type::word({"stillinger_weber", "lennard_jones", "harmonic", "einstein"}, {"file"}), "form of the energy", true, {}},
       {"epsilon", Type::quantity("energy"), "depth of the pair energy", true, {}, sw, kPositive, "6.189 kcal/mol"},
       {"sigma", Type::quantity("length"), "length scale", true, {}, sw, kPositive, "2.3925 angstrom"},
       {"lambda", number_or_interval(), "strength of the three-body term", true, {}, sw, {0.0, {}, {}}, "23.15"},
@@ -40,7 +40,7 @@ KindSchema potential() {
       {"cutoff", Type::quantity("length"), "no energy beyond this distance", true, {}, lj, kPositive, "2.7 lj"},
       {"shift", Type::of(TypeKind::boolean), "subtract the energy at the cutoff", false, false, lj},
       {"tail", Type::of(TypeKind::boolean), "add the mean energy beyond the cutoff", false, false, lj},
-      later({"switch_from", Type::quantity("length"), "from here to the cutoff a quintic takes the energy smoothly to zero", false, {}, lj, kPositive, "1.98 lj"}),
+      {"switch_from", Type::quantity("length"), "from here to the cutoff a quintic takes the energy smoothly to zero", false, {}, lj, kPositive, "1.98 lj"},
       {"spring", Type::quantity("spring"), "of the springs between the neighbours of the lattice", true, {}, harmonic, kPositive, "5 eV/angstrom^2"},
       {"cutoff", Type::quantity("length"), "sites up to this distance are neighbours", true, {}, harmonic, kPositive, "3 angstrom"},
       {"spring", Type::quantity("spring"), "that ties each atom to its site", true, {}, einstein, kPositive, "5 eV/angstrom^2"},

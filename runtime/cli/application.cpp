@@ -217,7 +217,8 @@ class Application {
     command->add_option("SYSTEM", energy_options_.system, "a system of the program: water, 'water[64]'")->required();
     command
         ->add_option("--structure", energy_options_.structures,
-                     "extended xyz files with Lattice=\"...\", or POSCAR; lengths in angstrom")
+                     "an extended xyz file with Lattice=\"...\", or POSCAR, lengths in angstrom; may be repeated")
+        ->allow_extra_args(false)
         ->required();
     command->add_flag("--forces", energy_options_.forces, "the forces too");
     command->add_flag("--stress", energy_options_.stress, "dU/d strain by the volume, too: the static stress");

@@ -80,9 +80,10 @@ struct Scale {
 };
 
 Scale scale_of(const System& system) {
+  const Value& potential = system.value.at("potential");
+  if (!potential.has("epsilon")) return {};  // springs have no scales
   if (system.energy_unit != "lj")
     return {units::parse_quantity(system.energy_unit).value, system.energy_unit, 1, "angstrom"};
-  const Value& potential = system.value.at("potential");
   return {potential.at("epsilon").as_double(), "lj", potential.at("sigma").as_double(), "lj"};
 }
 
@@ -111,12 +112,17 @@ void scale_lengths(crystal::Structure& structure, double factor) {
   }
 }
 
-Value question_for(const std::vector<crystal::Structure>& structures, const System& system, const EnergyOptions& options) {
+Value question_for(const std::vector<crystal::Structure>& structures, const System& system,
+                   const EnergyOptions& options) {
   List asked;
   for (const crystal::Structure& structure : structures) {
-    asked.push_back(Map{{"cell", rows_of({structure.cell.begin(), structure.cell.end()})}, {"positions", rows_of(structure.positions)}});
+    asked.push_back(Map{{"cell", rows_of({structure.cell.begin(), structure.cell.end()})},
+                        {"positions", rows_of(structure.positions)}});
   }
-  return Map{{"system", system.value}, {"structures", std::move(asked)}, {"forces", options.forces}, {"stress", options.stress}};
+  return Map{{"system", system.value},
+             {"structures", std::move(asked)},
+             {"forces", options.forces},
+             {"stress", options.stress}};
 }
 
 List scaled_rows(const Value& rows, double factor) {
@@ -130,8 +136,10 @@ List scaled_rows(const Value& rows, double factor) {
 }
 
 /// The numbers of one structure, in the units of the potential.
-Map numbers_of(const Value& answer, const crystal::Structure& structure, const Scale& scale, const EnergyOptions& options) {
-  Map map{{"atoms", static_cast<std::int64_t>(structure.positions.size())}, {"energy", answer.at("energy").as_double() / scale.energy}};
+Map numbers_of(const Value& answer, const crystal::Structure& structure, const Scale& scale,
+               const EnergyOptions& options) {
+  Map map{{"atoms", static_cast<std::int64_t>(structure.positions.size())},
+          {"energy", answer.at("energy").as_double() / scale.energy}};
   if (options.forces) map["forces"] = scaled_rows(answer.at("forces"), scale.length / scale.energy);
   const double volume = scale.length * scale.length * scale.length;
   if (options.stress) map["stress"] = scaled_rows(answer.at("stress"), volume / scale.energy);
@@ -178,7 +186,8 @@ int energy(const EnergyOptions& options) {
   }
   if (options.json) {
     Map document = structures.size() > 1 ? Map{{"structures", std::move(results)}} : results.at(0).as_map();
-    document.merge(Map{{"system", system.name}, {"energy_unit", scale.energy_unit}, {"length_unit", scale.length_unit}});
+    document.merge(
+        Map{{"system", system.name}, {"energy_unit", scale.energy_unit}, {"length_unit", scale.length_unit}});
     put_document(document);
     return kDone;
   }

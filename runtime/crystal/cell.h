@@ -31,6 +31,10 @@ struct Cell {
   Vector3 heights() const;
   /// The cell with the vectors F a_k: its rows are h F^T.
   Cell deformed(const Matrix3& deformation) const;
+  /// Rows whose products with a position are its fractional coordinates.
+  Matrix3 reciprocal() const;
+  /// The same lattice by its shortest vectors: no sum or difference of some of them is shorter than the longest in it.
+  Cell reduced() const;
   /// Shortest periodic image of a displacement (exact for orthorhombic cells and for vectors within the inscribed
   /// sphere).
   Vector3 minimum_image(const Vector3& displacement) const;

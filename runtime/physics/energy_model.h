@@ -28,7 +28,8 @@ struct GradientAndProduct {
 struct EnergyGradientStrain {
   Tensor energy;           // [B], eV
   Tensor gradient;         // [B, N, 3], dU/du at fixed deformation, eV/angstrom
-  Tensor strain_gradient;  // [B, 3, 3], dU/d epsilon for a further strain x -> (1 + epsilon) x, symmetric, eV
+  Tensor strain_gradient;  // [B, 3, 3], dU/d epsilon for a further strain x -> (1 + epsilon) x, symmetric, eV; of a tail
+                           // minus its pressure times the volume (physics/potential.h)
 };
 
 /// The potential energy of one crystal as a function of the displacements from its reference sites: a potential

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -30,12 +31,20 @@ AlignedDoubles aligned_doubles(std::int64_t count) {
   return AlignedDoubles(static_cast<double*>(memory));
 }
 
-/// Puts one configuration into a lane of a transposed block, or takes it out.
-void to_lane(const double* row, std::int64_t width, int lane, double* block) {
-  for (std::int64_t c = 0; c < width; ++c) block[c * kLanes + lane] = row[c];
+using Rows = std::array<double*, kLanes>;
+using ConstRows = std::array<const double*, kLanes>;
+
+/// Puts configurations into the lanes of a transposed block, or takes them out. Coordinates are the outer loop: memory
+/// is met in its order on both sides.
+void to_lanes(const ConstRows& rows, std::int64_t width, double* block) {
+  for (std::int64_t c = 0; c < width; ++c) {
+    for (std::size_t l = 0; l < kLanes; ++l) block[c * kLanes + static_cast<std::int64_t>(l)] = rows[l][c];
+  }
 }
-void from_lane(const double* block, std::int64_t width, int lane, double* row) {
-  for (std::int64_t c = 0; c < width; ++c) row[c] = block[c * kLanes + lane];
+void from_lanes(const double* block, std::int64_t width, const Rows& rows) {
+  for (std::int64_t c = 0; c < width; ++c) {
+    for (std::size_t l = 0; l < kLanes; ++l) rows[l][c] = block[c * kLanes + static_cast<std::int64_t>(l)];
+  }
 }
 
 double thickness(const crystal::Cell& cell) {
@@ -44,9 +53,7 @@ double thickness(const crystal::Cell& cell) {
 }
 
 /// Coordinates beyond this are no crystal, and cells would be counted in numbers that do not hold them.
-double far_away(const crystal::Cell& cell) {
-  return 1e6 * thickness(cell);
-}
+double far_away(const crystal::Cell& cell) { return 1e6 * thickness(cell); }
 
 crystal::Matrix3 matrix_at(const double* f) { return {{{f[0], f[1], f[2]}, {f[3], f[4], f[5]}, {f[6], f[7], f[8]}}}; }
 
@@ -71,8 +78,8 @@ struct KernelEnergyModel::Outputs {
   bool with_gradient() const { return gradient != nullptr; }
 };
 
-/// Where the 3x3 blocks of a Hessian are added up: in the matrix [3N, 3N], or, folded by translations, in the rows of one
-/// primitive cell, [3 n_b, 3N].
+/// Where the 3x3 blocks of a Hessian are added up: in the matrix [3N, 3N], or, folded by translations, in the rows of
+/// one primitive cell, [3 n_b, 3N].
 class KernelEnergyModel::HessianSum {
  public:
   HessianSum(double* numbers, std::int64_t particles, const TranslationGroup* group)
@@ -119,7 +126,9 @@ class KernelEnergyModel::Workspace {
  public:
   Workspace(std::int64_t atoms, std::int64_t widest_row)
       : width_(3 * atoms),
-        memory_(aligned_doubles((4 * width_ + 1 + 9 + 6) * kLanes + kernels::scratch_doubles(widest_row))) {}
+        memory_(aligned_doubles((4 * width_ + 1 + 9 + 6) * kLanes + kernels::scratch_doubles(widest_row))),
+        at_rest_(static_cast<std::size_t>(width_), 0.0),
+        unused_(static_cast<std::size_t>(width_)) {}
   double* displacement() const { return memory_.get(); }
   double* tangent() const { return memory_.get() + width_ * kLanes; }
   double* gradient() const { return memory_.get() + 2 * width_ * kLanes; }
@@ -128,18 +137,19 @@ class KernelEnergyModel::Workspace {
   double* deformation() const { return energy() + kLanes; }
   double* strain() const { return deformation() + 9 * kLanes; }
   double* scratch() const { return strain() + 6 * kLanes; }
-  void clear_inputs() {
-    std::fill_n(displacement(), 2 * width_ * kLanes, 0.0);
-    for (int c = 0; c < 9; ++c) std::fill_n(deformation() + c * kLanes, kLanes, c % 4 == 0 ? 1.0 : 0.0);
-  }
-  void clear_outputs() {
-    std::fill_n(gradient(), 2 * width_ * kLanes, 0.0);
-    std::fill_n(strain(), 6 * kLanes, 0.0);
-  }
+  /// What lanes that are not used read, and where their results go.
+  const double* at_rest() const { return at_rest_.data(); }
+  double* unused() { return unused_.data(); }
 
  private:
   std::int64_t width_;
   AlignedDoubles memory_;
+  std::vector<double> at_rest_, unused_;
+};
+
+/// The rows of the batch that the lanes of a block hold; -1 where a lane is not used.
+struct KernelEnergyModel::LaneRows {
+  std::array<std::int64_t, kLanes> row;
 };
 
 KernelEnergyModel::KernelEnergyModel(const Potential& potential, std::vector<crystal::Vector3> sites,
@@ -150,27 +160,30 @@ KernelEnergyModel::KernelEnergyModel(const Potential& potential, std::vector<cry
       images_(images),
       kind_(std::holds_alternative<kernels::LennardJones>(potential.kernel) ? ListKind::half : ListKind::full),
       kernels_(kernels),
-      constant_(0.0) {
+      tail_energy_(0.0),
+      tail_virial_(0.0) {
   check_sites();
   const auto n = static_cast<double>(sites_.size());
   list_ = images_ == Images::nearest
               ? NeighbourList::of_nearest_images(sites_, cell_, kind_)
               : NeighbourList::within(sites_, cell_, potential_.cutoff,
                                       default_skin(cell_.volume() / n, potential_.cutoff), kind_);
-  constant_ = n * tail_energy_per_atom(potential_, n / cell_.volume());
+  tail_energy_ = n * tail_energy_per_atom(potential_, n / cell_.volume());
+  tail_virial_ = cell_.volume() * tail_pressure(potential_, n / cell_.volume());
 }
 
 void KernelEnergyModel::check_sites() const {
   if (sites_.empty()) throw InputError("a system needs at least one atom");
   const double thinnest = thickness(cell_);
   if (!(thinnest > kThinnest * potential_.cutoff)) {
-    throw InputError("the cell is too thin for a cutoff of " + std::to_string(potential_.cutoff) +
-                     ": its faces are as near as " + std::to_string(thinnest));
+    throw InputError(
+        fmt::format("the cell is too thin for a cutoff of {:g} angstrom: its faces are as near as {:g}; repeat it",
+                    potential_.cutoff, thinnest));
   }
   const double far = far_away(cell_);
   for (const crystal::Vector3& site : sites_) {
     for (const double x : site) {
-      if (!(std::abs(x) < far)) throw InputError("an atom stands at " + std::to_string(x) + ", far away from the cell");
+      if (!(std::abs(x) < far)) throw InputError(fmt::format("an atom stands at {:g}, far away from the cell", x));
     }
   }
 }
@@ -192,10 +205,13 @@ void KernelEnergyModel::check_deformation(const Tensor& deformation, std::int64_
     const crystal::Matrix3 f = matrix_at(deformation.data_ptr<double>() + 9 * b);
     const double change = crystal::determinant(f);
     if (!(change > 0.0) || !std::isfinite(change))
-      throw NumericalError(fmt::format("deformation {} of the batch takes the cell to {:g} times its volume", b, change));
+      throw NumericalError(
+          fmt::format("deformation {} of the batch takes the cell to {:g} times its volume", b, change));
     const double thinnest = thickness(cell_.deformed(f));
     if (!(thinnest > kThinnest * potential_.cutoff))
-      throw NumericalError(fmt::format("deformation {} of the batch makes the cell too thin for a cutoff of {:g}: its faces are as near as {:g}", b, potential_.cutoff, thinnest));
+      throw NumericalError(fmt::format(
+          "deformation {} of the batch makes the cell too thin for a cutoff of {:g}: its faces are as near as {:g}", b,
+          potential_.cutoff, thinnest));
   }
 }
 
@@ -211,7 +227,10 @@ NeighbourList KernelEnergyModel::list_at(const double* u, const double* deformat
 }
 
 void KernelEnergyModel::call(const NeighbourList& list, bool deformed, Workspace& space, const Outputs& outputs) const {
-  space.clear_outputs();
+  const std::int64_t size = 3 * particles() * kLanes;
+  if (outputs.with_gradient()) std::fill_n(space.gradient(), size, 0.0);
+  if (outputs.with_product()) std::fill_n(space.product(), size, 0.0);
+  std::fill_n(space.strain(), 6 * kLanes, 0.0);
   const kernels::Block block{space.displacement(), outputs.with_product() ? space.tangent() : nullptr,
                              space.energy(),       outputs.with_gradient() ? space.gradient() : nullptr,
                              space.product(),      deformed ? space.deformation() : nullptr,
@@ -230,43 +249,62 @@ bool KernelEnergyModel::is_listed(std::int64_t row, const Inputs& in) const {
   return list_.serves(u, &f);
 }
 
-void KernelEnergyModel::load_lane(std::int64_t row, int lane, const Inputs& in, Workspace& space) const {
+void KernelEnergyModel::load(const LaneRows& lanes, const Inputs& in, Workspace& space) const {
+  static constexpr double kIdentity[9] = {1, 0, 0, 0, 1, 0, 0, 0, 1};
+  const auto put = [&](const double* from, std::int64_t width, const double* otherwise, double* block) {
+    ConstRows rows{};
+    for (std::size_t l = 0; l < kLanes; ++l) rows[l] = lanes.row[l] < 0 ? otherwise : from + lanes.row[l] * width;
+    to_lanes(rows, width, block);
+  };
   const std::int64_t width = 3 * particles();
-  to_lane(in.displacements + row * width, width, lane, space.displacement());
-  if (in.vectors != nullptr) to_lane(in.vectors + row * width, width, lane, space.tangent());
-  if (in.deformations != nullptr) to_lane(in.deformations + row * 9, 9, lane, space.deformation());
+  put(in.displacements, width, space.at_rest(), space.displacement());
+  if (in.vectors != nullptr) put(in.vectors, width, space.at_rest(), space.tangent());
+  if (in.deformations != nullptr) put(in.deformations, 9, kIdentity, space.deformation());
+}
+
+void KernelEnergyModel::store(const LaneRows& lanes, const Inputs& in, Workspace& space, const Outputs& out) const {
+  const auto take = [&](const double* block, double* to) {
+    const std::int64_t width = 3 * particles();
+    Rows rows{};
+    for (std::size_t l = 0; l < kLanes; ++l) rows[l] = lanes.row[l] < 0 ? space.unused() : to + lanes.row[l] * width;
+    from_lanes(block, width, rows);
+  };
+  if (out.with_gradient()) take(space.gradient(), out.gradient);
+  if (out.with_product()) take(space.product(), out.product);
+  for (std::size_t l = 0; l < kLanes; ++l) {
+    if (lanes.row[l] >= 0) store_numbers(lanes.row[l], l, in, space, out);
+  }
 }
 
 // The tail goes with the density.
-void KernelEnergyModel::store_lane(std::int64_t row, int lane, const Inputs& in, const Workspace& space, const Outputs& out) const {
-  const std::int64_t width = 3 * particles();
-  const double tail = in.deformations == nullptr ? constant_ : constant_ / crystal::determinant(matrix_at(in.deformations + 9 * row));
-  out.energy[row] = space.energy()[lane] + tail;
-  if (out.with_gradient()) from_lane(space.gradient(), width, lane, out.gradient + row * width);
-  if (out.with_product()) from_lane(space.product(), width, lane, out.product + row * width);
+void KernelEnergyModel::store_numbers(std::int64_t row, std::size_t lane, const Inputs& in, const Workspace& space,
+                                      const Outputs& out) const {
+  const double larger = in.deformations == nullptr ? 1.0 : crystal::determinant(matrix_at(in.deformations + 9 * row));
+  out.energy[row] = space.energy()[lane] + tail_energy_ / larger;
   if (out.strain == nullptr) return;
-  double upper[6];
-  from_lane(space.strain(), 6, lane, upper);
-  for (int c = 0; c < 3; ++c) upper[c] -= tail;
-  constexpr int kPlace[9] = {0, 3, 4, 3, 1, 5, 4, 5, 2};
-  for (int c = 0; c < 9; ++c) out.strain[9 * row + c] = upper[kPlace[c]];
+  constexpr std::size_t kPlace[9] = {0, 3, 4, 3, 1, 5, 4, 5, 2};
+  for (std::size_t c = 0; c < 9; ++c) {
+    const double tail = c % 4 == 0 ? tail_virial_ / larger : 0.0;
+    out.strain[9 * row + static_cast<std::int64_t>(c)] = space.strain()[kPlace[c] * kLanes + lane] - tail;
+  }
 }
 
 void KernelEnergyModel::evaluate_block(std::int64_t block, std::int64_t batch, const Inputs& in, const Outputs& out,
                                        Workspace& space) const {
-  const std::int64_t first = block * kLanes;
-  const int lanes = static_cast<int>(std::min<std::int64_t>(kLanes, batch - first));
-  bool listed[kLanes] = {};
-  space.clear_inputs();  // lanes that are not used stand at the sites
-  for (int l = 0; l < lanes; ++l) {
-    listed[l] = is_listed(first + l, in);
-    if (listed[l]) load_lane(first + l, l, in, space);
+  LaneRows lanes{};
+  std::vector<std::int64_t> outgrown;
+  for (std::size_t l = 0; l < kLanes; ++l) {
+    const std::int64_t row = block * kLanes + static_cast<std::int64_t>(l);
+    const bool listed = row < batch && is_listed(row, in);
+    lanes.row[l] = listed ? row : -1;
+    if (row < batch && !listed) outgrown.push_back(row);
   }
-  if (std::any_of(listed, listed + kLanes, [](bool b) { return b; })) call(list_, in.deformations != nullptr, space, out);
-  for (int l = 0; l < lanes; ++l) {
-    if (listed[l]) store_lane(first + l, l, in, space, out);
-    else evaluate_alone(first + l, in, out);
+  if (std::any_of(lanes.row.begin(), lanes.row.end(), [](std::int64_t row) { return row >= 0; })) {
+    load(lanes, in, space);
+    call(list_, in.deformations != nullptr, space, out);
+    store(lanes, in, space, out);
   }
+  for (const std::int64_t row : outgrown) evaluate_alone(row, in, out);
 }
 
 // The configuration's own positions, in its own cell, become the sites, and its displacement zero, in lane 0.
@@ -286,10 +324,15 @@ void KernelEnergyModel::evaluate_alone(std::int64_t row, const Inputs& in, const
   const double* deformation = in.deformations == nullptr ? nullptr : in.deformations + 9 * row;
   const NeighbourList list = list_at(own, deformation);
   Workspace space(particles(), list.widest_row());
-  space.clear_inputs();
-  if (in.vectors != nullptr) to_lane(in.vectors + row * width, width, 0, space.tangent());
+  LaneRows none{};
+  none.row.fill(-1);
+  load(none, in, space);
+  for (std::int64_t c = 0; in.vectors != nullptr && c < width; ++c)
+    space.tangent()[c * kLanes] = in.vectors[row * width + c];
   call(list, deformation != nullptr, space, out);
-  store_lane(row, 0, in, space, out);
+  LaneRows first = none;
+  first.row[0] = row;
+  store(first, in, space, out);
   if (deformation == nullptr || !out.with_gradient()) return;
   for (double* g = out.gradient + row * width; g != out.gradient + (row + 1) * width; g += 3) {
     const crystal::Vector3 t = crystal::transposed_product(matrix_at(deformation), {g[0], g[1], g[2]});
@@ -343,19 +386,23 @@ Tensor KernelEnergyModel::energy(const Tensor& displacements, const Tensor& defo
   const Tensor f = deformation.detach().contiguous();
   check_deformation(f, u.size(0));
   Tensor result = at::empty({u.size(0)}, at::kDouble);
-  evaluate(u.size(0), {u.data_ptr<double>(), nullptr, f.data_ptr<double>()}, {result.data_ptr<double>(), nullptr, nullptr, nullptr});
+  evaluate(u.size(0), {u.data_ptr<double>(), nullptr, f.data_ptr<double>()},
+           {result.data_ptr<double>(), nullptr, nullptr, nullptr});
   energy_calls_ += u.size(0);
   return result;
 }
 
-EnergyGradientStrain KernelEnergyModel::energy_gradient_and_strain(const Tensor& displacements, const Tensor& deformation) const {
+EnergyGradientStrain KernelEnergyModel::energy_gradient_and_strain(const Tensor& displacements,
+                                                                   const Tensor& deformation) const {
   check(displacements, "displacements");
   const Tensor u = displacements.detach().contiguous();
   const Tensor f = deformation.detach().contiguous();
   check_deformation(f, u.size(0));
-  EnergyGradientStrain result{at::empty({u.size(0)}, at::kDouble), at::empty(u.sizes(), at::kDouble), at::empty({u.size(0), 3, 3}, at::kDouble)};
+  EnergyGradientStrain result{at::empty({u.size(0)}, at::kDouble), at::empty(u.sizes(), at::kDouble),
+                              at::empty({u.size(0), 3, 3}, at::kDouble)};
   evaluate(u.size(0), {u.data_ptr<double>(), nullptr, f.data_ptr<double>()},
-           {result.energy.data_ptr<double>(), result.gradient.data_ptr<double>(), nullptr, result.strain_gradient.data_ptr<double>()});
+           {result.energy.data_ptr<double>(), result.gradient.data_ptr<double>(), nullptr,
+            result.strain_gradient.data_ptr<double>()});
   gradient_calls_ += u.size(0);
   return result;
 }
@@ -369,12 +416,17 @@ void KernelEnergyModel::add_hessian(const NeighbourList& list, const std::vector
   const std::int64_t blocks = (count + kLanes - 1) / kLanes;
   const AlignedDoubles transposed = aligned_doubles(blocks * width * kLanes);
   const AlignedDoubles weights = aligned_doubles(blocks * kLanes);
-  std::fill_n(transposed.get(), blocks * width * kLanes, 0.0);
   for (std::int64_t c = 0; c < blocks * kLanes; ++c) {
     weights[static_cast<std::size_t>(c)] = c < count ? 1.0 : 0.0;
-    if (c < count)
-      to_lane(configurations[static_cast<std::size_t>(c)], width, static_cast<int>(c % kLanes),
-              transposed.get() + c / kLanes * width * kLanes);
+  }
+  const std::vector<double> at_rest(static_cast<std::size_t>(width), 0.0);
+  for (std::int64_t g = 0; g < blocks; ++g) {
+    ConstRows rows{};
+    for (std::size_t l = 0; l < kLanes; ++l) {
+      const std::size_t c = static_cast<std::size_t>(g * kLanes) + l;
+      rows[l] = c < configurations.size() ? configurations[c] : at_rest.data();
+    }
+    to_lanes(rows, width, transposed.get() + g * width * kLanes);
   }
   const bool many_body = std::holds_alternative<kernels::StillingerWeber>(potential_.kernel);
   const std::int64_t widest = list.widest_row();

@@ -40,6 +40,7 @@ class KernelEnergyModel final : public EnergyModel {
  private:
   struct Inputs;
   struct Outputs;
+  struct LaneRows;
   class Workspace;
   class HessianSum;
 
@@ -50,8 +51,9 @@ class KernelEnergyModel final : public EnergyModel {
   void evaluate_block(std::int64_t block, std::int64_t batch, const Inputs& inputs, const Outputs& outputs, Workspace& space) const;
   void evaluate_alone(std::int64_t row, const Inputs& inputs, const Outputs& outputs) const;
   bool is_listed(std::int64_t row, const Inputs& inputs) const;
-  void load_lane(std::int64_t row, int lane, const Inputs& inputs, Workspace& space) const;
-  void store_lane(std::int64_t row, int lane, const Inputs& inputs, const Workspace& space, const Outputs& outputs) const;
+  void load(const LaneRows& lanes, const Inputs& inputs, Workspace& space) const;
+  void store(const LaneRows& lanes, const Inputs& inputs, Workspace& space, const Outputs& outputs) const;
+  void store_numbers(std::int64_t row, std::size_t lane, const Inputs& inputs, const Workspace& space, const Outputs& outputs) const;
   void call(const NeighbourList& list, bool deformed, Workspace& space, const Outputs& outputs) const;
   NeighbourList list_at(const double* displacements, const double* deformation) const;
   void add_hessian(const NeighbourList& list, const std::vector<const double*>& configurations, const HessianSum& sum) const;
@@ -64,7 +66,8 @@ class KernelEnergyModel final : public EnergyModel {
   ListKind kind_;
   const kernels::KernelTable& kernels_;
   NeighbourList list_;
-  double constant_;  // tail energy of all atoms in the undeformed cell
+  double tail_energy_;  // of all atoms, in the undeformed cell
+  double tail_virial_;  // its pressure times the volume
   mutable std::atomic<std::int64_t> energy_calls_{0}, gradient_calls_{0}, hessian_calls_{0}, outgrown_{0};
 };
 

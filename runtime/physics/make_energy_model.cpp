@@ -1,12 +1,15 @@
 #include "runtime/physics/make_energy_model.h"
 
 #include <algorithm>
+#include <cmath>
+#include <string>
 
 #include <fmt/format.h>
 
 #include "runtime/crystal/lattice_value.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/physics/kernel_energy_model.h"
+#include "runtime/physics/quadratic_energy_model.h"
 
 namespace bgw::physics {
 namespace {
@@ -23,6 +26,26 @@ Images images_for(const schema::Value& system, const crystal::Cell& cell, double
   return is_compatible(system) && is_small(cell, cutoff) ? Images::nearest : Images::all;
 }
 
+bool is_of_springs(const schema::Value& system) {
+  const std::string style = system.at("potential").string_or("style", "");
+  return style == "einstein" || style == "harmonic";
+}
+
+double positive(const schema::Value& potential, const char* name) {
+  const double x = potential.at(name).as_double();
+  if (!(x > 0.0) || !std::isfinite(x))
+    throw InputError(fmt::format("potential: {} must be a positive number, got {:g}", name, x));
+  return x;
+}
+
+std::unique_ptr<EnergyModel> make_springs(const schema::Value& potential, const std::vector<crystal::Vector3>& sites,
+                                          const crystal::Cell& cell) {
+  const double spring = positive(potential, "spring");
+  if (potential.at("style").as_string() == "einstein")
+    return std::make_unique<EinsteinEnergyModel>(spring, static_cast<std::int64_t>(sites.size()));
+  return std::make_unique<HarmonicEnergyModel>(spring, positive(potential, "cutoff"), sites, cell);
+}
+
 }  // namespace
 
 crystal::Crystal make_crystal(const schema::Value& system) {
@@ -37,21 +60,23 @@ crystal::Crystal make_crystal(const schema::Value& system) {
 
 std::unique_ptr<EnergyModel> make_energy_model(const schema::Value& system) {
   const crystal::Crystal crystal = make_crystal(system);
-  const Potential potential = make_potential(system.at("potential"));
-  if (is_small(crystal.cell, potential.cutoff) && !is_compatible(system)) {
-    const crystal::Vector3 h = crystal.cell.heights();
-    throw InputError(
-        fmt::format("the cell {:.4g} x {:.4g} x {:.4g} is smaller than twice the cutoff {:.4g}; take more atoms, or "
-                    "write minimum_image = compatible",
-                    h[0], h[1], h[2], potential.cutoff));
+  if (!is_of_springs(system)) {
+    const double cutoff = make_potential(system.at("potential")).cutoff;
+    if (is_small(crystal.cell, cutoff) && !is_compatible(system)) {
+      const crystal::Vector3 h = crystal.cell.heights();
+      throw InputError(
+          fmt::format("the cell {:.4g} x {:.4g} x {:.4g} is smaller than twice the cutoff {:.4g}; take more atoms, or "
+                      "write minimum_image = compatible",
+                      h[0], h[1], h[2], cutoff));
+    }
   }
-  return std::make_unique<KernelEnergyModel>(potential, crystal.sites, crystal.cell,
-                                             images_for(system, crystal.cell, potential.cutoff));
+  return make_energy_model(system, crystal.sites, crystal.cell);
 }
 
 std::unique_ptr<EnergyModel> make_energy_model(const schema::Value& system, const std::vector<crystal::Vector3>& sites,
-                                               const crystal::Cell& cell) {
-  const Potential potential = make_potential(system.at("potential"));
+                                               const crystal::Cell& cell, const PotentialForm& form) {
+  if (is_of_springs(system)) return make_springs(system.at("potential"), sites, cell);
+  const Potential potential = make_potential(system.at("potential"), form);
   return std::make_unique<KernelEnergyModel>(potential, sites, cell, images_for(system, cell, potential.cutoff));
 }
 

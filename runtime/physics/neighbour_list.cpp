@@ -6,8 +6,6 @@
 #include <limits>
 #include <numbers>
 
-#include "runtime/foundation/errors.h"
-
 namespace bgw::physics {
 namespace {
 
@@ -100,22 +98,30 @@ class Bins {
   std::vector<std::vector<std::int32_t>> members_;
 };
 
-/// The sum of the two largest deviations from the mean displacement; infinite or not a number for such displacements.
-double largest_relative_displacement(const double* u, std::size_t atoms) {
+/// How far each atom is displaced, less the mean displacement.
+std::vector<double> deviations(const double* u, std::size_t atoms) {
   double mean[3] = {0, 0, 0};
   for (std::size_t i = 0; i < atoms; ++i) {
     for (std::size_t d = 0; d < 3; ++d) mean[d] += u[3 * i + d] / static_cast<double>(atoms);
   }
+  std::vector<double> found(atoms);
+  for (std::size_t i = 0; i < atoms; ++i) {
+    const double x = u[3 * i] - mean[0], y = u[3 * i + 1] - mean[1], z = u[3 * i + 2] - mean[2];
+    found[i] = std::sqrt(x * x + y * y + z * z);
+  }
+  return found;
+}
+
+/// The sum of the two largest; infinite where one is not a number.
+double largest_two(const std::vector<double>& deviation) {
   double largest = 0;
   double second = 0;
-  for (std::size_t i = 0; i < atoms; ++i) {
-    double square = 0;
-    for (std::size_t d = 0; d < 3; ++d) square += (u[3 * i + d] - mean[d]) * (u[3 * i + d] - mean[d]);
-    if (!(square <= std::numeric_limits<double>::max())) return std::numeric_limits<double>::infinity();
-    second = std::max(second, std::min(square, largest));
-    largest = std::max(largest, square);
+  for (const double x : deviation) {
+    if (!(x <= std::numeric_limits<double>::max())) return std::numeric_limits<double>::infinity();
+    second = std::max(second, std::min(x, largest));
+    largest = std::max(largest, x);
   }
-  return std::sqrt(largest) + std::sqrt(second);
+  return largest + second;
 }
 
 /// A bound from below on |F x| / |x|: the root of the smallest eigenvalue of F^T F, that of a cubic, less its rounding.
@@ -138,6 +144,18 @@ double smallest_stretch(const Matrix3& f) {
   return std::sqrt(std::max(least - 1e-7 * mean, 0.0));
 }
 
+kernels::NearestImages nearest_images(const Cell& cell) {
+  const Cell reduced = cell.reduced();
+  const Matrix3 reciprocal = reduced.reciprocal();
+  kernels::NearestImages images{};
+  for (std::size_t k = 0; k < 3; ++k) {
+    std::copy(reduced.vectors[k].begin(), reduced.vectors[k].end(), images.cell + 3 * k);
+    std::copy(reciprocal[k].begin(), reciprocal[k].end(), images.reciprocal + 3 * k);
+  }
+  images.orthorhombic = reduced.is_orthorhombic();
+  return images;
+}
+
 /// One of the two entries of a pair is its owner: the one at the lower atom, or at the positive image of itself.
 bool owns(std::size_t i, const Neighbour& n) {
   const auto self = static_cast<std::int32_t>(i);
@@ -150,10 +168,9 @@ double default_skin(double volume_per_atom, double cutoff) {
   return 0.3 * std::min(std::cbrt(volume_per_atom), cutoff);
 }
 
-void NeighbourList::append(std::int32_t j, const Vector3& offset, bool owner) {
+void NeighbourList::append(std::int32_t j, const Vector3& offset) {
   index_.push_back(j);
   offset_.insert(offset_.end(), offset.begin(), offset.end());
-  owner_.push_back(owner ? 1 : 0);
 }
 
 void NeighbourList::close_row() {
@@ -178,15 +195,17 @@ NeighbourList NeighbourList::within(const std::vector<Vector3>& sites, const Cel
         return;
       }
       excluded = std::min(excluded, n.distance);
-      if (owns(i, n)) list.watched_.push_back({static_cast<std::int32_t>(i), n.atom, n.offset});
+      if (owns(i, n)) list.watched_.push_back({static_cast<std::int32_t>(i), n.atom, n.distance, n.offset});
     });
     std::sort(row.begin(), row.end(), [](const Neighbour& a, const Neighbour& b) {
       return a.atom != b.atom ? a.atom < b.atom : a.image < b.image;
     });
-    for (const Neighbour& n : row) {
-      const bool owner = owns(i, n);
-      if (kind == ListKind::full || owner) list.append(n.atom, n.offset, owner);
-    }
+    const auto first =
+        std::find_if(row.begin(), row.end(), [&](const Neighbour& n) { return owns(i, n); });  // and all after it
+    if (kind == ListKind::full)
+      std::for_each(row.begin(), first, [&](const Neighbour& n) { list.append(n.atom, n.offset); });
+    list.owned_.push_back(list.entries());
+    std::for_each(first, row.end(), [&](const Neighbour& n) { list.append(n.atom, n.offset); });
     list.close_row();
   }
   list.cutoff_ = cutoff;
@@ -196,50 +215,55 @@ NeighbourList NeighbourList::within(const std::vector<Vector3>& sites, const Cel
 }
 
 NeighbourList NeighbourList::of_nearest_images(const std::vector<Vector3>& sites, const Cell& cell, ListKind kind) {
-  if (!cell.is_orthorhombic()) throw InputError("minimum_image = compatible needs an orthorhombic cell");
   NeighbourList list;
-  list.wraps_ = true;
-  list.edges_ = {cell.vectors[0][0], cell.vectors[1][1], cell.vectors[2][2]};
+  list.nearest_ = nearest_images(cell);
   list.nearest_left_out_ = std::numeric_limits<double>::infinity();
   list.nearest_unwatched_ = list.nearest_left_out_;
   for (std::size_t i = 0; i < sites.size(); ++i) {
-    for (std::size_t j = 0; j < sites.size(); ++j) {
-      if (i == j || (kind == ListKind::half && j < i)) continue;
-      list.append(static_cast<std::int32_t>(j), difference(sites[j], sites[i]), i < j);
-    }
+    const auto append = [&](std::size_t j) {
+      list.append(static_cast<std::int32_t>(j), difference(sites[j], sites[i]));
+    };
+    for (std::size_t j = 0; j < i && kind == ListKind::full; ++j) append(j);
+    list.owned_.push_back(list.entries());
+    for (std::size_t j = i + 1; j < sites.size(); ++j) append(j);
     list.close_row();
   }
   return list;
 }
 
-// A pair that stands at the offset o in the list stands at F (o + du), which is no shorter than the smallest stretch of F
-// times |o| - |du|. No relative displacement du exceeds the sum of the two largest deviations from the mean. Only where
-// that bound is too coarse the watched pairs are looked at one by one.
+// A pair that stands at the offset o in the list stands at F (o + du), which is no shorter than the smallest stretch of
+// F times |o| - |du|, and no relative displacement du exceeds the sum of the two deviations from the mean. Where the
+// two largest are too coarse a bound the watched pairs are looked at one by one, by their own deviations and at last as
+// they are.
 bool NeighbourList::serves(const double* u, const Matrix3* deformation) const {
-  const double bound = largest_relative_displacement(u, begin_.size() - 1);
-  if (!(bound <= std::numeric_limits<double>::max()) || (wraps_ && deformation != nullptr)) return false;
+  const std::vector<double> deviation = deviations(u, begin_.size() - 1);
+  const double bound = largest_two(deviation);
+  if (!(bound <= std::numeric_limits<double>::max()) || (nearest_ && deformation != nullptr)) return false;
   const double cutoff = deformation == nullptr ? cutoff_ : cutoff_ / smallest_stretch(*deformation);
-  const auto keeps_out = [&](double distance) { return bound < (distance - cutoff) * (1.0 - 1e-9); };
-  return keeps_out(nearest_left_out_) || (keeps_out(nearest_unwatched_) && watched_stay_out(u, deformation));
+  const auto keeps_out = [cutoff](double distance, double moved) { return moved < (distance - cutoff) * (1.0 - 1e-9); };
+  if (keeps_out(nearest_left_out_, bound)) return true;
+  return keeps_out(nearest_unwatched_, bound) && std::all_of(watched_.begin(), watched_.end(), [&](const Watched& w) {
+           return keeps_out(w.distance,
+                            deviation[static_cast<std::size_t>(w.i)] + deviation[static_cast<std::size_t>(w.j)]) ||
+                  stays_out(w, u, deformation);
+         });
 }
 
-bool NeighbourList::watched_stay_out(const double* u, const Matrix3* deformation) const {
-  const double limit = cutoff_ * cutoff_ * (1.0 + 1e-9);
-  return std::all_of(watched_.begin(), watched_.end(), [&](const Watched& w) {
-    Vector3 x = w.offset;
-    for (std::size_t d = 0; d < 3; ++d) x[d] += u[3 * static_cast<std::size_t>(w.j) + d] - u[3 * static_cast<std::size_t>(w.i) + d];
-    if (deformation != nullptr) x = crystal::product(*deformation, x);
-    return x[0] * x[0] + x[1] * x[1] + x[2] * x[2] > limit;
-  });
+bool NeighbourList::stays_out(const Watched& w, const double* u, const Matrix3* deformation) const {
+  Vector3 x = w.offset;
+  for (std::size_t d = 0; d < 3; ++d)
+    x[d] += u[3 * static_cast<std::size_t>(w.j) + d] - u[3 * static_cast<std::size_t>(w.i) + d];
+  if (deformation != nullptr) x = crystal::product(*deformation, x);
+  return x[0] * x[0] + x[1] * x[1] + x[2] * x[2] > cutoff_ * cutoff_ * (1.0 + 1e-9);
 }
 
 kernels::NeighbourView NeighbourList::view() const {
   return {static_cast<std::int64_t>(begin_.size()) - 1,
           begin_.data(),
+          owned_.data(),
           index_.data(),
           offset_.data(),
-          owner_.data(),
-          wraps_ ? edges_.data() : nullptr,
+          nearest_ ? &*nearest_ : nullptr,
           widest_row_};
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "runtime/crystal/cell.h"
@@ -18,8 +19,8 @@ class NeighbourList {
   /// All images within cutoff + skin.
   static NeighbourList within(const std::vector<crystal::Vector3>& sites, const crystal::Cell& cell, double cutoff,
                               double skin, ListKind kind);
-  /// All pairs of different atoms; the kernels take the nearest image of each (orthorhombic cells only). For cells
-  /// smaller than twice the cutoff, where the literature defines energies in this way.
+  /// All pairs of different atoms; the kernels take the nearest image of each. For cells smaller than twice the cutoff,
+  /// where the literature defines energies in this way.
   static NeighbourList of_nearest_images(const std::vector<crystal::Vector3>& sites, const crystal::Cell& cell,
                                          ListKind kind);
 
@@ -35,23 +36,23 @@ class NeighbourList {
   bool serves(const double* displacements, const crystal::Matrix3* deformation = nullptr) const;
 
  private:
-  void append(std::int32_t j, const crystal::Vector3& offset, bool owner);
+  void append(std::int32_t j, const crystal::Vector3& offset);
   void close_row();
-  bool watched_stay_out(const double* displacements, const crystal::Matrix3* deformation) const;
+  struct Watched {
+    std::int32_t i, j;
+    double distance;
+    crystal::Vector3 offset;
+  };
+  bool stays_out(const Watched& pair, const double* displacements, const crystal::Matrix3* deformation) const;
 
   std::vector<std::int64_t> begin_{0};
   std::vector<std::int32_t> index_;
   std::vector<double> offset_;
-  std::vector<std::uint8_t> owner_;
-  crystal::Vector3 edges_{};
-  bool wraps_ = false;
+  std::vector<std::int64_t> owned_;
+  std::optional<kernels::NearestImages> nearest_;
   double cutoff_ = 0;
   double nearest_left_out_ = 0;  // no pair that is nearer than this is missing
   double nearest_unwatched_ = 0;  // and none nearer than this is not even watched
-  struct Watched {
-    std::int32_t i, j;
-    crystal::Vector3 offset;
-  };
   std::vector<Watched> watched_;
   std::int64_t widest_row_ = 0;
 };

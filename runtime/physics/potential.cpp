@@ -1,8 +1,13 @@
 #include "runtime/physics/potential.h"
 
 #include <cmath>
+#include <memory>
 #include <numbers>
 #include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
 
 #include "compiler/units/unit_table.h"
 #include "runtime/foundation/errors.h"
@@ -48,42 +53,123 @@ Potential make_stillinger_weber(const schema::Value& v) {
   return result;
 }
 
-Potential make_lennard_jones(const schema::Value& v) {
+Potential make_lennard_jones(const schema::Value& v, double lambda) {
   Potential result;
   result.epsilon = positive(v, "epsilon", 1.0);
   result.sigma = positive(v, "sigma", 1.0);
   if (!v.has("cutoff")) throw InputError("potential: lennard_jones needs a cutoff");
   result.cutoff = positive(v, "cutoff", 0.0);
   result.tail = v.bool_or("tail", false);
-  kernels::LennardJones k{result.epsilon, result.sigma, result.cutoff, 0.0};
-  if (v.bool_or("shift", false)) {
-    const double s6 = std::pow(result.sigma / result.cutoff, 6);
-    k.shift = 4.0 * result.epsilon * s6 * (s6 - 1.0);
+  kernels::LennardJones k{};
+  k.epsilon = result.epsilon;
+  k.sigma = result.sigma;
+  k.cutoff = result.cutoff;
+  k.switch_from =
+      v.has("switch_from") && !v.at("switch_from").is_none() ? positive(v, "switch_from", 0.0) : result.cutoff;
+  k.coupling = lambda;
+  k.softness = 0.5 * (1.0 - lambda) * (1.0 - lambda);
+  const bool shifted = v.bool_or("shift", false);
+  if (k.switch_from < k.cutoff && (shifted || result.tail))
+    throw InputError("potential: a switched energy ends at zero; leave shift and tail out, or switch_from");
+  if (k.switch_from > k.cutoff)
+    throw InputError(fmt::format("potential: switch_from {:g} lies beyond the cutoff {:g}", k.switch_from, k.cutoff));
+  if (shifted) {
+    const double g = k.softness + std::pow(result.cutoff / result.sigma, 6);
+    k.shift = 4.0 * lambda * result.epsilon * (1.0 / g - 1.0) / g;
   }
   result.kernel = k;
   return result;
 }
 
+/// Energy and slope of one pair at the distance r, by the kernel itself.
+std::pair<double, double> pair_at(const Potential& potential, double r) {
+  using kernels::kLanes;
+  const std::int64_t begin[3] = {0, 1, 1};
+  const std::int64_t owned[2] = {0, 1};
+  const std::int32_t index[1] = {1};
+  const double offset[3] = {r, 0.0, 0.0};
+  const kernels::NeighbourView list{2, begin, owned, index, offset, nullptr, 1};
+  alignas(64) double at_rest[6 * kLanes] = {}, energy[kLanes] = {}, gradient[6 * kLanes] = {}, product[6 * kLanes] = {};
+  std::vector<double> scratch(static_cast<std::size_t>(kernels::scratch_doubles(1) + kLanes));
+  void* aligned = scratch.data();
+  std::size_t space = scratch.size() * sizeof(double);
+  std::align(64, static_cast<std::size_t>(kernels::scratch_doubles(1)) * sizeof(double), aligned, space);
+  const kernels::Block block{at_rest, nullptr, energy,  gradient,
+                             product, nullptr, nullptr, static_cast<double*>(aligned)};
+  if (const auto* sw = std::get_if<kernels::StillingerWeber>(&potential.kernel))
+    kernels::kernels().stillinger_weber(list, *sw, block);
+  else
+    kernels::kernels().lennard_jones(list, std::get<kernels::LennardJones>(potential.kernel), block);
+  return {energy[0], gradient[3 * kLanes]};
+}
+
+/// The pair as it is decides the tangent. (A single bond has no three-body energy.)
+void linearize(Potential& potential, double below) {
+  if (!(below > kernels::kLinearFrom && below < potential.cutoff))
+    throw InputError(
+        fmt::format("potential: it is made linear below a distance between {:g} and the cutoff {:g}, got {:g}",
+                    kernels::kLinearFrom, potential.cutoff, below));
+  const auto [value, slope] = pair_at(potential, below);
+  const auto set = [&, v = value, s = slope](auto& kernel) {
+    kernel.linear_below = below;
+    kernel.linear_value = v;
+    kernel.linear_slope = s;
+  };
+  std::visit(set, potential.kernel);
+}
+
+/// epsilon sigma^3, times the coupling of a soft core; 0 without a tail.
+double tail_strength(const Potential& potential) {
+  if (!potential.tail) return 0.0;
+  return std::get<kernels::LennardJones>(potential.kernel).coupling * potential.epsilon * std::pow(potential.sigma, 3);
+}
+
 }  // namespace
 
-Potential make_potential(const schema::Value& potential) {
+PotentialForm training_form(const schema::Value& potential) {
+  PotentialForm form;
+  form.linearize_below =
+      (potential.string_or("style", "") == "lennard_jones" ? 0.8 : 0.5) * positive(potential, "sigma", 1.0);
+  return form;
+}
+
+Potential make_potential(const schema::Value& potential, const PotentialForm& form) {
   const std::string style = potential.string_or("style", "");
-  if (style == "stillinger_weber") return make_stillinger_weber(potential);
-  if (style == "lennard_jones") return make_lennard_jones(potential);
-  throw InputError("potential: unknown style '" + style + "'; known are stillinger_weber and lennard_jones");
+  const double lambda = form.soft_core_lambda;
+  if (!(lambda >= 0.0 && lambda <= 1.0))
+    throw InputError(fmt::format("potential: lambda of a soft core lies between 0 and 1, got {:g}", lambda));
+  if (lambda != 1.0 && style != "lennard_jones")
+    throw InputError(fmt::format("potential: {} has no soft core; only lennard_jones has", style));
+  Potential result;
+  if (style == "stillinger_weber")
+    result = make_stillinger_weber(potential);
+  else if (style == "lennard_jones")
+    result = make_lennard_jones(potential, lambda);
+  else
+    throw InputError("potential: unknown style '" + style +
+                     "'; known are stillinger_weber, lennard_jones, einstein and harmonic");
+  if (form.linearize_below != 0.0) linearize(result, form.linearize_below);
+  return result;
 }
 
 double tail_energy_per_atom(const Potential& potential, double density) {
-  if (!potential.tail) return 0.0;
   const double s3 = std::pow(potential.sigma / potential.cutoff, 3);
-  const double sigma3 = potential.sigma * potential.sigma * potential.sigma;
-  return 8.0 / 3.0 * std::numbers::pi * density * potential.epsilon * sigma3 * (s3 * s3 * s3 / 3.0 - s3);
+  return 8.0 / 3.0 * std::numbers::pi * density * tail_strength(potential) * (s3 * s3 * s3 / 3.0 - s3);
+}
+
+double tail_pressure(const Potential& potential, double density) {
+  const double s3 = std::pow(potential.sigma / potential.cutoff, 3);
+  return 16.0 / 3.0 * std::numbers::pi * density * density * tail_strength(potential) * (2.0 / 3.0 * s3 * s3 * s3 - s3);
 }
 
 double inverse_temperature(const schema::Value& ensemble) {
   return 1.0 / (units::kBoltzmann * ensemble.at("temperature").as_double());
 }
 
-double length_scale(const schema::Value& system) { return make_potential(system.at("potential")).sigma; }
+double length_scale(const schema::Value& system) {
+  const schema::Value& potential = system.at("potential");
+  const std::string style = potential.string_or("style", "");
+  return style == "einstein" || style == "harmonic" ? 1.0 : make_potential(potential).sigma;
+}
 
 }  // namespace bgw::physics

@@ -24,7 +24,8 @@ std::string nearest_pair(const std::vector<crystal::Vector3>& positions, const c
   std::string found = "one atom alone";
   for (std::size_t i = 0; i < positions.size(); ++i) {
     for (std::size_t j = i + 1; j < positions.size(); ++j) {
-      const crystal::Vector3 d = cell.minimum_image({positions[j][0] - positions[i][0], positions[j][1] - positions[i][1], positions[j][2] - positions[i][2]});
+      const crystal::Vector3 d = cell.minimum_image(
+          {positions[j][0] - positions[i][0], positions[j][1] - positions[i][1], positions[j][2] - positions[i][2]});
       const double r = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
       if (r >= least) continue;
       least = r;
@@ -36,7 +37,8 @@ std::string nearest_pair(const std::vector<crystal::Vector3>& positions, const c
 
 schema::Value rows_of(const double* rows, std::int64_t count, double factor) {
   schema::List result;
-  for (std::int64_t i = 0; i < count; ++i) result.push_back(schema::List{factor * rows[3 * i], factor * rows[3 * i + 1], factor * rows[3 * i + 2]});
+  for (std::int64_t i = 0; i < count; ++i)
+    result.push_back(schema::List{factor * rows[3 * i], factor * rows[3 * i + 1], factor * rows[3 * i + 2]});
   return result;
 }
 
@@ -57,7 +59,8 @@ schema::Value answer_for(const schema::Value& structure, const schema::Value& re
   if (!std::isfinite(energy)) throw InputError("the energy is not finite: " + nearest_pair(positions, cell));
   schema::Map answer{{"energy", energy}};
   if (request.bool_or("forces", false)) answer.emplace("forces", rows_of(result.gradient.data_ptr<double>(), n, -1.0));
-  if (request.bool_or("stress", false)) answer.emplace("stress", rows_of(result.strain_gradient.data_ptr<double>(), 3, 1.0 / volume));
+  if (request.bool_or("stress", false))
+    answer.emplace("stress", rows_of(result.strain_gradient.data_ptr<double>(), 3, 1.0 / volume));
   return answer;
 }
 
@@ -66,9 +69,11 @@ schema::Value answer_for(const schema::Value& structure, const schema::Value& re
 schema::Value answer_energy_request(const schema::Value& request) {
   const std::string style = request.at("system").at("potential").string_or("style", "");
   if (style == "einstein" || style == "harmonic")
-    throw InputError(fmt::format("the springs of an {} crystal are tied to the sites of its lattice: a structure alone has no energy", style));
+    throw InputError(fmt::format(
+        "the springs of an {} crystal are tied to the sites of its lattice: a structure alone has no energy", style));
   schema::List answers;
-  for (const schema::Value& structure : request.at("structures").as_list()) answers.push_back(answer_for(structure, request));
+  for (const schema::Value& structure : request.at("structures").as_list())
+    answers.push_back(answer_for(structure, request));
   return schema::Map{{"structures", std::move(answers)}};
 }
 

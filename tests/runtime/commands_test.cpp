@@ -209,7 +209,7 @@ TEST_CASE("energy speaks the unit of the potential, in the order of the file", "
   CHECK(json.at("length_unit").as_string() == "angstrom");
   CHECK(json.at("energy").as_double() == Approx(2 * 23.060547830619).epsilon(1e-9));
   CHECK(json.at("forces").as_list()[1].as_list()[0].as_double() == Approx(2 * 23.060547830619).epsilon(1e-9));
-  const Value both = parse_json(desk.bgw("energy ice.bgw water --structure two.extxyz two.extxyz --stress --json").out);
+  const Value both = parse_json(desk.bgw("energy --structure two.extxyz --structure two.extxyz ice.bgw water --stress --json").out);
   CHECK(both.at("structures").as_list().size() == 2);
   CHECK(both.at("structures").as_list()[1].at("stress").as_list()[2].as_list()[2].as_double() == Approx(9 * 23.060547830619).epsilon(1e-9));
   CHECK(both.at("structures").as_list()[1].at("file").as_string() == "two.extxyz");

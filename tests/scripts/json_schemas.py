@@ -126,7 +126,7 @@ def commands_with_json(bgw, words=()):
     if words and re.search(r"^ *--json\b", text, re.MULTILINE):
         yield "-".join(words)
     listed = re.search(r"^Subcommands:\n((?:  .*\n)+)", text, re.MULTILINE)
-    for word in re.findall(r"^  ([a-z][a-z-]*)", listed[1], re.MULTILINE) if listed else ():
+    for word in re.findall(r"^  ([a-z][a-z0-9-]*)", listed[1], re.MULTILINE) if listed else ():
         yield from commands_with_json(bgw, (*words, word))
 
 
@@ -252,7 +252,7 @@ def programs(desk):
     desk.call("list", "ice.bgw", "nobody", code=3, answers="failure")
     desk.call("energy", "ice.bgw", "water", "--structure", "two.xyz")
     desk.call("energy", "ice.bgw", "water", "--structure", "two.xyz", "--forces", "--stress")
-    desk.call("energy", "ice.bgw", "water", "--structure", "two.xyz", "two.xyz", "--forces", "--stress")
+    desk.call("energy", "ice.bgw", "water", "--structure", "two.xyz", "--structure", "two.xyz", "--forces", "--stress")
     desk.call("energy", "ice.bgw", "bg", "--structure", "two.xyz", code=3, answers="failure")
     desk.call("explain")
     desk.call("explain", "E0301")

@@ -157,8 +157,8 @@ def compare(case, bgw, lmp, folder):
     run = subprocess.run([lmp, "-in", f"in.{case}", "-log", f"{case}.log"], cwd=folder, capture_output=True, text=True)
     if run.returncode != 0:
         sys.exit(f"LAMMPS failed on {case}:\n{run.stdout[-2000:]}")
-    files = [f"{case}{index}.extxyz" for index in range(STRUCTURES)]
-    run = subprocess.run([bgw, "energy", "all.bgw", case + "_crystal", "--structure", *files, "--forces", "--stress", "--json"],
+    files = [f"--structure={case}{index}.extxyz" for index in range(STRUCTURES)]
+    run = subprocess.run([bgw, "energy", "all.bgw", case + "_crystal", *files, "--forces", "--stress", "--json"],
                          cwd=folder, capture_output=True, text=True)
     if run.returncode != 0:
         sys.exit(f"bgw failed on {case}: {run.stderr}")
@@ -181,7 +181,8 @@ def main():
         for case, (edge, basis, _, units, _) in CASES.items():
             density = f"{len(basis) / edge ** 3!r} {'lj' if units == 'lj' else '/angstrom^3'}"
             kind = "diamond_cubic" if len(basis) == 8 else "fcc"
-            systems += f"lattice {case}_lattice {{ kind = {kind}; atoms = 864; density = {density} }}\n".replace("864", "512" if len(basis) == 8 else "864")
+            atoms = 512 if len(basis) == 8 else 864
+            systems += f"lattice {case}_lattice {{ kind = {kind}; atoms = {atoms}; density = {density} }}\n"
             systems += f"system {case}_crystal {{ potential = {case}; lattice = {case}_lattice }}\n"
         (folder / "all.bgw").write_text(PROGRAM.format(systems=systems))
         for name, numbers in SW_FILES.items():

@@ -4,6 +4,8 @@
 // Alternatives set aside: a triplet loop (four times slower at 16 neighbours), Newton's third law for the three-body
 // part (its pair quantities are cheap beside the traffic of storing them), float32 (the free energies want 1e-5 kT).
 
+#include <type_traits>
+
 #include "runtime/physics/kernels/kernel_table.h"
 
 #if defined(__SSE2__)
@@ -66,25 +68,21 @@ BGW_INLINE void accumulate(const Block& b, std::int64_t i, const Vector<S>& g) {
   accumulate(b, 3 * i + 2, g.z);
 }
 
-/// Nearest image of a separation in an orthorhombic cell, coordinate by coordinate.
-BGW_INLINE Lanes nearest(Lanes x, double edge) { return x - splat(edge) * round_to_integer(x * splat(1.0 / edge)); }
-BGW_INLINE Dual nearest(Dual x, double edge) { return {nearest(x.value, edge), x.slope}; }
-
 /// What a separation of the list becomes in the cell: itself ...
 struct Undeformed {
-  static constexpr bool kDeformed = false;
-  BGW_INLINE_MEMBER explicit Undeformed(const Block&) {}
+  static constexpr bool kStrained = false;
+  BGW_INLINE_MEMBER Undeformed(const NeighbourView&, const Block&) {}
   template <class S>
   BGW_INLINE_MEMBER Vector<S> operator()(const Vector<S>& d) const {
     return d;
   }
 };
 
-/// ... or F times itself.
+/// ... or F times itself ...
 struct Deformed {
-  static constexpr bool kDeformed = true;
+  static constexpr bool kStrained = true;
   const double* f;
-  BGW_INLINE_MEMBER explicit Deformed(const Block& b) : f(b.deformation) {}
+  BGW_INLINE_MEMBER Deformed(const NeighbourView&, const Block& b) : f(b.deformation) {}
   BGW_INLINE_MEMBER Lanes at(int row, int column) const { return load(f + (3 * row + column) * kLanes); }
   BGW_INLINE_MEMBER Vector<Lanes> operator()(const Vector<Lanes>& d) const {
     return {at(0, 0) * d.x + at(0, 1) * d.y + at(0, 2) * d.z, at(1, 0) * d.x + at(1, 1) * d.y + at(1, 2) * d.z,
@@ -95,6 +93,58 @@ struct Deformed {
             at(0, 2) * g.x + at(1, 2) * g.y + at(2, 2) * g.z};
   }
 };
+
+BGW_INLINE Vector<Lanes> values_of(const Vector<Lanes>& d) { return d; }
+BGW_INLINE Vector<Lanes> values_of(const Vector<Dual>& d) { return {d.x.value, d.y.value, d.z.value}; }
+BGW_INLINE Vector<Lanes> with_values(const Vector<Lanes>&, const Vector<Lanes>& values) { return values; }
+BGW_INLINE Vector<Dual> with_values(const Vector<Dual>& d, const Vector<Lanes>& values) {
+  return {{values.x, d.x.slope}, {values.y, d.y.slope}, {values.z, d.z.slope}};
+}
+
+/// ... or its nearest image.
+struct Nearest {
+  static constexpr bool kStrained = true;
+  const NearestImages& images;
+  BGW_INLINE_MEMBER Nearest(const NeighbourView& list, const Block&) : images(*list.nearest) {}
+  explicit Nearest(const NeighbourView& list) : images(*list.nearest) {}
+  template <class S>
+  Vector<S> operator()(const Vector<S>& d) const {
+    const Vector<Lanes> x = rounded(values_of(d));
+    return with_values(d, images.orthorhombic ? x : nearest_around(x));
+  }
+
+ private:
+  BGW_INLINE_MEMBER Vector<Lanes> shifted(const Vector<Lanes>& d, Lanes a, Lanes b, Lanes c) const {
+    const double* h = images.cell;
+    return {d.x - a * splat(h[0]) - b * splat(h[3]) - c * splat(h[6]), d.y - a * splat(h[1]) - b * splat(h[4]) - c * splat(h[7]),
+            d.z - a * splat(h[2]) - b * splat(h[5]) - c * splat(h[8])};
+  }
+  BGW_INLINE_MEMBER Lanes fractional(const Vector<Lanes>& d, int k) const {
+    const double* g = images.reciprocal + 3 * k;
+    return d.x * splat(g[0]) + d.y * splat(g[1]) + d.z * splat(g[2]);
+  }
+  Vector<Lanes> rounded(const Vector<Lanes>& d) const {
+    return shifted(d, round_to_integer(fractional(d, 0)), round_to_integer(fractional(d, 1)), round_to_integer(fractional(d, 2)));
+  }
+  Vector<Lanes> nearest_around(const Vector<Lanes>& d) const {
+    Vector<Lanes> best = d;
+    Lanes least = dot(d, d);
+    for (int image = 0; image < 27; ++image) {
+      const Vector<Lanes> other = shifted(d, splat(image / 9 - 1), splat(image / 3 % 3 - 1), splat(image % 3 - 1));
+      const Lanes square = dot(other, other);
+      const Mask nearer = below(square, least);
+      best = {select(nearer, other.x, best.x), select(nearer, other.y, best.y), select(nearer, other.z, best.z)};
+      least = select(nearer, square, least);
+    }
+    return best;
+  }
+};
+
+/// Outside of the quick loops, whichever applies.
+template <class S>
+Vector<S> placed(const NeighbourView& list, const Vector<S>& d) {
+  return list.nearest != nullptr ? Nearest(list)(d) : d;
+}
 
 /// The sum over bonds of gradient times separation, upper triangle.
 struct Strain {
@@ -113,9 +163,16 @@ BGW_INLINE void add_bond(Strain& s, const Vector<Lanes>& g, const Vector<Lanes>&
   s.yz += g.y * d.z;
 }
 
+BGW_INLINE void keep_strain(const Block& block, const Strain& s) {
+  if (block.strain == nullptr) return;
+  const Lanes sums[6] = {s.xx, s.yy, s.zz, s.xy, s.xz, s.yz};
+  for (int c = 0; c < 6; ++c) add(block.strain + c * kLanes, sums[c]);
+}
+
 /// The gradient in the deformed cell becomes that in the displacements: F^T g.
-BGW_INLINE void finish_deformed(const NeighbourView& list, const Block& block, const Strain& s) {
-  const Deformed frame(block);
+BGW_INLINE void pull_back(const NeighbourView&, const Block&, const Undeformed&) {}
+BGW_INLINE void pull_back(const NeighbourView&, const Block&, const Nearest&) {}
+BGW_INLINE void pull_back(const NeighbourView& list, const Block& block, const Deformed& frame) {
   for (std::int64_t i = 0; i < list.atoms; ++i) {
     double* g = block.gradient + 3 * i * kLanes;
     const Vector<Lanes> t = frame.transposed({load(g), load(g + kLanes), load(g + 2 * kLanes)});
@@ -123,24 +180,54 @@ BGW_INLINE void finish_deformed(const NeighbourView& list, const Block& block, c
     store(g + kLanes, t.y);
     store(g + 2 * kLanes, t.z);
   }
-  const Lanes sums[6] = {s.xx, s.yy, s.zz, s.xy, s.xz, s.yz};
-  for (int c = 0; c < 6; ++c) add(block.strain + c * kLanes, sums[c]);
 }
 
-/// Separation of the atom of entry e from atom i.
+/// Calls work(scalar, with gradient, frame) with the types that a block asks for. Nearest images come undeformed.
+template <class Work>
+BGW_INLINE void dispatch(const NeighbourView& list, const Block& block, Work work) {
+  const Undeformed undeformed(list, block);
+  if (list.nearest != nullptr) {
+    const Nearest nearest(list, block);
+    if (block.tangent != nullptr) work.template operator()<Dual, true>(nearest);
+    else if (block.gradient != nullptr) work.template operator()<Lanes, true>(nearest);
+    else work.template operator()<Lanes, false>(nearest);
+  } else if (block.deformation != nullptr) {
+    const Deformed deformed(list, block);
+    if (block.gradient != nullptr) work.template operator()<Lanes, true>(deformed);
+    else work.template operator()<Lanes, false>(deformed);
+  } else if (block.tangent != nullptr) {
+    work.template operator()<Dual, true>(undeformed);
+  } else if (block.gradient != nullptr) {
+    work.template operator()<Lanes, true>(undeformed);
+  } else {
+    work.template operator()<Lanes, false>(undeformed);
+  }
+}
+
+/// Separation of the atom of entry e from atom i, in the list.
 template <class S>
 BGW_INLINE Vector<S> separation(const NeighbourView& list, const Reader<S>& u, const Vector<S>& ui, std::int64_t e) {
   const std::int64_t j = list.index[e];
   const double* o = list.offset + 3 * e;
-  Vector<S> d{u.at(3 * j) - ui.x + splat(o[0]), u.at(3 * j + 1) - ui.y + splat(o[1]),
-              u.at(3 * j + 2) - ui.z + splat(o[2])};
-  if (list.wrap != nullptr) d = {nearest(d.x, list.wrap[0]), nearest(d.y, list.wrap[1]), nearest(d.z, list.wrap[2])};
-  return d;
+  return {u.at(3 * j) - ui.x + splat(o[0]), u.at(3 * j + 1) - ui.y + splat(o[1]), u.at(3 * j + 2) - ui.z + splat(o[2])};
+}
+
+/// The tangent of a linearised pair energy in place of it, where r is below. `slope` is dU/dr.
+template <class Potential, class S>
+BGW_INLINE void linearize(const Potential& k, const S& r, S& energy, S& slope) {
+  if (k.linear_below == 0.0) return;
+  const Mask linear = below(value_of(r), splat(k.linear_below));
+  const Mask constant = below(value_of(r), splat(kLinearFrom));
+  const S clipped = select(constant, zero<S>() + splat(kLinearFrom), r);
+  const S line = (clipped - splat(k.linear_below)) * splat(k.linear_slope) + splat(k.linear_value);
+  energy = select(linear, line, energy);
+  slope = select(linear, select(constant, zero<S>(), zero<S>() + splat(k.linear_slope)), slope);
 }
 
 // ---------------------------------------------------------------------------------------------- Stillinger-Weber
 
-/// One bond of a centre that is inside the cutoff in at least one lane; zero strength in the other lanes.
+/// One bond of a centre that is inside the cutoff in at least one lane; zero strength in the other lanes. Until
+/// `finish_bond` n is the separation, and `inverse` its square.
 template <class S>
 struct Bond {
   Vector<S> n;  // unit vector
@@ -163,35 +250,75 @@ BGW_INLINE Moments<S> no_moments() {
   return {o, o, o, o, o, o, {o, o, o}, o, o};
 }
 
-/// The bond at separation d; returns false when no lane is within the cutoff. Not-a-number counts as within.
+/// Which lanes are within the cutoff; not-a-number counts as within.
+template <class Potential>
+BGW_INLINE Mask within_cutoff(const Potential& k, Lanes r2) {
+  return inverse(below(splat(k.cutoff * k.cutoff), r2));
+}
+
+/// The constants of the 1985 form leave both decays powers of one: exp(6x/5) and exp(x).
+BGW_INLINE bool has_usual_powers(const StillingerWeber& k) {
+  return k.p == 4 && k.q == 0 && k.gamma_sigma == 1.2 * k.sigma && k.linear_below == 0.0;
+}
+
+/// The pair energy of the bond at w = 1 / (r - a sigma), and its derivative in r.
 template <class S>
-BGW_INLINE bool make_bond(const StillingerWeber& k, const Vector<S>& d, bool owner, Bond<S>& bond, S& pair_energy) {
-  const S r2 = dot(d, d);
-  const Lanes cutoff2 = splat(k.cutoff * k.cutoff);
-  const Mask inside = inverse(below(cutoff2, value_of(r2)));
-  if (!any(inside)) return false;
-  const S safe = select(inside, r2, splat(0.25) * cutoff2);
+BGW_INLINE S pair_energy(const StillingerWeber& k, const S& r, const S& inverse, const S& w, const S& decay, S& slope) {
+  const S x = inverse * splat(k.sigma);
+  const S repulsion = integer_power(x, k.p) * splat(k.B);
+  const S attraction = integer_power(x, k.q);
+  S phi = (repulsion - attraction) * decay;
+  slope = (attraction * splat(static_cast<double>(k.q)) - repulsion * splat(static_cast<double>(k.p))) * inverse * decay -
+          phi * (w * w) * splat(k.sigma);
+  linearize(k, r, phi, slope);
+  return phi;
+}
+
+template <bool kOwned, bool kUsual, class S>
+BGW_INLINE void finish_bond(const StillingerWeber& k, Bond<S>& bond, S& energy) {
+  const S r2 = bond.inverse;
+  const Mask inside = within_cutoff(k, value_of(r2));
+  const S safe = select(inside, r2, splat(0.25 * k.cutoff * k.cutoff));
   bond.inverse = reciprocal_root(safe);
   const S r = safe * bond.inverse;
-  bond.n = {d.x * bond.inverse, d.y * bond.inverse, d.z * bond.inverse};
+  bond.n = {bond.n.x * bond.inverse, bond.n.y * bond.inverse, bond.n.z * bond.inverse};
   // At r equal to the cutoff after rounding the exponent would be -inf and its derivative not a number.
   const S gap = r - splat(k.cutoff);
   const S w = reciprocal(select(below(value_of(gap), splat(-1e-12 * k.cutoff)), gap, splat(-1e-12 * k.cutoff)));
-  const S w2 = w * w;
-  bond.h = select(inside, exponential(w * splat(k.gamma_sigma)), splat(0.0));
-  bond.dh = bond.h * w2 * splat(-k.gamma_sigma);
-  bond.dpair = zero<S>();
-  if (owner) {
+  if constexpr (!kOwned) {
+    bond.h = select(inside, exponential(w * splat(k.gamma_sigma)), splat(0.0));
+  } else if constexpr (kUsual) {
+    const S t = select(inside, exponential(w * splat(0.2 * k.sigma)), splat(0.0));
+    const S t2 = t * t;
+    const S t4 = t2 * t2;
+    bond.h = t4 * t2;
+    const S decay = t4 * t * splat(k.pair_strength);
     const S x = bond.inverse * splat(k.sigma);
+    const S x2 = x * x;
+    const S repulsion = x2 * x2 * splat(k.B);
+    const S phi = (repulsion - splat(1.0)) * decay;
+    energy += phi;
+    bond.dpair = repulsion * bond.inverse * decay * splat(-4.0) - phi * (w * w) * splat(k.sigma);
+  } else {
+    bond.h = select(inside, exponential(w * splat(k.gamma_sigma)), splat(0.0));
     const S decay = select(inside, exponential(w * splat(k.sigma)), splat(0.0)) * splat(k.pair_strength);
-    const S repulsion = integer_power(x, k.p) * splat(k.B);
-    const S attraction = integer_power(x, k.q);
-    const S phi = (repulsion - attraction) * decay;
-    pair_energy = pair_energy + phi;
-    bond.dpair = (attraction * splat(static_cast<double>(k.q)) - repulsion * splat(static_cast<double>(k.p))) *
-                     bond.inverse * decay -
-                 phi * w2 * splat(k.sigma);
+    const S phi = pair_energy(k, r, bond.inverse, w, decay, bond.dpair);
+    energy += select(inside, phi, splat(0.0));
+    bond.dpair = select(inside, bond.dpair, splat(0.0));
   }
+  bond.dh = bond.h * (w * w) * splat(-k.gamma_sigma);
+}
+
+/// The bond at separation d; returns false when no lane is within the cutoff.
+template <class S>
+BGW_INLINE bool make_bond(const StillingerWeber& k, const Vector<S>& d, bool owned, Bond<S>& bond) {
+  bond.n = d;
+  bond.inverse = dot(d, d);
+  bond.dpair = zero<S>();
+  if (!any(within_cutoff(k, value_of(bond.inverse)))) return false;
+  S energy = zero<S>();
+  if (owned) finish_bond<true, false>(k, bond, energy);
+  else finish_bond<false, false>(k, bond, energy);
   return true;
 }
 
@@ -221,7 +348,7 @@ BGW_INLINE S triplet_energy(const StillingerWeber& k, const Moments<S>& m) {
 }
 
 /// Derivative of the centre's energy with respect to the separation of one bond.
-template <class S>
+template <bool kOwned, class S>
 BGW_INLINE Vector<S> bond_gradient(const StillingerWeber& k, const Moments<S>& m, const Bond<S>& b) {
   const Lanes c0 = splat(k.cos0);
   const Vector<S> a{m.xx * b.n.x + m.xy * b.n.y + m.xz * b.n.z - m.v.x * c0,
@@ -231,56 +358,87 @@ BGW_INLINE Vector<S> bond_gradient(const StillingerWeber& k, const Moments<S>& m
   const S bracket =
       an - dot(m.v, b.n) * c0 + m.s * splat(k.cos0 * k.cos0) - b.h * splat((1.0 - k.cos0) * (1.0 - k.cos0));
   const S across = b.h * b.inverse * splat(2.0 * k.triplet_strength);
-  const S along = b.dh * bracket * splat(k.triplet_strength) + b.dpair - across * an;
+  S along = b.dh * bracket * splat(k.triplet_strength) - across * an;
+  if constexpr (kOwned) along += b.dpair;
   return {b.n.x * along + a.x * across, b.n.y * along + a.y * across, b.n.z * along + a.z * across};
 }
 
-template <class S, bool kGradient, class Frame>
-BGW_INLINE void stillinger_weber_block(const NeighbourView& list, const StillingerWeber& k, const Block& block) {
+/// The bonds of one centre: first those that are owned elsewhere, then its own.
+template <class S>
+struct Star {
+  Bond<S>* bonds;
+  std::int64_t* entries;
+  std::int64_t owned, count;
+};
+
+// Every entry is written and the count goes on where it stays: a branch would be guessed wrong again and again.
+template <class S, class Frame>
+BGW_INLINE void find_bonds(const NeighbourView& list, const StillingerWeber& k, const Reader<S>& u, const Frame& frame,
+                           std::int64_t i, Star<S>& star) {
+  const Vector<S> ui = atom(u, i);
+  const std::int64_t stops[2] = {list.owned[i], list.begin[i + 1]};
+  std::int64_t e = list.begin[i];
+  star.count = 0;
+  for (int part = 0; part < 2; ++part) {
+    star.owned = star.count;
+    for (; e < stops[part]; ++e) {
+      Bond<S>& bond = star.bonds[star.count];
+      bond.n = frame(separation(list, u, ui, e));
+      bond.inverse = dot(bond.n, bond.n);
+      star.entries[star.count] = e;
+      star.count += any(within_cutoff(k, value_of(bond.inverse))) ? 1 : 0;
+    }
+  }
+}
+
+template <bool kOwned, class S, class Frame>
+BGW_INLINE void add_bond_gradients(const NeighbourView& list, const StillingerWeber& k, const Block& block, const Reader<S>& u,
+                                   const Frame& frame, std::int64_t i, const Star<S>& star, const Moments<S>& m, Vector<S>& own,
+                                   [[maybe_unused]] Strain& strain) {
+  const std::int64_t stop = kOwned ? star.count : star.owned;
+  for (std::int64_t b = kOwned ? star.owned : 0; b < stop; ++b) {
+    const std::int64_t e = star.entries[b];
+    const Vector<S> g = bond_gradient<kOwned>(k, m, star.bonds[b]);
+    accumulate(block, list.index[e], g);
+    own = {own.x - g.x, own.y - g.y, own.z - g.z};
+    if constexpr (Frame::kStrained && std::is_same_v<S, Lanes>) add_bond(strain, g, frame(separation(list, u, atom(u, i), e)));
+  }
+}
+
+template <class S, bool kGradient, bool kUsual, class Frame>
+BGW_INLINE void stillinger_weber_block(const NeighbourView& list, const StillingerWeber& k, const Block& block, const Frame& frame) {
   const Reader<S> u = reader(block, static_cast<S*>(nullptr));
-  const Frame frame(block);
-  Strain strain = no_strain();
   Bond<S>* bonds = reinterpret_cast<Bond<S>*>(block.scratch);
-  std::int64_t* where = reinterpret_cast<std::int64_t*>(bonds + list.widest_row);
+  Star<S> star{bonds, reinterpret_cast<std::int64_t*>(bonds + list.widest_row + 1), 0, 0};
+  Strain strain = no_strain();
   Lanes energy = splat(0.0);
   for (std::int64_t i = 0; i < list.atoms; ++i) {
-    const Vector<S> ui = atom(u, i);
-    Moments<S> m = no_moments<S>();
+    find_bonds(list, k, u, frame, i, star);
     S centre_energy = zero<S>();
-    std::int64_t count = 0;
-    for (std::int64_t e = list.begin[i]; e < list.begin[i + 1]; ++e) {
-      const Vector<S> d = frame(separation(list, u, ui, e));
-      if (!make_bond(k, d, list.owner[e] != 0, bonds[count], centre_energy)) continue;
-      add_moments(m, bonds[count]);
-      where[count++] = e;
-    }
-    centre_energy = centre_energy + triplet_energy(k, m);
-    energy = energy + value_of(centre_energy);
+    for (std::int64_t b = 0; b < star.owned; ++b) finish_bond<false, kUsual>(k, bonds[b], centre_energy);
+    for (std::int64_t b = star.owned; b < star.count; ++b) finish_bond<true, kUsual>(k, bonds[b], centre_energy);
+    Moments<S> m = no_moments<S>();
+    for (std::int64_t b = 0; b < star.count; ++b) add_moments(m, bonds[b]);
+    energy += value_of(centre_energy + triplet_energy(k, m));
     if (!kGradient) continue;
     Vector<S> own{zero<S>(), zero<S>(), zero<S>()};
-    for (std::int64_t b = 0; b < count; ++b) {
-      const Vector<S> g = bond_gradient(k, m, bonds[b]);
-      accumulate(block, list.index[where[b]], g);
-      own = {own.x - g.x, own.y - g.y, own.z - g.z};
-      if constexpr (Frame::kDeformed) add_bond(strain, g, frame(separation(list, u, ui, where[b])));
-    }
+    add_bond_gradients<false>(list, k, block, u, frame, i, star, m, own, strain);
+    add_bond_gradients<true>(list, k, block, u, frame, i, star, m, own, strain);
     accumulate(block, i, own);
   }
-  if constexpr (kGradient && Frame::kDeformed) finish_deformed(list, block, strain);
+  if constexpr (kGradient) pull_back(list, block, frame);
+  if constexpr (kGradient && Frame::kStrained) keep_strain(block, strain);
   store(block.energy, energy);
 }
 
+// Only the quick loops are worth a second copy for the usual powers.
 void stillinger_weber(const NeighbourView& list, const StillingerWeber& k, const Block& block) {
-  if (block.tangent != nullptr) {
-    stillinger_weber_block<Dual, true, Undeformed>(list, k, block);
-  } else if (block.deformation != nullptr) {
-    if (block.gradient != nullptr) stillinger_weber_block<Lanes, true, Deformed>(list, k, block);
-    else stillinger_weber_block<Lanes, false, Deformed>(list, k, block);
-  } else if (block.gradient != nullptr) {
-    stillinger_weber_block<Lanes, true, Undeformed>(list, k, block);
-  } else {
-    stillinger_weber_block<Lanes, false, Undeformed>(list, k, block);
-  }
+  const bool usual = has_usual_powers(k);
+  dispatch(list, block, [&]<class S, bool kGradient, class Frame>(const Frame& frame) {
+    constexpr bool kQuick = std::is_same_v<S, Lanes> && !std::is_same_v<Frame, Nearest>;
+    if (kQuick && usual) stillinger_weber_block<S, kGradient, kQuick>(list, k, block, frame);
+    else stillinger_weber_block<S, kGradient, false>(list, k, block, frame);
+  });
 }
 
 /// Derivative of one bond's moments with respect to its separation: rows xx yy zz xy xz yz vx vy vz s.
@@ -307,7 +465,7 @@ BGW_INLINE void moment_jacobian(const Bond<Lanes>& b, Lanes (&rows)[10][3]) {
 
 /// Derivative of bond_gradient with the moments held fixed, weighted and added to a 3x3 block.
 BGW_INLINE void add_bond_curvature(const StillingerWeber& k, const Moments<Lanes>& m, const Vector<Lanes>& d,
-                                   bool owner, Lanes weight, double* block) {
+                                   bool owned, Lanes weight, double* block) {
   const Lanes o = splat(0.0);
   const Lanes l = splat(1.0);
   const Moments<Dual> fixed{
@@ -316,9 +474,8 @@ BGW_INLINE void add_bond_curvature(const StillingerWeber& k, const Moments<Lanes
   for (int direction = 0; direction < 3; ++direction) {
     const Vector<Dual> dd{{d.x, direction == 0 ? l : o}, {d.y, direction == 1 ? l : o}, {d.z, direction == 2 ? l : o}};
     Bond<Dual> bond;
-    Dual energy = zero<Dual>();
-    if (!make_bond(k, dd, owner, bond, energy)) return;
-    const Vector<Dual> g = bond_gradient(k, fixed, bond);
+    if (!make_bond(k, dd, owned, bond)) return;
+    const Vector<Dual> g = bond_gradient<true>(k, fixed, bond);
     add(block + (0 + direction) * kLanes, weight * g.x.slope);
     add(block + (3 + direction) * kLanes, weight * g.y.slope);
     add(block + (6 + direction) * kLanes, weight * g.z.slope);
@@ -354,10 +511,9 @@ void stillinger_weber_hessian(const NeighbourView& list, const StillingerWeber& 
     Moments<Lanes> m = no_moments<Lanes>();
     std::int64_t count = 0;
     for (std::int64_t slot = 0; slot < row; ++slot) {
-      const Vector<Lanes> d = separation(list, u, ui, first + slot);
+      const Vector<Lanes> d = placed(list, separation(list, u, ui, first + slot));
       Bond<Lanes> bond;
-      Lanes energy = splat(0.0);
-      if (!make_bond(k, d, false, bond, energy)) continue;
+      if (!make_bond(k, d, false, bond)) continue;
       add_moments(m, bond);
       HessianBond& kept = bonds[count++];
       moment_jacobian(bond, kept.jacobian);
@@ -380,7 +536,7 @@ void stillinger_weber_hessian(const NeighbourView& list, const StillingerWeber& 
         }
       }
       const std::int64_t slot = bonds[a].slot;
-      add_bond_curvature(k, m, bonds[a].separation, list.owner[first + slot] != 0, weight,
+      add_bond_curvature(k, m, bonds[a].separation, first + bonds[a].slot >= list.owned[centre.centre], weight,
                          sums + (slot * row + slot) * 9 * kLanes);
     }
   }
@@ -389,24 +545,65 @@ void stillinger_weber_hessian(const NeighbourView& list, const StillingerWeber& 
 
 // ------------------------------------------------------------------------------------------------- Lennard-Jones
 
-/// Energy of a pair at squared distance r2 and (dU/dr)/r; zero in lanes beyond the cutoff.
+/// 4 epsilon (sigma/r)^6 ((sigma/r)^6 - 1) - shift of a pair at squared distance r2 and (dU/dr)/r; zero in lanes outside.
 template <class S>
-BGW_INLINE bool lennard_jones_pair(const LennardJones& k, const S& r2, S& energy, S& slope_over_r) {
-  const Lanes cutoff2 = splat(k.cutoff * k.cutoff);
-  const Mask inside = inverse(below(cutoff2, value_of(r2)));
-  if (!any(inside)) return false;
-  const S inverse2 = reciprocal(select(inside, r2, cutoff2));
+BGW_INLINE void plain_pair(const LennardJones& k, const S& r2, Mask inside, S& energy, S& slope_over_r) {
+  const S inverse2 = select(inside, reciprocal(select(inside, r2, splat(k.cutoff * k.cutoff))), splat(0.0));
   const S s2 = inverse2 * splat(k.sigma * k.sigma);
   const S s6 = s2 * s2 * s2;
-  energy = select(inside, s6 * (s6 - splat(1.0)) * splat(4.0 * k.epsilon) - splat(k.shift), splat(0.0));
-  slope_over_r = select(inside, s6 * (s6 * splat(-48.0 * k.epsilon) + splat(24.0 * k.epsilon)) * inverse2, splat(0.0));
+  energy = s6 * (s6 * splat(4.0 * k.epsilon) - splat(4.0 * k.epsilon)) - select(inside, zero<S>() + splat(k.shift), splat(0.0));
+  slope_over_r = s6 * (s6 * splat(-48.0 * k.epsilon) + splat(24.0 * k.epsilon)) * inverse2;
+}
+
+/// The quintic 1 - 10 x^3 + 15 x^4 - 6 x^5 takes energy and slope from `switch_from` to the cutoff.
+template <class S>
+BGW_INLINE void switch_off(const LennardJones& k, const S& r, S& energy, S& slope) {
+  if (k.switch_from >= k.cutoff) return;
+  const double width = k.cutoff - k.switch_from;
+  const Mask on = below(splat(k.switch_from), value_of(r));
+  const S x = select(on, (r - splat(k.switch_from)) * splat(1.0 / width), splat(0.0));
+  const S x2 = x * x;
+  const S rest = (x * splat(-6.0) + splat(15.0)) * x + splat(-10.0);
+  const S factor = x2 * x * rest + splat(1.0);
+  const S steep = x2 * ((x * splat(-30.0) + splat(60.0)) * x + splat(-30.0)) * splat(1.0 / width);
+  slope = slope * factor + energy * steep;
+  energy = energy * factor;
+}
+
+/// Every form: soft core, shifted or switched, linearised.
+template <class S>
+BGW_INLINE void any_pair(const LennardJones& k, const S& r2, Mask inside, S& energy, S& slope_over_r) {
+  const S tiny = zero<S>() + splat(1e-30);  // angstrom^2; keeps the linearised form finite for atoms on one another
+  const S safe = select(inside, r2, splat(k.cutoff * k.cutoff));
+  const S square = k.linear_below > 0.0 ? select(below(value_of(safe), value_of(tiny)), tiny, safe) : safe;
+  const S inverse_r = reciprocal_root(square);
+  const S r = square * inverse_r;
+  const S x2 = square * splat(1.0 / (k.sigma * k.sigma));
+  const S x6 = x2 * x2 * x2;
+  const S inverse_g = reciprocal(x6 + splat(k.softness));
+  const double strength = 4.0 * k.coupling * k.epsilon;
+  S u = inverse_g * (inverse_g - splat(1.0)) * splat(strength);
+  S slope = inverse_g * inverse_g * (inverse_g * splat(-2.0) + splat(1.0)) * (x6 * inverse_r) * splat(6.0 * strength);
+  switch_off(k, r, u, slope);
+  u = u - splat(k.shift);
+  linearize(k, r, u, slope);
+  energy = select(inside, u, splat(0.0));
+  slope_over_r = select(inside, slope * inverse_r, splat(0.0));
+}
+
+/// Returns false where no lane is within the cutoff.
+template <bool kPlain, class S>
+BGW_INLINE bool lennard_jones_pair(const LennardJones& k, const S& r2, S& energy, S& slope_over_r) {
+  const Mask inside = within_cutoff(k, value_of(r2));
+  if (!any(inside)) return false;
+  if constexpr (kPlain) plain_pair(k, r2, inside, energy, slope_over_r);
+  else any_pair(k, r2, inside, energy, slope_over_r);
   return true;
 }
 
-template <class S, bool kGradient, class Frame>
-BGW_INLINE void lennard_jones_block(const NeighbourView& list, const LennardJones& k, const Block& block) {
+template <class S, bool kGradient, bool kPlain, class Frame>
+BGW_INLINE void lennard_jones_block(const NeighbourView& list, const LennardJones& k, const Block& block, const Frame& frame) {
   const Reader<S> u = reader(block, static_cast<S*>(nullptr));
-  const Frame frame(block);
   Strain strain = no_strain();
   Lanes energy = splat(0.0);
   for (std::int64_t i = 0; i < list.atoms; ++i) {
@@ -416,31 +613,27 @@ BGW_INLINE void lennard_jones_block(const NeighbourView& list, const LennardJone
       const Vector<S> d = frame(separation(list, u, ui, e));
       S pair = zero<S>();
       S slope = zero<S>();
-      if (!lennard_jones_pair(k, dot(d, d), pair, slope)) continue;
+      if (!lennard_jones_pair<kPlain>(k, dot(d, d), pair, slope)) continue;
       energy = energy + value_of(pair);
       if (!kGradient) continue;
       const Vector<S> g{d.x * slope, d.y * slope, d.z * slope};
       accumulate(block, list.index[e], g);
       own = {own.x - g.x, own.y - g.y, own.z - g.z};
-      if constexpr (Frame::kDeformed) add_bond(strain, g, d);
+      if constexpr (Frame::kStrained && std::is_same_v<S, Lanes>) add_bond(strain, g, d);
     }
     if (kGradient) accumulate(block, i, own);
   }
-  if constexpr (kGradient && Frame::kDeformed) finish_deformed(list, block, strain);
+  if constexpr (kGradient) pull_back(list, block, frame);
+  if constexpr (kGradient && Frame::kStrained) keep_strain(block, strain);
   store(block.energy, energy);
 }
 
 void lennard_jones(const NeighbourView& list, const LennardJones& k, const Block& block) {
-  if (block.tangent != nullptr) {
-    lennard_jones_block<Dual, true, Undeformed>(list, k, block);
-  } else if (block.deformation != nullptr) {
-    if (block.gradient != nullptr) lennard_jones_block<Lanes, true, Deformed>(list, k, block);
-    else lennard_jones_block<Lanes, false, Deformed>(list, k, block);
-  } else if (block.gradient != nullptr) {
-    lennard_jones_block<Lanes, true, Undeformed>(list, k, block);
-  } else {
-    lennard_jones_block<Lanes, false, Undeformed>(list, k, block);
-  }
+  const bool plain = k.is_plain();
+  dispatch(list, block, [&]<class S, bool kGradient, class Frame>(const Frame& frame) {
+    if (plain) lennard_jones_block<S, kGradient, true>(list, k, block, frame);
+    else lennard_jones_block<S, kGradient, false>(list, k, block, frame);
+  });
 }
 
 void lennard_jones_hessian(const NeighbourView& list, const LennardJones& k, const CentreBlocks& centre) {
@@ -453,11 +646,11 @@ void lennard_jones_hessian(const NeighbourView& list, const LennardJones& k, con
     for (std::int64_t g = 0; g < centre.blocks; ++g) {
       const Reader<Lanes> u{centre.displacement + g * 3 * list.atoms * kLanes};
       const Lanes weight = load(centre.lane_weight + g * kLanes);
-      const Vector<Lanes> d = separation(list, u, atom(u, centre.centre), first + slot);
+      const Vector<Lanes> d = placed(list, separation(list, u, atom(u, centre.centre), first + slot));
       // With r2 as the variable, f = (dU/dr)/r gives the block f 1 + 2 (df/dr2) d d.
       Dual energy = zero<Dual>();
       Dual f = zero<Dual>();
-      if (!lennard_jones_pair(k, Dual{dot(d, d), one}, energy, f)) continue;
+      if (!lennard_jones_pair<false>(k, Dual{dot(d, d), one}, energy, f)) continue;
       const Lanes isotropic = weight * f.value;
       const Lanes stretch = weight * f.slope * splat(2.0);
       const Lanes v[3] = {d.x, d.y, d.z};

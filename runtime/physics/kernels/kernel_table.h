@@ -9,20 +9,29 @@ namespace bgw::physics::kernels {
 /// Configurations evaluated together, one in each lane of a vector.
 inline constexpr int kLanes = 8;
 
-/// Neighbours of every atom, as rows of entries. Entry e of atom i stands for the atom `index[e]` in the image at
-/// offset `offset[3e..]` from site i (site difference plus lattice vector). A full list has each pair in the rows of
-/// both atoms, and `owner` marks one of the two; a half list has it once.
-struct NeighbourView {
-  std::int64_t atoms;
-  const std::int64_t* begin;  // [atoms + 1]
-  const std::int32_t* index;  // [entries]
-  const double* offset;       // [entries][3]
-  const std::uint8_t* owner;  // [entries]
-  const double* wrap;         // edges of an orthorhombic cell: nearest image of each pair only; or nullptr
-  std::int64_t widest_row;    // most entries in one row
+/// The nearest image of each pair in a cell smaller than twice the cutoff. The cell is reduced (crystal/cell.h), so that
+/// the nearest image is one of the 27 around the one that rounding its coordinates finds; in an orthorhombic one it is that.
+struct NearestImages {
+  double cell[9];        // rows are the cell vectors
+  double reciprocal[9];  // row k times a separation is its k-th fractional coordinate
+  bool orthorhombic;
 };
 
-/// Stillinger-Weber constants, as they enter the formulas of method.md 1.4.
+/// Neighbours of every atom, as rows of entries. Entry e of atom i stands for the atom `index[e]` in the image at
+/// offset `offset[3e..]` from site i (site difference plus lattice vector). A full list has each pair in the rows of
+/// both atoms; one of the two entries, in the row's part from `owned` on, owns the pair. A half list has owned entries only.
+struct NeighbourView {
+  std::int64_t atoms;
+  const std::int64_t* begin;     // [atoms + 1]
+  const std::int64_t* owned;     // [atoms]
+  const std::int32_t* index;     // [entries]
+  const double* offset;          // [entries][3]
+  const NearestImages* nearest;  // or nullptr: the entries are the images
+  std::int64_t widest_row;       // most entries in one row
+};
+
+/// Stillinger-Weber constants, as they enter the formulas of method.md 1.4. Below `linear_below` the pair energy, not the
+/// three-body part, goes on along the tangent `linear_value` + `linear_slope` (r - linear_below); 0 for the energy itself.
 struct StillingerWeber {
   double pair_strength;  // A epsilon
   double B;
@@ -32,15 +41,27 @@ struct StillingerWeber {
   double gamma_sigma;
   double triplet_strength;  // lambda epsilon
   double cos0;
+  double linear_below, linear_value, linear_slope;
 };
 
-/// Truncated Lennard-Jones; `shift` is subtracted from every pair energy.
+/// Truncated Lennard-Jones; `shift` is subtracted from every pair energy. From `switch_from` on, where that is below the
+/// cutoff, a quintic takes the energy to zero. With g = softness + (r/sigma)^6 the energy is 4 coupling epsilon
+/// (g^-2 - g^-1), which for coupling 1 and softness 0 is the usual one. Tangent as above.
 struct LennardJones {
   double epsilon;
   double sigma;
   double cutoff;
   double shift;
+  double switch_from;
+  double coupling, softness;
+  double linear_below, linear_value, linear_slope;
+  bool is_plain() const {
+    return switch_from >= cutoff && coupling == 1.0 && softness == 0.0 && linear_below == 0.0;
+  }
 };
+
+/// Linearised energies are constant below this distance, in angstrom.
+inline constexpr double kLinearFrom = 0.01;
 
 /// One block of kLanes configurations, transposed: coordinate c of lane l stands at [c * kLanes + l]; all pointers
 /// are aligned to 64 bytes. Gradients and strain are added to what stands in the output; with a deformation there is no

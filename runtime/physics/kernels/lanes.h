@@ -204,6 +204,10 @@ BGW_INLINE S zero() {
   return zero_of(static_cast<S*>(nullptr));
 }
 
+BGW_INLINE Dual select(Mask m, Dual yes, Dual no) {
+  return {select(m, yes.value, no.value), select(m, yes.slope, no.slope)};
+}
+
 /// x^n for n >= 0.
 template <class S>
 BGW_INLINE S integer_power(S x, int n) {
