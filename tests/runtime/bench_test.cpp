@@ -105,7 +105,7 @@ TEST_CASE("the path of LAMMPS from the Einstein crystal leads to the published f
                  {"lambdas", List{0.001, 0.1, 0.3, 0.6, 1.0}}};
   const tasks::FreeEnergyRun run = tasks::frenkel_ladd(deck, 1, 2);
   CHECK(run.per_particle.sigma > 0);
-  CHECK(run.per_particle.sigma < 0.02);
+  CHECK(run.per_particle.sigma < 0.04);
   // The time step makes the vibrations a little wider.
   CHECK(std::abs(run.per_particle.value + 25.16311) < 4 * run.per_particle.sigma + 0.003);
   CHECK(run.cost.gradient_calls == 5 * 3500);
