@@ -210,12 +210,16 @@ TEST_CASE("the page on the language names every unit and every type", "[docs]") 
 
 TEST_CASE("the page on the language names every kind with its results", "[docs]") {
   const std::string table = section(language(), "### The kinds");
+  const std::set<std::string> of_every_task{"energy_calls", "seconds"};
+  CHECK(language().find("Every task also has the results `energy_calls` and `seconds`") != std::string::npos);
   for (const std::string& noun : tests::catalog().nouns()) {
     const std::string row = row_of(table, noun);
     INFO(noun);
     CHECK_FALSE(row.empty());
     std::set<std::string> results{noun};
-    for (const schema::Result& result : tests::catalog().find_kind(noun)->results) results.insert(result.name);
+    for (const schema::Result& result : tests::catalog().find_kind(noun)->results) {
+      if (of_every_task.count(result.name) == 0) results.insert(result.name);
+    }
     CHECK(spans(row) == results);
   }
 }
