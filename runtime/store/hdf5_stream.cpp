@@ -158,8 +158,9 @@ std::vector<std::string> Hdf5Reader::enumeration(const std::string& name) const 
   const std::lock_guard guard(library_lock());
   std::vector<std::string> words;
   if (!leads_somewhere(file_->handle, name)) return words;
-  const Handle data_set = open_data_set(file_->handle, name);
-  const Handle type(H5Dget_type(data_set), H5Tclose, "read a type");
+  const Handle object(H5Oopen(file_->handle, name.c_str(), H5P_DEFAULT), H5Oclose, "open '" + name + "'");
+  if (H5Iget_type(object) != H5I_DATASET) return words;
+  const Handle type(H5Dget_type(object), H5Tclose, "read a type");
   if (H5Tget_class(type) != H5T_ENUM) return words;
   for (unsigned member = 0; member < static_cast<unsigned>(std::max(0, H5Tget_nmembers(type))); ++member) {
     char* word = H5Tget_member_name(type, member);

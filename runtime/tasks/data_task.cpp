@@ -73,6 +73,7 @@ class Importer {
     for (const Vector3& u : assignment_.displacements(positions, place_)) displacements_.insert(displacements_.end(), u.begin(), u.end());
     add_number(time_, frame.time, "time");
     add_number(log_weight_, frame.log_weight, "weight");
+    if (count_ > 1 && frame.chain.has_value() == chain_.empty()) refuse_some("chain");
     if (frame.chain) chain_.push_back(*frame.chain);
   }
 
@@ -141,11 +142,13 @@ class Importer {
     return positions;
   }
 
+  [[noreturn]] void refuse_some(const char* what) const {
+    throw InputError(fmt::format("{}: some configurations have a {}, others none", place_, what));
+  }
+
   /// All configurations have such a number, or none.
   void add_number(std::vector<double>& numbers, const std::optional<double>& number, const char* what) {
-    if (count_ > 1 && number.has_value() == numbers.empty()) {
-      throw InputError(fmt::format("{}: some configurations have a {}, others none", place_, what));
-    }
+    if (count_ > 1 && number.has_value() == numbers.empty()) refuse_some(what);
     if (!number) return;
     if (!std::isfinite(*number)) throw InputError(fmt::format("{}: its {} is not finite", place_, what));
     numbers.push_back(*number);

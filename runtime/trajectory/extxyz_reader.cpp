@@ -1,10 +1,9 @@
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cmath>
 #include <fstream>
-#include <limits>
 #include <map>
-#include <sstream>
 
 #include "runtime/crystal/structure.h"
 #include "runtime/crystal/text_lines.h"
@@ -13,6 +12,18 @@
 
 namespace bgw::trajectory {
 namespace {
+
+/// @param what  with its place, for messages
+double finite_number(const std::string& word, const std::string& what) {
+  double value = 0;
+  const char* const begin = word.data() + (word.starts_with('+') ? 1 : 0);  // from_chars takes no plus sign
+  const char* const end = word.data() + word.size();
+  const auto [stop, error] = std::from_chars(begin, end, value);
+  if (error != std::errc() || stop != end || !std::isfinite(value)) {
+    throw InputError(fmt::format("{} is a finite number, it is '{}'", what, word));
+  }
+  return value;
+}
 
 class ExtxyzFrameReader : public FrameReader {
  public:
@@ -54,18 +65,24 @@ class ExtxyzFrameReader : public FrameReader {
     const auto number = [&](const char* key) -> std::optional<double> {
       const auto found = keys.find(key);
       if (found == keys.end()) return std::nullopt;
-      double value = std::numeric_limits<double>::quiet_NaN();
-      std::istringstream(found->second) >> value;
-      if (!std::isfinite(value)) throw InputError(fmt::format("{}:2: {} is a number, it is '{}'", place, key, found->second));
-      return value;
+      return finite_number(found->second, fmt::format("{}:2: {}", place, key));
     };
-    frame.step = static_cast<std::int64_t>(number("step").value_or(static_cast<double>(count_ - 1)));
+    const auto whole_number = [&](const char* key) -> std::optional<std::int64_t> {
+      const auto value = number(key);
+      if (!value) return std::nullopt;
+      constexpr double kExact = 9007199254740992.0;  // 2^53: from there on doubles skip whole numbers
+      if (*value != std::floor(*value) || std::abs(*value) >= kExact) {
+        throw InputError(fmt::format("{}:2: {} is a whole number, it is '{}'", place, key, keys.at(key)));
+      }
+      return static_cast<std::int64_t>(*value);
+    };
+    frame.step = whole_number("step").value_or(count_ - 1);
     frame.time = number("time");
     frame.log_weight = number("log_weight");
     if (!frame.log_weight) {
       if (const auto weight = number("weight")) frame.log_weight = std::log(*weight);
     }
-    if (const auto chain = number("chain")) frame.chain = static_cast<std::int64_t>(*chain);
+    frame.chain = whole_number("chain");
   }
 
   std::string name_;

@@ -46,6 +46,7 @@ class Hdf5FrameReader : public FrameReader {
     check_cell_shape();
     species_ = file_.enumeration(places_.species);
     has_time_ = has_column(places_.time) && is_trajectory();
+    if (has_time_) time_unit_ = time_unit();
   }
 
   std::string length_unit() const override { return file_.text_attribute(places_.positions, "unit"); }
@@ -59,7 +60,7 @@ class Hdf5FrameReader : public FrameReader {
     frame.cell = cell();
     if (species_.size() == 1) frame.species.assign(static_cast<std::size_t>(atoms_), species_[0]);
     if (species_.size() > 1) frame.species = species_;
-    if (has_time_) frame.time = number(places_.time);
+    if (has_time_) frame.time = number(places_.time) * time_unit_;
     if (has_column(places_.log_weight)) frame.log_weight = number(places_.log_weight);
     else if (has_column(places_.weight)) frame.log_weight = std::log(number(places_.weight));
     if (has_column(places_.chain)) frame.chain = static_cast<std::int64_t>(number(places_.chain));
@@ -99,6 +100,15 @@ class Hdf5FrameReader : public FrameReader {
     return !times.empty() && *std::max_element(times.begin(), times.end()) > *std::min_element(times.begin(), times.end());
   }
 
+  /// In fs.
+  double time_unit() const {
+    const std::string unit = file_.text_attribute(places_.time, "unit");
+    if (unit.empty() || unit == "fs") return 1.0;
+    if (unit == "ps") return 1e3;
+    if (unit == "ns") return 1e6;
+    fail(fmt::format("`{}` is in '{}'; bgw knows fs, ps and ns", places_.time, unit));
+  }
+
   std::string name_;
   store::Hdf5Reader file_;
   Places places_;
@@ -106,6 +116,7 @@ class Hdf5FrameReader : public FrameReader {
   std::vector<std::int64_t> cell_shape_;
   std::vector<std::string> species_;
   bool has_time_ = false;
+  double time_unit_ = 1.0;
 };
 
 }  // namespace

@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cmath>
 #include <fstream>
+#include <map>
 
 #include "runtime/crystal/text_lines.h"
 #include "runtime/foundation/errors.h"
@@ -38,20 +41,24 @@ class LammpsFrameReader : public FrameReader {
     if (!next_item()) return std::nullopt;
     Frame frame;
     std::size_t atoms = 0;
+    std::optional<double> time;
     for (;;) {
       if (item_.starts_with("TIMESTEP")) {
-        frame.step = static_cast<std::int64_t>(crystal::number_from(only_word("the timestep"), here(), "the timestep"));
+        frame.step = whole_number(only_word("the timestep"), "the timestep");
       } else if (item_.starts_with("TIME")) {
-        frame.time = crystal::number_from(only_word("the time"), here(), "the time");
+        time = time_from(only_word("the time"));
       } else if (item_.starts_with("NUMBER OF ATOMS")) {
         if (!crystal::is_count(only_word("the number of atoms"), atoms)) fail("the number of atoms is a number above zero");
       } else if (item_.starts_with("BOX BOUNDS")) {
         read_box(frame);
       } else if (item_.starts_with("ATOMS")) {
         read_atoms(frame, atoms);
+        if (time) frame.time = *time * time_unit_;
         return frame;
+      } else if (item_.starts_with("UNITS")) {
+        time_unit_ = time_unit_of(only_word("the units"));
       } else {
-        read_line();  // UNITS, and what later versions add: a line each
+        read_line();  // what later versions add: a line each
       }
       if (!next_item()) fail("the file ends within a configuration");
     }
@@ -82,6 +89,32 @@ class LammpsFrameReader : public FrameReader {
     const std::vector<std::string> words = crystal::words_of(line_);
     if (words.size() != 1) fail(fmt::format("{} is one number, here are {}", what, words.size()));
     return words[0];
+  }
+
+  /// Steps and ids of any size, where lengths have a limit.
+  std::int64_t whole_number(const std::string& word, const char* what) const {
+    std::int64_t number = 0;
+    const char* const end = word.data() + word.size();
+    const auto [stop, error] = std::from_chars(word.data(), end, number);
+    if (error != std::errc() || stop != end) fail(fmt::format("{} is a whole number, it is '{}'", what, word));
+    return number;
+  }
+
+  double time_from(const std::string& word) const {
+    double time = 0;
+    const char* const end = word.data() + word.size();
+    const auto [stop, error] = std::from_chars(word.data(), end, time);
+    if (error != std::errc() || stop != end || !std::isfinite(time)) fail(fmt::format("the time is a number, it is '{}'", word));
+    return time;
+  }
+
+  /// In fs; of `lj` in those.
+  double time_unit_of(const std::string& units) const {
+    static const std::map<std::string, double> known{{"real", 1.0},     {"metal", 1e3}, {"lj", 1.0},    {"electron", 1.0},
+                                                     {"nano", 1e6},     {"micro", 1e9}, {"si", 1e15},   {"cgs", 1e15}};
+    const auto found = known.find(units);
+    if (found == known.end()) fail(fmt::format("LAMMPS has no units '{}'", units));
+    return found->second;
   }
 
   /// Bounds are those of the box around the cell; the tilts give the cell.
@@ -153,7 +186,7 @@ class LammpsFrameReader : public FrameReader {
     if (frame.cell[0][0] == 0 && frame.cell[0][1] == 0 && frame.cell[0][2] == 0) fail("the bounds of the box do not stand before the atoms");
     const Columns columns = this->columns();
     struct Atom {
-      double id;
+      std::int64_t id;
       Vector3 position;
       std::string species;
     };
@@ -166,7 +199,7 @@ class LammpsFrameReader : public FrameReader {
       for (std::size_t d = 0; d < 3; ++d) x[d] = crystal::number_from(words[columns.position[d]], here(), "each coordinate");
       if (columns.scaled) x = crystal::Cell{frame.cell}.cartesian(x);
       else for (std::size_t d = 0; d < 3; ++d) x[d] -= origin_[d];
-      const double id = columns.id ? crystal::number_from(words[*columns.id], here(), "the id") : static_cast<double>(i);
+      const std::int64_t id = columns.id ? whole_number(words[*columns.id], "the id") : static_cast<std::int64_t>(i);
       all.push_back({id, x, columns.element ? words[*columns.element] : columns.type ? "type " + words[*columns.type] : ""});
     }
     std::stable_sort(all.begin(), all.end(), [](const Atom& a, const Atom& b) { return a.id < b.id; });
@@ -180,6 +213,7 @@ class LammpsFrameReader : public FrameReader {
   std::ifstream stream_;
   std::size_t number_ = 0;
   Vector3 origin_{};
+  double time_unit_ = 1.0;  // fs; LAMMPS names its units before the first configuration, or not at all
 };
 
 }  // namespace

@@ -125,11 +125,12 @@ TEST_CASE("a dump of LAMMPS gives its triclinic cell, and its atoms in the order
   const test::ScratchDirectory scratch;
   const std::filesystem::path file = scratch.path() / "dump";
   // Cell a = (4, 0, 0), b = (1, 5, 0), c = (-2, 0.5, 6) with its origin at (10, 20, 30), as LAMMPS bounds it.
-  std::ofstream(file) << "ITEM: UNITS\nmetal\nITEM: TIMESTEP\n500\nITEM: NUMBER OF ATOMS\n2\nITEM: BOX BOUNDS xy xz yz pp pp pp\n"
+  std::ofstream(file) << "ITEM: UNITS\nmetal\nITEM: TIME\n1250.5\nITEM: TIMESTEP\n2501000\nITEM: NUMBER OF ATOMS\n2\nITEM: BOX BOUNDS xy xz yz pp pp pp\n"
                       << "8 15 1\n20 25.5 -2\n30 36 0.5\nITEM: ATOMS id type x y z\n2 1 11 22 33\n1 1 10 20 30\n";
   const auto reader = trajectory::open_frames(file, "lammpsdump");
   const Frame frame = reader->next().value();
-  CHECK(frame.step == 500);
+  CHECK(frame.step == 2501000);
+  CHECK(*frame.time == Approx(1250500));  // ps of the units metal
   CHECK(frame.cell[0] == Vector3{4, 0, 0});
   CHECK(frame.cell[1] == Vector3{1, 5, 0});
   CHECK(frame.cell[2] == Vector3{-2, 0.5, 6});
@@ -137,6 +138,41 @@ TEST_CASE("a dump of LAMMPS gives its triclinic cell, and its atoms in the order
   CHECK(frame.positions[1] == Vector3{1, 2, 3});
   std::ofstream(file) << "ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n1\nITEM: BOX BOUNDS ff pp pp\n0 1\n0 1\n0 1\nITEM: ATOMS id x y z\n1 0 0 0\n";
   CHECK_THROWS_WITH(trajectory::open_frames(file, "lammpsdump")->next(), Catch::Contains("periodic in three directions"));
+}
+
+TEST_CASE("what stands beside the positions of extended XYZ is a number or refused", "[trajectory]") {
+  const test::ScratchDirectory scratch;
+  const std::filesystem::path file = scratch.path() / "one.xyz";
+  const auto read = [&](const std::string& keys) {
+    std::ofstream(file) << "1\nLattice=\"4 0 0 0 4 0 0 0 4\" Properties=species:S:1:pos:R:3 " + keys + "\nSi 0 0 0\n";
+    return trajectory::open_frames(file, "extxyz")->next().value();
+  };
+  const Frame frame = read("time=+2.5e3 log_weight=-7 chain=3 step=4000000");
+  CHECK(*frame.time == 2500.0);
+  CHECK(*frame.log_weight == -7.0);
+  CHECK(*frame.chain == 3);
+  CHECK(frame.step == 4000000);
+  for (const char* keys : {"time=soon", "time=1.5ps", "log_weight=-inf", "weight=nan"}) {
+    INFO(keys);
+    CHECK_THROWS_WITH(read(keys), Catch::Contains("is a finite number, it is '"));
+  }
+  for (const char* keys : {"chain=0.5", "step=1e300"}) CHECK_THROWS_WITH(read(keys), Catch::Contains("is a whole number, it is '"));
+}
+
+TEST_CASE("times of H5MD are in the unit that it names", "[trajectory]") {
+  const test::ScratchDirectory scratch;
+  artifacts::Artifact plain;
+  plain.arrays["positions"] = {{2, 1, 3}, {0, 0, 0, 0.1, 0, 0}, {}, "nm"};
+  plain.arrays["cell"] = {{3}, {4, 4, 4}, {}, ""};
+  plain.arrays["time"] = {{2}, {0.5, 1.5}, {}, "ps"};
+  {
+    const auto reader = trajectory::open_frames(stored(scratch, plain), "hdf5");
+    CHECK(reader->length_unit() == "nm");
+    CHECK(*reader->next().value().time == 500.0);
+    CHECK(*reader->next().value().time == 1500.0);
+  }
+  plain.arrays["time"].unit = "weeks";
+  CHECK_THROWS_WITH(trajectory::open_frames(stored(scratch, plain), "hdf5"), Catch::Contains("`time` is in 'weeks'; bgw knows fs, ps and ns"));
 }
 
 TEST_CASE("atoms find their sites in any order, on any side of the box, wherever the crystal stands", "[trajectory]") {
