@@ -278,11 +278,6 @@ KindSchema estimate() {
   return kind;
 }
 
-void check_rdf(Map& rdf, CheckContext& context) {
-  if (!rdf.at("weighted").as_bool() || carries_weights(context.upstream(rdf.at("of")))) return;
-  context.complain({"E0405", "weighted", fmt::format("the samples of `{}` carry no weights", context.upstream(rdf.at("of")).name), {}, {"leave `weighted` out"}});
-}
-
 KindSchema rdf() {
   KindSchema kind;
   kind.noun = "rdf";
@@ -292,7 +287,7 @@ KindSchema rdf() {
                      {"weighted", Type::of(TypeKind::boolean), "use the weights of the samples", false, false},
                      {"bins", Type::of(TypeKind::integer), "up to half the box", false, 200, {}, {2.0, {}, 1e5}}};
   kind.results = {{"curve", ResultType::curve, "", "r and g"}};
-  kind.complete = check_rdf;
+  kind.complete = [](Map& arguments, CheckContext& context) { expect_weights(arguments, context.upstream(arguments.at("of")), context); };
   add_task_members(kind);
   return kind;
 }

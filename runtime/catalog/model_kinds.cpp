@@ -40,6 +40,11 @@ void check_base(Map& base, CheckContext& context) {
   if (source.arguments->at("kind") != base.at("kind")) complain("kind", "take the force constants of a base of the same kind");
   if (theirs->at("potential") != mine->at("potential")) complain("potential", "give both the same potential");
   if (one_cell(*theirs) != one_cell(*mine)) complain("lattice", "only `atoms` and `repeats` may differ");
+  // Those of phonons are of the lattice at rest, those of a scha are means at its temperature.
+  const Value *their_ensemble = given(*source.arguments, "ensemble"), *my_ensemble = given(base, "ensemble");
+  if (base.at("kind").as_string() == "scha" && their_ensemble != nullptr && my_ensemble != nullptr && *their_ensemble != *my_ensemble) {
+    complain("ensemble", "take the force constants of a scha at the same conditions");
+  }
 }
 
 KindSchema base() {

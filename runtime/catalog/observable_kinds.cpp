@@ -22,12 +22,6 @@ using schema::Value;
 /// What of the state behind the samples a task needs to know.
 enum class Needs { nothing, state };
 
-void check_weights(const Map& arguments, const UpstreamTask& samples, CheckContext& context) {
-  const Value* weighted = given(arguments, "weighted");
-  if (weighted == nullptr || !weighted->as_bool() || samples.arguments == nullptr || samples.noun == "data" || carries_weights(samples)) return;  // a file may have them
-  context.complain({"E0405", "weighted", fmt::format("the samples of `{}` carry no weights", samples.name), {}, {"leave `weighted` out"}});
-}
-
 /// Puts the state behind the samples into the arguments: the task needs no other look at the program.
 void complete_state(Map& arguments, const UpstreamTask& samples, Needs needs, CheckContext& context) {
   if (needs == Needs::nothing || samples.arguments == nullptr) return;
@@ -53,7 +47,7 @@ KindSchema observable(const char* name, const char* doc, schema::Result result, 
   kind.results = {std::move(result)};
   kind.complete = [needs](Map& arguments, CheckContext& context) {
     const UpstreamTask samples = context.upstream(arguments.at("of"));
-    check_weights(arguments, samples, context);
+    expect_weights(arguments, samples, context);
     complete_state(arguments, samples, needs, context);
   };
   return kind;

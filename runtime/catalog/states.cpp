@@ -117,6 +117,13 @@ bool carries_weights(const UpstreamTask& task) {
   return method != nullptr && method->as_string() == "ais";
 }
 
+void expect_weights(const Map& arguments, const UpstreamTask& samples, CheckContext& context) {
+  const Value* weighted = given(arguments, "weighted");
+  if (weighted == nullptr || !weighted->as_bool() || samples.arguments == nullptr) return;
+  if (samples.noun == "data" || carries_weights(samples)) return;
+  context.complain({"E0405", "weighted", fmt::format("the samples of `{}` carry no weights", samples.name), {}, {"leave `weighted` out"}});
+}
+
 void expect_same(const std::optional<Value>& mine, const std::optional<Value>& theirs, const char* what, const std::string& attribute,
                  const std::string& other, CheckContext& context) {
   if (!mine || !theirs || *mine == *theirs) return;

@@ -42,6 +42,9 @@ schema::UpstreamTask training_of(const schema::Value& task_or_call, const schema
 /// True for samples that count by their weights: draws of a model, ends of annealed trajectories.
 bool carries_weights(const schema::UpstreamTask& task);
 
+/// Complains where weights are wanted of samples that carry none. Those of a file are known when it is read.
+void expect_weights(const schema::Map& arguments, const schema::UpstreamTask& samples, schema::CheckContext& context);
+
 /// Complains at `attribute` when two values that should describe the same crystal or conditions differ.
 /// @param what   "system" or "ensemble"
 /// @param other  what carries `theirs`, as it stands in the message

@@ -160,6 +160,7 @@ figure curves {
   series order { y = q6_histogram(draws) }
   series work { y = work_histogram(by_file, side = reverse) }
 }
+figure shells { series file { y = rdf(h5md, weighted = true) } }
 """
 
 
@@ -256,6 +257,9 @@ def refusals(desk):
     refuse(desk, "a crystal that has left its structure", text(molten), "limit 1.3")
     refuse(desk, "a file in another unit", text(positions), "another cell", unit="nm")
     refuse(desk, "an empty file", "", "holds no configuration")
+    told = text(positions).replace("pos:R:3", "pos:R:3 chain=1", 1)
+    refuse(desk, "a chain for some configurations only", told + text(positions), "some configurations have a chain, others none")
+    refuse(desk, "a chain from the second configuration on", text(positions) + told, "some configurations have a chain, others none")
     (desk.folder / "bad.xyz").write_text("")
     whole = (desk.folder / "draws.h5md").read_bytes()
     (desk.folder / "cut.h5md").write_bytes(whole[:len(whole) // 2])
