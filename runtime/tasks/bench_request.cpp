@@ -100,7 +100,8 @@ FreeEnergyRun run_chain(const std::vector<plan::TaskSpec>& tasks, std::int64_t s
     ChainContext context(results, spec, cpus);
     auto artifact = std::make_shared<artifacts::Artifact>(kinds.at(spec.kind)(context));
     add(run.cost, artifact->cost);
-    results[spec.key] = {std::move(spec), std::move(artifact)};
+    const plan::Key key = spec.key;
+    results[key] = {std::move(spec), std::move(artifact)};
   }
   const Finished& last = results.at(tasks.back().key);
   const artifacts::Result* value = last.artifact->find_result("per_particle");

@@ -144,6 +144,7 @@ artifacts::Artifact two_sided(engine::TaskContext& context, const Model& model, 
   add_side(artifact, ground, "reverse", {-reverse.value, reverse.sigma}, of_data.numel());
   // Work from model to target on both sides, so that the two histograms overlap where the ensembles do.
   artifact.arrays["work_reverse"] = tensor::to_array(-of_data, "kT");
+  artifact.arrays["chain_reverse"] = tensor::to_array(sides.chain);
   artifact.cost = cost_of(before + ground.model->calls());
   return artifact;
 }

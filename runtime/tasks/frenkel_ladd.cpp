@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -121,6 +122,18 @@ std::string deck_text(const Value& deck, double kt, const fs::path& folder) {
       fmt::arg("produce", deck.at("produce").as_int()));
 }
 
+/// Processes side by side. Those that still run at the end of the scope, because another failed, are ended there.
+struct Running {
+  Running() = default;
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+  ~Running() {
+    for (const engine::ChildProcess& child : children) engine::signal_group(child, SIGKILL);
+    for (const engine::ChildProcess& child : children) engine::collect(child);
+  }
+  std::vector<engine::ChildProcess> children;
+};
+
 /// Waits for the first of the running processes to end.
 void wait_for_one(std::vector<engine::ChildProcess>& running, const fs::path& folder) {
   std::vector<pollfd> ends;
@@ -143,7 +156,8 @@ void wait_for_one(std::vector<engine::ChildProcess>& running, const fs::path& fo
 
 void run_all(const Value& deck, const fs::path& folder, std::int64_t seed, int cpus) {
   const std::vector<double> lambdas = lambdas_of(deck);
-  std::vector<engine::ChildProcess> running;
+  Running all;
+  std::vector<engine::ChildProcess>& running = all.children;
   const auto out = [&](std::size_t k) { return (folder / fmt::format("samples.{}", k)).string(); };
   for (std::size_t k = 0; k < lambdas.size(); ++k) {
     if (running.size() >= static_cast<std::size_t>(std::max(1, cpus))) wait_for_one(running, folder);

@@ -104,7 +104,11 @@ Artifact work_histogram(engine::TaskContext& context) {
   if (!estimate->arrays.contains(name)) throw InputError(fmt::format("this estimate has no work of the side `{}`", side));
   const Listening listening = stop_in_interludes(context);
   const Tensor work = tensor::to_tensor(estimate->array(name));
-  return distribution_of(context, work, {}, estimators::single_samples(work.size(0)), "work", "kT");
+  const std::string chain = "chain_" + side;
+  const estimators::Blocks blocks = estimate->arrays.contains(chain)
+                                        ? estimators::chain_blocks(tensor::to_tensor(estimate->array(chain)), work)
+                                        : estimators::single_samples(work.size(0));
+  return distribution_of(context, work, {}, blocks, "work", "kT");
 }
 
 Artifact mean_squared_displacement(engine::TaskContext& context) {

@@ -49,13 +49,25 @@ engine::Progress progress_of(const sampling::StagedState& state, const sampling:
   return progress;
 }
 
-/// Counted configurations of the target state, chain after chain, each in the order of time.
+/// Places of the counted configurations of the target state among all, chain after chain, each in the order of time.
+Tensor counted_places(const sampling::StagedState& state) {
+  return sampling::counted_samples(state)[-1].reshape({-1}).nonzero().view({-1});
+}
+
+/// Potential energies of those, eV: their work is beta (U - U0) less the energy of the Gaussian.
+Tensor counted_energies(const Ground& ground, const sampling::StagedState& state) {
+  const Tensor squares = state.target_positions.square().sum(-1).transpose(0, 1);  // [chains, steps]
+  const Tensor reduced = (state.work[-1] + squares / 2).reshape({-1});             // beta (U - U0)
+  return reduced.index_select(0, counted_places(state)) / ground.base.beta + ground.base.static_energy;
+}
+
 void add_samples(artifacts::Artifact& artifact, const Ground& ground, const sampling::StagedState& state) {
-  const Tensor counted = sampling::counted_samples(state)[-1].reshape({-1}).nonzero().view({-1});
+  const Tensor counted = counted_places(state);
   const std::int64_t steps = state.target_positions.size(0);
   const Tensor by_chain = state.target_positions.transpose(0, 1).reshape({-1, state.target_positions.size(2)});
   artifact.arrays["displacements"] =
       tensor::to_array(ground.target->displacements(by_chain.index_select(0, counted)), "angstrom");
+  artifact.arrays["energy"] = tensor::to_array(counted_energies(ground, state), "eV");
   artifact.arrays["chain"] = tensor::to_array(counted.floor_divide(steps));
   add_crystal(artifact, ground);
 }
@@ -90,11 +102,8 @@ void add_inefficiency(artifacts::Artifact& artifact, const sampling::StagedState
 /// <U> per atom over counted samples, with the standard error over blocks of the chains.
 void add_mean_energy(artifacts::Artifact& artifact, const Ground& ground, const sampling::StagedState& state,
                      const plan::Key& stream_key) {
-  const Tensor squares = state.target_positions.square().sum(-1).transpose(0, 1);  // [chains, steps]
-  const Tensor reduced = state.work[-1] + squares / 2;                             // beta (U - U0)
-  const Tensor all = reduced.reshape({-1}) / ground.base.beta + ground.base.static_energy;
-  const Tensor counted = sampling::counted_samples(state)[-1].reshape({-1}).nonzero().view({-1});
-  add_mean_energy(artifact, all.index_select(0, counted), Tensor(), counted.floor_divide(state.work.size(2)), ground, stream_key);
+  const Tensor chain = counted_places(state).floor_divide(state.work.size(2));
+  add_mean_energy(artifact, counted_energies(ground, state), Tensor(), chain, ground, stream_key);
 }
 
 /// Where the path of the reference begins.

@@ -438,10 +438,15 @@ TEST_CASE("the error from the crystal's side knows that the samples of a chain a
     std::copy_n(u.begin() + static_cast<std::ptrdiff_t>(row / 16 * 16 * width), width, u.begin() + static_cast<std::ptrdiff_t>(row * width));
   }
   study.store.objects[chains.key].artifact = std::make_shared<const artifacts::Artifact>(still);
-  const auto& estimate = study.run(study.estimating(drawing, chains));
+  const auto estimating = study.estimating(drawing, chains);
+  const auto& estimate = study.run(estimating);
   const Tensor work = tensor::to_tensor(estimate.array("work_reverse"));
   const auto by_sample = estimators::lfep(work, tensor::RandomStream(plan::Key{}, "test"));
   CHECK(*estimate.find_result("reverse")->sigma * 64 > 2.5 * by_sample.sigma);
+  const auto& histogram = study.run(
+      study.spec("work_histogram", {{"of", task("of")}, {"side", "reverse"}, {"bins", 20}}, {{"of", estimating.key}}));
+  const double naive = work.std().item<double>() / std::sqrt(static_cast<double>(work.numel()));
+  CHECK(*histogram.find_result("mean")->sigma > 2.5 * naive);
 }
 
 TEST_CASE("configurations count from the sites they were recorded on, whatever sites the model has", "[tasks]") {
@@ -503,6 +508,12 @@ TEST_CASE("averages over chains are those of their energies, virials and displac
   CHECK(spread == Approx(3 * rms * rms).epsilon(0.3));  // of three components, and beyond the harmonic one
   const double order = result_of(average("q6", {{"cutoff", nullptr}}), "value");
   CHECK((order > 0.22 && order < 0.2738));  // motion takes order away
+
+  // The energies that the chains carry are those of their configurations.
+  artifacts::Artifact bare = reference;
+  bare.arrays.erase("energy");
+  study.store.objects[chains.key].artifact = std::make_shared<const artifacts::Artifact>(bare);
+  CHECK(result_of(average("mean_energy"), "value") == Approx(result_of(energy, "value")).epsilon(1e-12));
 }
 
 TEST_CASE("the mean pressure is minus the derivative of the energy by volume, and that of the motion", "[tasks]") {
