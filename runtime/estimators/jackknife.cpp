@@ -43,13 +43,21 @@ std::vector<Block> blocks_of(const std::vector<Tensor>& chains, std::int64_t len
 }  // namespace
 
 std::int64_t block_length(const std::vector<Tensor>& chains) {
-  std::int64_t shortest = std::numeric_limits<std::int64_t>::max();
-  for (const Tensor& chain : chains) shortest = std::min(shortest, chain.numel());
-  if (chains.empty() || shortest < 2) return 1;
+  std::int64_t longest = 0;
+  for (const Tensor& chain : chains) longest = std::max(longest, chain.numel());
+  if (longest < 2) return 1;
+  // A chain that ended early does not show how long correlations last, and must not cut those of others short.
+  const auto tells = [&](const Tensor& chain) { return chain.numel() >= 2 && 2 * chain.numel() >= longest; };
+  std::int64_t common = longest;
+  for (const Tensor& chain : chains) {
+    if (tells(chain)) common = std::min(common, chain.numel());
+  }
   std::vector<Tensor> ends;  // of equal length
-  for (const Tensor& chain : chains) ends.push_back(chain.slice(0, chain.numel() - shortest));
+  for (const Tensor& chain : chains) {
+    if (tells(chain)) ends.push_back(chain.slice(0, chain.numel() - common));
+  }
   const double inefficiency = statistical_inefficiency(at::stack(ends));
-  return std::clamp(static_cast<std::int64_t>(std::ceil(kCorrelationTimes * inefficiency)), std::int64_t{1}, shortest);
+  return std::clamp(static_cast<std::int64_t>(std::ceil(kCorrelationTimes * inefficiency)), std::int64_t{1}, longest);
 }
 
 Estimate jackknife(const std::vector<Tensor>& chains, std::int64_t block,

@@ -9,7 +9,7 @@
 namespace bgw::estimators {
 
 /// How many successive samples of chains make a block that hardly knows of the next: five times the statistical
-/// inefficiency, at most a whole chain.
+/// inefficiency, at most a whole chain. Chains of less than half the longest do not tell.
 /// @param chains  [n_c] of each chain, one quantity in the order of time
 std::int64_t block_length(const std::vector<Tensor>& chains);
 

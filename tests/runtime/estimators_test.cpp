@@ -323,6 +323,12 @@ TEST_CASE("a jackknife over blocks knows the error of correlated means, also of 
   }
   const std::int64_t block = block_length(chains);
   CHECK(block == Approx(5 * (1 + a) / (1 - a)).epsilon(0.15));
+  for (const std::int64_t few : {1, 3}) {  // of a replica that left its crystal early
+    std::vector<Tensor> with_short = chains;
+    with_short.push_back(all[0].slice(0, 0, few));
+    CHECK(block_length(with_short) == block);
+  }
+  CHECK(block_length({at::ones({1}, at::kDouble), at::ones({1}, at::kDouble)}) == 1);
   const Estimate mean = jackknife(rows, block, [](const std::vector<double>& means) { return means[0]; });
   CHECK(mean.sigma == Approx(1 / (1 - a) / std::sqrt(samples)).epsilon(0.15));
   CHECK(std::abs(mean.value) < 4 * mean.sigma);
