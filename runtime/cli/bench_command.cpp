@@ -152,7 +152,7 @@ Cell run_cell(const lowering::Program& program, const BenchFe1Options& options, 
     const Value answer = ask_task_program(*request, options.cpus);
     cell.runs = answer.at("runs").as_list();
     cell.peak_memory = answer.at("peak_memory").as_double();
-    cell.summary = summarise(cell.runs, state.reference.value, state.reference.sigma);
+    cell.summary = summarise(cell.runs, state.reference.value);
   }
   put(stderr, told(cell));
   return cell;

@@ -27,7 +27,7 @@ double median_of(const Runs& runs, const char* name) {
 
 }  // namespace
 
-BenchSummary summarise(const schema::List& all, double reference, double reference_sigma) {
+BenchSummary summarise(const schema::List& all, double reference) {
   BenchSummary summary;
   Runs runs;
   for (const schema::Value& run : all) {
@@ -46,7 +46,7 @@ BenchSummary summarise(const schema::List& all, double reference, double referen
   summary.value_sigma = runs.size() > 1 ? std::sqrt(variance / (count - 1)) : kUnknown;
   summary.rmse = std::hypot(std::sqrt(variance), summary.value - reference);
   summary.claimed = std::sqrt(mean_of(runs, [](const schema::Value& run) { return std::pow(run.number_or("sigma", kUnknown), 2); }));
-  summary.claimed_over_actual = std::hypot(summary.claimed, reference_sigma) / summary.rmse;
+  summary.claimed_over_actual = summary.claimed / summary.rmse;
   const auto mean_count = [&](const char* name) {
     return mean_of(runs, [&](const schema::Value& run) { return run.at(name).as_double(); });
   };

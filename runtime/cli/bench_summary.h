@@ -17,13 +17,13 @@ struct BenchSummary {
   double value_sigma = 0;   // standard error of the mean, from the spread of the runs; not a number for one
   double rmse = 0;          // root mean square of value - reference
   double claimed = 0;       // root mean square of the standard errors the runs claim
-  double claimed_over_actual = 0;  // hypot(claimed, error of the reference) / rmse: one where the claims are right
+  double claimed_over_actual = 0;  // one where the claims are right and the reference exact
   double energy_calls = 0, force_calls = 0, hessian_calls = 0;  // means
   double seconds = 0, cpu_seconds = 0;                          // medians
 };
 
 /// @param runs  as `bgw-task bench` answers
-/// @param reference, reference_sigma  what the values should be, and how well that is known
-BenchSummary summarise(const schema::List& runs, double reference, double reference_sigma);
+/// @param reference  what the values should be
+BenchSummary summarise(const schema::List& runs, double reference);
 
 }  // namespace bgw::cli
