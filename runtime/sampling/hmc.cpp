@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
-#include <utility>
-#include <vector>
 
+#include "runtime/sampling/kick_plan.h"
 #include "runtime/tensor/random_stream.h"
 
 namespace bgw::sampling {
@@ -17,7 +15,6 @@ constexpr double kAdaptationDecay = 0.6;  // Robbins-Monro exponent, in (1/2, 1]
 constexpr double kHighestStart = 0.05;  // l D over the dimension
 constexpr double kDrawnIn = 0.8;
 constexpr int kMostDrawnIn = 40;
-constexpr std::int64_t kPanel = 4;  // beyond that the longest rotations, in the middle, undo what the order gains
 
 /// min(1, e^{-increase}), zero where the energy is not finite.
 Tensor acceptance_probability(const Tensor& increase) {
@@ -42,62 +39,6 @@ void adapt_angle(HmcState& state, double acceptance, const HmcOptions& options) 
   const double gain = kAdaptationGain * std::pow(static_cast<double>(state.adaptations), -kAdaptationDecay);
   const double angle = state.angle * std::exp(gain * (acceptance - options.acceptance_aim));
   state.angle = std::clamp(angle, options.smallest_angle, options.largest_angle);
-}
-
-/// Where a move is kicked: with the shares `kicks` of its whole kick before, between and after rotations by the shares
-/// `turns` of its whole turn.
-struct KickPlan {
-  std::vector<double> turns;  // [r], sum 1
-  std::vector<double> kicks;  // [r + 1], sum 1
-};
-
-/// Legendre polynomials P_(n-1) and P_(n-2) at x.
-std::pair<double, double> legendre(std::int64_t n, double x) {
-  double previous = 1.0, current = x;
-  for (std::int64_t k = 2; k < n; ++k) {
-    const auto order = static_cast<double>(k);
-    const double next = ((2 * order - 1) * x * current - (order - 1) * previous) / order;
-    previous = current;
-    current = next;
-  }
-  return {current, previous};
-}
-
-/// Gauss-Lobatto quadrature on [0, 1] with `turns` + 1 nodes, both ends among them.
-KickPlan lobatto(std::int64_t turns) {
-  const std::int64_t n = turns + 1;
-  const auto nodes = static_cast<double>(n);
-  KickPlan plan;
-  double last = 0.0;
-  for (std::int64_t k = 0; k < n; ++k) {
-    double x = -std::cos(std::numbers::pi * static_cast<double>(k) / static_cast<double>(turns));
-    for (int newton = 0; newton < 50; ++newton) {
-      const auto [current, previous] = legendre(n, x);
-      x -= (x * current - previous) / (nodes * current);
-    }
-    const double top = legendre(n, x).first;
-    plan.kicks.push_back(1.0 / (nodes * (nodes - 1) * top * top));
-    const double place = 0.5 * (x + 1.0);
-    if (k > 0) plan.turns.push_back(place - last);
-    last = place;
-  }
-  return plan;
-}
-
-/// The quadrature of a whole move, in panels of equal weight a rotation where it has many.
-KickPlan kick_plan(std::int64_t rotations) {
-  const std::int64_t panels = (rotations + kPanel - 1) / kPanel;
-  KickPlan whole;
-  whole.kicks = {0.0};
-  for (std::int64_t p = 0; p < panels; ++p) {
-    const std::int64_t first = rotations * p / panels, last = rotations * (p + 1) / panels;
-    const KickPlan part = lobatto(last - first);
-    const double share = static_cast<double>(last - first) / static_cast<double>(rotations);
-    for (const double turn : part.turns) whole.turns.push_back(share * turn);
-    whole.kicks.back() += share * part.kicks.front();
-    for (std::size_t k = 1; k < part.kicks.size(); ++k) whole.kicks.push_back(share * part.kicks[k]);
-  }
-  return whole;
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "runtime/sampling/ais.h"
 #include "runtime/sampling/einstein_dynamics.h"
 #include "runtime/sampling/hmc.h"
+#include "runtime/sampling/kick_plan.h"
 #include "runtime/sampling/staged_reference.h"
 #include "runtime/tensor/random_stream.h"
 #include "tests/shared/systems.h"
@@ -145,6 +146,82 @@ TEST_CASE("an anharmonic well is sampled as quadrature says", "[hmc]") {
     compare(second, exact_mean(lambda, cubic, quartic, [](double x) { return x * x; }));
     compare(work,
             exact_mean(lambda, cubic, quartic, [&](double x) { return cubic * x * x * x + quartic * x * x * x * x; }));
+  }
+}
+
+// Otherwise a move with the momentum turned round is not its own inverse, and Metropolis samples something else.
+TEST_CASE("the kicks of a move read the same backwards and make one whole", "[hmc]") {
+  for (std::int64_t rotations = 1; rotations <= 28; ++rotations) {
+    const KickPlan plan = kick_plan(rotations);
+    INFO(rotations << " rotations");
+    REQUIRE(static_cast<std::int64_t>(plan.turns.size()) == rotations);
+    REQUIRE(plan.kicks.size() == plan.turns.size() + 1);
+    double turns = 0, kicks = 0;
+    for (std::size_t k = 0; k < plan.turns.size(); ++k) {
+      CHECK(plan.turns[k] > 0);
+      CHECK(plan.turns[k] == Approx(plan.turns[plan.turns.size() - 1 - k]).epsilon(1e-13));
+      turns += plan.turns[k];
+    }
+    for (std::size_t k = 0; k < plan.kicks.size(); ++k) {
+      CHECK(plan.kicks[k] == Approx(plan.kicks[plan.kicks.size() - 1 - k]).epsilon(1e-13));
+      kicks += plan.kicks[k];
+    }
+    CHECK(turns == Approx(1.0).epsilon(1e-13));
+    CHECK(kicks == Approx(1.0).epsilon(1e-13));
+  }
+  CHECK(kick_plan(2).kicks[1] == Approx(2.0 / 3.0));  // Simpson's rule
+}
+
+namespace {
+
+/// Twenty atoms, each coordinate y in a well of its own, y^2 / 2 + rest(y): moves of many coordinates are refused often.
+class Wells : public physics::EnergyModel {
+ public:
+  static constexpr std::int64_t kAtoms = 20;
+  template <class Number>
+  static Number rest(const Number& y) {
+    return y * y * (0.45 + 0.35 * y * y);
+  }
+  std::int64_t particles() const override { return kAtoms; }
+  Tensor energy(const Tensor& u) const override { return (0.5 * u * u + rest(u)).sum(2).sum(1); }
+  physics::EnergyAndGradient energy_and_gradient(const Tensor& u) const override {
+    return {energy(u), u * (1.9 + 1.4 * u * u)};
+  }
+  physics::GradientAndProduct gradient_and_product(const Tensor&, const Tensor&) const override {
+    throw std::logic_error("samplers need no second derivative");
+  }
+  Tensor hessian_sum(const Tensor&) const override { throw std::logic_error("samplers need no second derivative"); }
+  physics::CallCount calls() const override { return {}; }
+};
+
+}  // namespace
+
+TEST_CASE("moves of five and of seven rotations, which no equal panels make, sample without bias", "[hmc]") {
+  const Wells wells;
+  const std::int64_t m = 3 * Wells::kAtoms;
+  const physics::WhitenedTarget target(wells, at::eye(m, at::kDouble), 1.0, 0.0);
+  double weight = 0, sum = 0;
+  for (double y = -6; y < 6; y += 1e-3) {
+    const double w = std::exp(-0.5 * y * y - Wells::rest(y));
+    weight += w;
+    sum += w * Wells::rest(y);
+  }
+  for (const int rotations : {5, 7}) {
+    HmcOptions options;
+    options.first_angle = options.turn / rotations;
+    const Hmc hmc(target, 1.0, options, key(13), "wells");
+    HmcState state = hmc.start(400);
+    for (int i = 0; i < 40; ++i) hmc.move(state);
+    state.tried = state.accepted = 0;
+    Tensor work = at::zeros({400}, at::kDouble);
+    for (int i = 0; i < 200; ++i) {
+      hmc.move(state);
+      work += state.work / 200.0;
+    }
+    CHECK(state.acceptance() < 0.98);
+    const auto [mean, error] = mean_and_error(work);
+    CHECK(error < 0.05);
+    CHECK(std::abs(mean - static_cast<double>(m) * sum / weight) < 4.0 * error);
   }
 }
 
