@@ -6,29 +6,19 @@
 #include <cmath>
 
 #include "runtime/foundation/errors.h"
+#include "runtime/sampling/adaptation.h"
 #include "runtime/tensor/random_stream.h"
 
 namespace bgw::sampling {
 namespace {
 
-constexpr double kAdaptationGain = 2.0;
-constexpr double kAdaptationDecay = 0.6;  // Robbins-Monro exponent, in (1/2, 1]
 constexpr double kLeastRenewal = 1e-4;
 constexpr double kFurthest = 1.0;  // of a coordinate: beyond it the volume has left its factor of four
 
-/// Mean, one after the other, so that it does not depend on threads.
-double mean_in_order(const Tensor& numbers) {
-  const Tensor flat = numbers.contiguous();
-  const double* x = flat.data_ptr<double>();
-  double sum = 0;
-  for (std::int64_t i = 0; i < flat.numel(); ++i) sum += x[i];
-  return sum / static_cast<double>(flat.numel());
-}
-
-void adapt_renewal(BoxState& state, double acceptance, double aim) {
+void adapt_renewal(BoxState& state, const Tensor& probability, double aim) {
   state.adaptations += 1;
-  const double gain = kAdaptationGain * std::pow(static_cast<double>(state.adaptations), -kAdaptationDecay);
-  state.renewal = std::clamp(state.renewal * std::exp(gain * (acceptance - aim)), kLeastRenewal, 1.0);
+  state.renewal =
+      std::clamp(state.renewal * adaptation_factor(state.adaptations, probability, aim), kLeastRenewal, 1.0);
 }
 
 /// A positive matrix with the same axes: sizes of the eigenvalues, none far below the largest.
@@ -134,7 +124,7 @@ void BoxMoves::move(BoxState& state, const Tensor& displacements, physics::Energ
   value.strain_gradient = at::where(accept.view({-1, 1, 1}), there_value.strain_gradient, value.strain_gradient);
   state.move += 1;
   if (adapt) {
-    adapt_renewal(state, mean_in_order(probability), options_.acceptance_aim);
+    adapt_renewal(state, probability, options_.acceptance_aim);
   } else {
     state.tried += replicas;
     state.accepted += accept.sum().item<std::int64_t>();

@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "runtime/sampling/adaptation.h"
 #include "runtime/sampling/kick_plan.h"
 #include "runtime/tensor/random_stream.h"
 
 namespace bgw::sampling {
 namespace {
-
-constexpr double kAdaptationGain = 2.0;   // sixteen moves can then change the angle tenfold
-constexpr double kAdaptationDecay = 0.6;  // Robbins-Monro exponent, in (1/2, 1]
 
 constexpr double kHighestStart = 0.05;  // l D over the dimension
 constexpr double kDrawnIn = 0.8;
@@ -25,19 +23,9 @@ Tensor chosen(const Tensor& accept, const Tensor& proposed, const Tensor& curren
   return at::where(proposed.dim() == 2 ? accept.unsqueeze(1) : accept, proposed, current);
 }
 
-/// Mean over chains, one after the other, so that it does not depend on threads.
-double mean_in_order(const Tensor& numbers) {
-  const Tensor flat = numbers.contiguous();
-  const double* x = flat.data_ptr<double>();
-  double sum = 0;
-  for (std::int64_t i = 0; i < flat.numel(); ++i) sum += x[i];
-  return sum / static_cast<double>(flat.numel());
-}
-
-void adapt_angle(HmcState& state, double acceptance, const HmcOptions& options) {
+void adapt_angle(HmcState& state, const Tensor& probability, const HmcOptions& options) {
   state.adaptations += 1;
-  const double gain = kAdaptationGain * std::pow(static_cast<double>(state.adaptations), -kAdaptationDecay);
-  const double angle = state.angle * std::exp(gain * (acceptance - options.acceptance_aim));
+  const double angle = state.angle * adaptation_factor(state.adaptations, probability, options.acceptance_aim);
   state.angle = std::clamp(angle, options.smallest_angle, options.largest_angle);
 }
 
@@ -80,7 +68,8 @@ HmcState Hmc::start(std::int64_t chains) const {
   state.positions = stream.normal(0, 0, chains, target_.dimension());
   physics::WhitenedValue value = target_.evaluate(state.positions);
   const double highest = kHighestStart * static_cast<double>(target_.dimension());
-  for (int tries = 0; tries < kMostDrawnIn; ++tries) {
+  // At l = 0 the draws are the state, and annealing weighs them as such.
+  for (int tries = 0; lambda_ > 0 && tries < kMostDrawnIn; ++tries) {
     const Tensor uphill = (lambda_ * value.work <= highest).logical_not();  // true also for what is not a number
     if (!uphill.any().item<bool>()) break;
     state.positions = at::where(uphill.unsqueeze(1), kDrawnIn * state.positions, state.positions);
@@ -139,7 +128,7 @@ void Hmc::advance(HmcState& state, bool adapt) const {
   state.move += 1;
   state.tried += chains;
   state.accepted += accept.sum().item<std::int64_t>();
-  if (adapt) adapt_angle(state, mean_in_order(probability), options_);
+  if (adapt) adapt_angle(state, probability, options_);
 }
 
 }  // namespace bgw::sampling
