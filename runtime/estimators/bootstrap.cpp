@@ -105,11 +105,15 @@ double spread(const std::vector<double>& replicates) {
 
 // The quantile of Student's distribution at one Gaussian standard deviation, by its expansion in 1 / degrees of freedom
 // (Fisher and Cornish); its error is 2 % for one degree and below 0.1 % from two on.
-double few_blocks_factor(std::int64_t blocks) {
+double student_factor(std::int64_t blocks) {
   if (blocks < 2) return std::numeric_limits<double>::quiet_NaN();
   const double degrees = static_cast<double>(blocks - 1);
-  const double student = 1.0 + (0.5 + (0.25 + 0.0625 / degrees) / degrees) / degrees;
-  return std::sqrt((degrees + 1.0) / degrees) * student;
+  return 1.0 + (0.5 + (0.25 + 0.0625 / degrees) / degrees) / degrees;
+}
+
+double few_blocks_factor(std::int64_t blocks) {
+  const double n = static_cast<double>(blocks);
+  return student_factor(blocks) * std::sqrt(n / (n - 1.0));
 }
 
 }  // namespace bgw::estimators

@@ -33,10 +33,14 @@ std::vector<double> resampled_counts(const Blocks& blocks, const tensor::RandomS
 /// Standard deviation of replicates.
 double spread(const std::vector<double>& replicates);
 
-/// What turns the spread of a bootstrap over n blocks into a standard error that holds the truth 68.3 times in 100. The
-/// bootstrap's variance is too small by (n-1)/n, and an error that is itself known from n blocks only makes a
-/// Student distribution of n-1 degrees of freedom, whose interval is wider than a Gaussian's: by 1.84 for two blocks,
-/// 1.08 for eight. Not a number for one block, which tells nothing about its error.
+/// The half width, in standard errors, of an interval that holds the truth 68.3 times in 100 where the standard error is
+/// itself known from n blocks only: a quantile of Student's distribution of n-1 degrees of freedom, 1.84 for two blocks,
+/// 1.08 for eight. Not a number for one block.
+double student_factor(std::int64_t blocks);
+
+/// What turns the spread of a bootstrap over n blocks into a standard error that holds the truth 68.3 times in 100: its
+/// variance is too small by (n-1)/n, and there is the student_factor. Not a number for one block, which tells nothing about
+/// its error.
 double few_blocks_factor(std::int64_t blocks);
 
 }  // namespace bgw::estimators

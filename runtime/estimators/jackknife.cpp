@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "runtime/estimators/bootstrap.h"
 #include "runtime/estimators/statistical_inefficiency.h"
 #include "runtime/foundation/errors.h"
 
@@ -87,7 +88,7 @@ Estimate jackknife(const std::vector<Tensor>& chains, std::int64_t block,
   }
   double squares = 0;
   for (const double x : partial) squares += (x - mean) * (x - mean);
-  return {value, std::sqrt(squares * (count - 1) / count)};
+  return {value, student_factor(static_cast<std::int64_t>(blocks.size())) * std::sqrt(squares * (count - 1) / count)};
 }
 
 }  // namespace bgw::estimators

@@ -14,7 +14,7 @@ namespace bgw::estimators {
 std::int64_t block_length(const std::vector<Tensor>& chains);
 
 /// A function of the means of several correlated quantities, with the standard error of a jackknife over blocks of the
-/// chains. Chains may differ in length; the error is not a number for fewer than two blocks.
+/// chains, widened where the blocks are few as that of a bootstrap is (bootstrap.h). Chains may differ in length; the error is not a number for fewer than two blocks.
 /// @param chains    [n_c, columns] of each chain, in the order of time
 /// @param block     samples of a block; what is left at the end of a chain joins its last block
 /// @param function  of the means of the columns

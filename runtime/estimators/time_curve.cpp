@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "runtime/foundation/errors.h"
@@ -38,6 +39,12 @@ double step_of(const std::vector<Stretch>& stretches, const double* time) {
   return step;
 }
 
+/// One configuration after the other, so that the sum does not depend on threads.
+double sum_of_squares(const Tensor& moved) {
+  const Tensor each = moved.square().sum(2).sum(1).contiguous();
+  return std::accumulate(each.data_ptr<double>(), each.data_ptr<double>() + each.numel(), 0.0);
+}
+
 }  // namespace
 
 TimeCurve msd_over_time(const Tensor& displacements, const Tensor& time, const Tensor& chain, std::int64_t points) {
@@ -63,7 +70,7 @@ TimeCurve msd_over_time(const Tensor& displacements, const Tensor& time, const T
     std::int64_t pairs = 0;
     for (const Stretch& stretch : stretches) {
       const Tensor moved = inner.slice(0, stretch.begin + lag, stretch.end) - inner.slice(0, stretch.begin, stretch.end - lag);
-      sum += moved.square().sum().item<double>();
+      sum += sum_of_squares(moved);
       pairs += moved.size(0) * moved.size(1);
     }
     curve.time.data_ptr<double>()[p] = step * static_cast<double>(lag);
