@@ -10,43 +10,6 @@ namespace {
 
 std::int64_t floor_divided(std::int64_t n, std::int64_t by) { return n >= 0 ? n / by : -((by - 1 - n) / by); }
 
-double squared_length(const Vector3& v) { return v[0] * v[0] + v[1] * v[1] + v[2] * v[2]; }
-
-Vector3 sum(const Vector3& a, double times, const Vector3& b) { return {a[0] + times * b[0], a[1] + times * b[1], a[2] + times * b[2]}; }
-
-/// Takes a multiple of the others from a vector where that makes it shorter.
-bool shorten(Matrix3& rows, std::size_t i) {
-  Vector3& v = rows[i];
-  const Vector3 &a = rows[(i + 1) % 3], &b = rows[(i + 2) % 3];
-  Vector3 best = v;
-  for (const Vector3& other : {a, b}) {
-    const double along = (v[0] * other[0] + v[1] * other[1] + v[2] * other[2]) / squared_length(other);
-    const Vector3 shorter = sum(v, -std::nearbyint(along), other);
-    if (squared_length(shorter) < squared_length(best)) best = shorter;
-  }
-  for (const double p : {-1.0, 1.0}) {
-    for (const double q : {-1.0, 1.0}) {
-      const Vector3 shorter = sum(sum(v, p, a), q, b);
-      if (squared_length(shorter) < squared_length(best)) best = shorter;
-    }
-  }
-  if (!(squared_length(best) < squared_length(v) * (1.0 - 1e-9))) return false;
-  v = best;
-  return true;
-}
-
-/// The same lattice by short vectors: a crooked cell is thinner than its vectors are long, and a search through its
-/// images would not end.
-Cell reduced(Cell cell) {
-  constexpr int kMostRounds = 1000;  // a handful for the cells that people write
-  bool shorter = true;
-  for (int round = 0; shorter && round < kMostRounds; ++round) {
-    shorter = false;
-    for (std::size_t i = 0; i < 3; ++i) shorter = shorten(cell.vectors, i) || shorter;
-  }
-  return cell;
-}
-
 double shortest_vector(const Cell& cell) {
   const Vector3 lengths = cell.lengths();
   return *std::min_element(lengths.begin(), lengths.end());
@@ -58,6 +21,8 @@ double room_of(const Cell& cell, std::size_t sites) { return std::cbrt(cell.volu
 /// goes through several images of the cell.
 class Grid {
  public:
+  /// @param short_cell  reduced: a crooked cell is thinner than its vectors are long, and a search through its images
+  ///                    would not end
   Grid(const Cell& short_cell, const std::vector<Vector3>& sites, double cutoff) : cell_(short_cell), cutoff_(cutoff) {
     const Vector3 heights = cell_.heights();
     const auto most = static_cast<std::int64_t>(std::cbrt(static_cast<double>(sites.size()))) + 1;
@@ -135,7 +100,7 @@ class Grid {
 
 Pair closest_pair(const Cell& cell, const std::vector<Vector3>& sites) {
   if (sites.empty()) throw std::logic_error("closest_pair: no sites");
-  const Cell lattice = reduced(cell);
+  const Cell lattice = cell.reduced();
   const double densest = std::pow(2.0, 1.0 / 6.0) * room_of(cell, sites.size());
   const Grid grid(lattice, sites, std::min(densest, shortest_vector(lattice)) * (1.0 + 1e-9));
   Pair closest{0, 0, INFINITY};
@@ -150,14 +115,14 @@ Pair closest_pair(const Cell& cell, const std::vector<Vector3>& sites) {
 
 std::vector<double> distances_from(const Cell& cell, const std::vector<Vector3>& sites, std::size_t site, double cutoff) {
   std::vector<double> found;
-  const Grid grid(reduced(cell), sites, cutoff);
+  const Grid grid(cell.reduced(), sites, cutoff);
   grid.around(site, [&](std::size_t, double squared) { found.push_back(std::sqrt(squared)); });
   std::sort(found.begin(), found.end());
   return found;
 }
 
 std::optional<std::size_t> lonely_site(const Cell& cell, const std::vector<Vector3>& sites, double cutoff) {
-  const Cell lattice = reduced(cell);
+  const Cell lattice = cell.reduced();
   std::vector<std::size_t> alone(sites.size());
   std::iota(alone.begin(), alone.end(), std::size_t{0});
   // Most atoms have a neighbour nearby: a wide search is for the few that have none.
