@@ -482,6 +482,7 @@ void KernelEnergyModel::add_hessians(const Tensor& displacements, const HessianS
   const std::int64_t width = 3 * particles();
   std::vector<const double*> listed;
   const std::vector<double> at_rest(static_cast<std::size_t>(width), 0.0);
+  const double far = far_away(cell_);
   for (std::int64_t b = 0; b < displacements.size(0); ++b) {
     const double* row = displacements.data_ptr<double>() + b * width;
     const bool serves = list_.serves(row);
@@ -490,8 +491,8 @@ void KernelEnergyModel::add_hessians(const Tensor& displacements, const HessianS
       continue;
     }
     if (!serves) ++outgrown_;
-    if (!std::all_of(row, row + width, [](double x) { return std::isfinite(x); }))
-      throw NumericalError("the Hessian was asked for displacements that are not finite");
+    if (!std::all_of(row, row + width, [far](double x) { return std::abs(x) < far; }))
+      throw NumericalError("the Hessian was asked for displacements that are not finite, or far away from the cell");
     add_hessian(list_at(row, nullptr), {at_rest.data()}, sum);
   }
   if (!listed.empty()) add_hessian(list_, listed, sum);

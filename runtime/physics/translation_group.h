@@ -33,7 +33,7 @@ TranslationGroup no_translations(std::int64_t particles, const crystal::Cell& ce
 /// the lattice is called and in which order its sites stand does not matter.
 TranslationGroup translations_of(const std::vector<crystal::Vector3>& sites, const crystal::Cell& cell);
 
-/// A group from the numbers that a file keeps; `steps` are found from the sites.
+/// A group from the numbers that a file keeps; it has no `steps`, which only translations_of finds.
 /// @param atoms  [cells * basis]
 /// @throws InputError when they contradict each other
 TranslationGroup translation_group(const std::array<std::int64_t, 3>& periods, const std::vector<std::int64_t>& atoms);
