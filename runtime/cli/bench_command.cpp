@@ -128,7 +128,7 @@ Value ask_task_program(const Value& question, int cpus) {
   request.write(schema::to_json(question));
   const std::filesystem::path program = find_task_program();
   const int status = run_task_program(program, {"bench", request.path().string()}, answer.descriptor(),
-                                      {{"OMP_NUM_THREADS", std::to_string(cpus)}});
+                                      {{"OMP_NUM_THREADS", std::to_string(cpus)}, {"OMP_WAIT_POLICY", "passive"}});  // as tasks have it
   if (status == 127) throw StoreError(fmt::format("cannot start {}", program.string()));
   if (status == kWrongProgram) throw CommandFailure(kWrongProgram, "");  // it has told why
   if (status != 0)
