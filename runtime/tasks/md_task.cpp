@@ -18,6 +18,14 @@
 namespace bgw::tasks {
 namespace {
 
+/// Boxes move without turning: they are upper triangular deformations of the lattice's cell.
+void refuse_turned(const Tensor& deformation) {
+  const double below = deformation.tril(-1).abs().max().item<double>();
+  if (below <= 1e-9 && deformation.diagonal(0, 1, 2).min().item<double>() > 0) return;
+  throw InputError("the cells of the samples to start from are turned against that of the lattice: their deformation has " +
+                   std::to_string(below) + " below its diagonal; turn them back, or start from the lattice");
+}
+
 /// A time in whole steps, at least `least`.
 std::int64_t steps_of(const schema::Value& arguments, const char* time, std::int64_t least) {
   const double steps = arguments.at(time).as_double() / arguments.at("timestep").as_double();
@@ -94,9 +102,9 @@ sampling::DynamicsState begin(engine::TaskContext& context, const Bench& bench, 
   const Tensor displacements =
       tensor::to_tensor(from->array("displacements")).index_select(0, rows) + (sites - bench.sites);
   if (!bench.options.box || !from->arrays.contains("deformation")) return md.start(displacements);
-  return md.start(displacements,
-                  sampling::coordinates_of(bench.options.box->shape,
-                                           tensor::to_tensor(from->array("deformation")).index_select(0, rows)));
+  const Tensor deformation = tensor::to_tensor(from->array("deformation")).index_select(0, rows);
+  refuse_turned(deformation);
+  return md.start(displacements, sampling::coordinates_of(bench.options.box->shape, deformation));
 }
 
 artifacts::Artifact checkpoint_of(const sampling::DynamicsState& state, const physics::CallCount& calls) {
