@@ -8,6 +8,7 @@
 #include "runtime/foundation/errors.h"
 #include "runtime/sampling/ais.h"
 #include "runtime/sampling/basin.h"
+#include "runtime/tasks/checkpoint_arrays.h"
 #include "runtime/tasks/free_energy_results.h"
 #include "runtime/tasks/ledger.h"
 #include "runtime/tasks/pace.h"
@@ -26,17 +27,11 @@ sampling::AisOptions options_of(const schema::Value& arguments) {
 }
 
 artifacts::Artifact checkpoint_of(const sampling::AisState& state, const physics::CallCount& calls) {
-  artifacts::Artifact checkpoint;
-  for (const auto& [name, tensor] : sampling::to_named_tensors(state))
-    checkpoint.arrays[name] = tensor::to_array(tensor);
-  checkpoint.cost = cost_of(calls);
-  return checkpoint;
+  return checkpoint_from(sampling::to_named_tensors(state), calls);
 }
 
 sampling::AisState state_from(const artifacts::Artifact& checkpoint) {
-  std::map<std::string, Tensor> named;
-  for (const auto& [name, array] : checkpoint.arrays) named[name] = tensor::to_tensor(array);
-  return sampling::ais_state_from(named);
+  return sampling::ais_state_from(named_tensors_of(checkpoint));
 }
 
 engine::Progress progress_of(const sampling::AisState& state, const sampling::AisOptions& options) {

@@ -5,6 +5,7 @@
 
 #include "runtime/estimators/mbar.h"
 #include "runtime/sampling/einstein_dynamics.h"
+#include "runtime/tasks/checkpoint_arrays.h"
 #include "runtime/tasks/free_energy_results.h"
 #include "runtime/tasks/ledger.h"
 #include "runtime/tasks/pace.h"
@@ -34,17 +35,11 @@ sampling::EinsteinDynamicsOptions options_of(const schema::Value& arguments, con
 }
 
 artifacts::Artifact checkpoint_of(const sampling::EinsteinDynamicsState& state, const physics::CallCount& calls) {
-  artifacts::Artifact checkpoint;
-  for (const auto& [name, tensor] : sampling::to_named_tensors(state))
-    checkpoint.arrays[name] = tensor::to_array(tensor);
-  checkpoint.cost = cost_of(calls);
-  return checkpoint;
+  return checkpoint_from(sampling::to_named_tensors(state), calls);
 }
 
 sampling::EinsteinDynamicsState state_from(const artifacts::Artifact& checkpoint) {
-  std::map<std::string, Tensor> named;
-  for (const auto& [name, array] : checkpoint.arrays) named[name] = tensor::to_tensor(array);
-  return sampling::einstein_dynamics_state_from(named);
+  return sampling::einstein_dynamics_state_from(named_tensors_of(checkpoint));
 }
 
 /// Reduced energies of all records in all states, up to what the states share: l beta (d - U0), with d = U - U_E.

@@ -8,6 +8,7 @@
 #include "runtime/physics/phonon.h"
 #include "runtime/physics/potential.h"
 #include "runtime/sampling/molecular_dynamics.h"
+#include "runtime/tasks/checkpoint_arrays.h"
 #include "runtime/tasks/ground.h"
 #include "runtime/tasks/ledger.h"
 #include "runtime/tasks/pace.h"
@@ -108,17 +109,11 @@ sampling::DynamicsState begin(engine::TaskContext& context, const Bench& bench, 
 }
 
 artifacts::Artifact checkpoint_of(const sampling::DynamicsState& state, const physics::CallCount& calls) {
-  artifacts::Artifact checkpoint;
-  for (const auto& [name, tensor] : sampling::to_named_tensors(state))
-    checkpoint.arrays[name] = tensor::to_array(tensor);
-  checkpoint.cost = cost_of(calls);
-  return checkpoint;
+  return checkpoint_from(sampling::to_named_tensors(state), calls);
 }
 
 sampling::DynamicsState state_from(const artifacts::Artifact& checkpoint) {
-  std::map<std::string, Tensor> named;
-  for (const auto& [name, array] : checkpoint.arrays) named[name] = tensor::to_tensor(array);
-  return sampling::dynamics_state_from(named);
+  return sampling::dynamics_state_from(named_tensors_of(checkpoint));
 }
 
 engine::Progress progress_of(const sampling::DynamicsState& state, const Bench& bench) {

@@ -3,6 +3,7 @@
 #include "runtime/foundation/errors.h"
 #include "runtime/sampling/staged_reference.h"
 #include "runtime/tasks/annealing.h"
+#include "runtime/tasks/checkpoint_arrays.h"
 #include "runtime/tasks/einstein_dynamics.h"
 #include "runtime/tasks/free_energy_results.h"
 #include "runtime/tasks/ledger.h"
@@ -25,17 +26,11 @@ sampling::StagedOptions options_of(const schema::Value& arguments) {
 }
 
 artifacts::Artifact checkpoint_of(const sampling::StagedState& state, const physics::CallCount& calls) {
-  artifacts::Artifact checkpoint;
-  for (const auto& [name, tensor] : sampling::to_named_tensors(state))
-    checkpoint.arrays[name] = tensor::to_array(tensor);
-  checkpoint.cost = cost_of(calls);
-  return checkpoint;
+  return checkpoint_from(sampling::to_named_tensors(state), calls);
 }
 
 sampling::StagedState state_from(const artifacts::Artifact& checkpoint) {
-  std::map<std::string, Tensor> named;
-  for (const auto& [name, array] : checkpoint.arrays) named[name] = tensor::to_tensor(array);
-  return sampling::staged_state_from(named);
+  return sampling::staged_state_from(named_tensors_of(checkpoint));
 }
 
 engine::Progress progress_of(const sampling::StagedState& state, const sampling::StagedOptions& options) {

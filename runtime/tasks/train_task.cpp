@@ -4,6 +4,7 @@
 #include "runtime/flows/generate.h"
 #include "runtime/flows/trainer.h"
 #include "runtime/foundation/errors.h"
+#include "runtime/tasks/checkpoint_arrays.h"
 #include "runtime/tasks/ground.h"
 #include "runtime/tasks/ledger.h"
 #include "runtime/tasks/pace.h"
@@ -37,16 +38,11 @@ std::vector<flows::Stage> stages_of(const schema::Value& arguments) {
 }
 
 artifacts::Artifact checkpoint_of(const flows::TrainingState& state, const physics::CallCount& calls) {
-  artifacts::Artifact checkpoint;
-  for (const auto& [name, tensor] : flows::to_named_tensors(state)) checkpoint.arrays[name] = tensor::to_array(tensor);
-  checkpoint.cost = cost_of(calls);
-  return checkpoint;
+  return checkpoint_from(flows::to_named_tensors(state), calls);
 }
 
 flows::TrainingState state_from(const artifacts::Artifact& checkpoint) {
-  std::map<std::string, Tensor> named;
-  for (const auto& [name, array] : checkpoint.arrays) named[name] = tensor::to_tensor(array);
-  return flows::training_state_from(named);
+  return flows::training_state_from(named_tensors_of(checkpoint));
 }
 
 /// As it was after the last step, before the last stage was left: a longer last stage goes on from there.
