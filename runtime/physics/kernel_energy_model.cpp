@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "runtime/foundation/errors.h"
+#include "runtime/physics/deformation.h"
 
 namespace bgw::physics {
 namespace {
@@ -54,8 +55,6 @@ double thickness(const crystal::Cell& cell) {
 
 /// Coordinates beyond this are no crystal, and cells would be counted in numbers that do not hold them.
 double far_away(const crystal::Cell& cell) { return 1e6 * thickness(cell); }
-
-crystal::Matrix3 matrix_at(const double* f) { return {{{f[0], f[1], f[2]}, {f[3], f[4], f[5]}, {f[6], f[7], f[8]}}}; }
 
 constexpr double kThinnest = 0.02;  // of the cutoff; below it an atom has too many images to list
 
@@ -205,18 +204,10 @@ void KernelEnergyModel::check(const Tensor& field, const char* name) const {
     throw ShapeError(std::string(name) + " must be float64 on the CPU");
 }
 
-void KernelEnergyModel::check_deformation(const Tensor& deformation, std::int64_t batch) const {
-  if (deformation.dim() != 3 || deformation.size(0) != batch || deformation.size(1) != 3 || deformation.size(2) != 3)
-    throw ShapeError("deformation must have the shape [" + std::to_string(batch) + ", 3, 3]");
-  if (deformation.scalar_type() != at::kDouble || !deformation.device().is_cpu())
-    throw ShapeError("deformation must be float64 on the CPU");
+void KernelEnergyModel::check_cells(const Tensor& deformation, std::int64_t batch) const {
+  check_deformation(deformation, batch);
   for (std::int64_t b = 0; b < batch; ++b) {
-    const crystal::Matrix3 f = matrix_at(deformation.data_ptr<double>() + 9 * b);
-    const double change = crystal::determinant(f);
-    if (!(change > 0.0) || !std::isfinite(change))
-      throw NumericalError(
-          fmt::format("deformation {} of the batch takes the cell to {:g} times its volume", b, change));
-    const double thinnest = thickness(cell_.deformed(f));
+    const double thinnest = thickness(cell_.deformed(matrix_at(deformation.data_ptr<double>() + 9 * b)));
     if (!(thinnest > kThinnest * potential_.cutoff))
       throw NumericalError(fmt::format(
           "deformation {} of the batch makes the cell too thin for a cutoff of {:g}: its faces are as near as {:g}", b,
@@ -393,7 +384,7 @@ Tensor KernelEnergyModel::energy(const Tensor& displacements, const Tensor& defo
   check(displacements, "displacements");
   const Tensor u = displacements.detach().contiguous();
   const Tensor f = deformation.detach().contiguous();
-  check_deformation(f, u.size(0));
+  check_cells(f, u.size(0));
   Tensor result = at::empty({u.size(0)}, at::kDouble);
   evaluate(u.size(0), {u.data_ptr<double>(), nullptr, f.data_ptr<double>()},
            {result.data_ptr<double>(), nullptr, nullptr, nullptr});
@@ -406,7 +397,7 @@ EnergyGradientStrain KernelEnergyModel::energy_gradient_and_strain(const Tensor&
   check(displacements, "displacements");
   const Tensor u = displacements.detach().contiguous();
   const Tensor f = deformation.detach().contiguous();
-  check_deformation(f, u.size(0));
+  check_cells(f, u.size(0));
   EnergyGradientStrain result{at::empty({u.size(0)}, at::kDouble), at::empty(u.sizes(), at::kDouble),
                               at::empty({u.size(0), 3, 3}, at::kDouble)};
   evaluate(u.size(0), {u.data_ptr<double>(), nullptr, f.data_ptr<double>()},

@@ -46,7 +46,7 @@ class KernelEnergyModel final : public EnergyModel {
 
   void check_sites() const;
   void check(const Tensor& field, const char* name) const;
-  void check_deformation(const Tensor& deformation, std::int64_t batch) const;
+  void check_cells(const Tensor& deformation, std::int64_t batch) const;
   void evaluate(std::int64_t batch, const Inputs& inputs, const Outputs& outputs) const;
   void evaluate_block(std::int64_t block, std::int64_t batch, const Inputs& inputs, const Outputs& outputs, Workspace& space) const;
   void evaluate_alone(std::int64_t row, const Inputs& inputs, const Outputs& outputs) const;
