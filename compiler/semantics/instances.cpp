@@ -268,6 +268,11 @@ std::optional<std::string> Elaborator::read_file(const std::string& path, Source
   const std::string seen = source::path_seen_from(text_.file_at(stands.begin).path(), path);
   const auto known = model_->files.find(seen);
   if (known != model_->files.end() && known->second) return known->second;
+  std::error_code error;
+  if (from_disk_ && std::filesystem::is_fifo(seen, error)) {  // it would be waited for without end
+    problem = fmt::format("cannot read {}: it is a pipe", seen);
+    return std::nullopt;
+  }
   return model_->files[seen] = read_(seen, problem);
 }
 
