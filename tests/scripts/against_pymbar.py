@@ -9,21 +9,18 @@ refuses. Free energies agree to 1e-8 kT, as do the elements of the overlap matri
 
 import contextlib
 import io
-import os
 import subprocess
 import sys
 import tempfile
+
+import debian_python
 
 try:
     import numpy as np
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         import pymbar
 except ImportError as missing:
-    debian = "/usr/bin/python3"
-    if os.path.exists(debian) and os.path.realpath(sys.executable) != os.path.realpath(debian) and "BGW_TRIED" not in os.environ:
-        os.execve(debian, [debian, *sys.argv], {**os.environ, "BGW_TRIED": "1"})
-    print(f"skipped: {missing}; apt-get install python3-pymbar")
-    sys.exit(77)
+    debian_python.without(missing, "python3-pymbar")
 
 TOLERANCE = 1e-8
 program = sys.argv[1]

@@ -9,13 +9,14 @@ the clathrate runs with fewer samples: its two bases lead to one free energy. Sk
 python3-ase.
 """
 import json
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import warnings
 from pathlib import Path
+
+import debian_python
 
 try:
     warnings.simplefilter("ignore")
@@ -24,11 +25,7 @@ try:
     import ase.spacegroup
     import numpy as np
 except ImportError as missing:
-    debian = "/usr/bin/python3"
-    if os.path.exists(debian) and os.path.realpath(sys.executable) != os.path.realpath(debian) and "BGW_TRIED" not in os.environ:
-        os.execve(debian, [debian, *sys.argv], {**os.environ, "BGW_TRIED": "1"})
-    print(f"skipped: {missing}; apt-get install python3-ase")
-    sys.exit(77)
+    debian_python.without(missing, "python3-ase")
 
 HEAD = """bgw 1
 potential si { style = stillinger_weber; epsilon = 50.003 kcal/mol; sigma = 2.0951 angstrom; lambda = 21 }

@@ -15,6 +15,8 @@ import tempfile
 import warnings
 from pathlib import Path
 
+import debian_python
+
 try:
     warnings.simplefilter("ignore")
     import ase.io
@@ -22,11 +24,7 @@ try:
     import MDAnalysis
     import numpy as np
 except ImportError as missing:
-    debian = "/usr/bin/python3"
-    if os.path.exists(debian) and os.path.realpath(sys.executable) != os.path.realpath(debian) and "BGW_TRIED" not in os.environ:
-        os.execve(debian, [debian, *sys.argv], {**os.environ, "BGW_TRIED": "1"})
-    print(f"skipped: {missing}; apt-get install python3-mdanalysis python3-h5py python3-ase")
-    sys.exit(77)
+    debian_python.without(missing, "python3-mdanalysis python3-h5py python3-ase")
 
 PROGRAM = """bgw 1
 potential mw { style = stillinger_weber; epsilon = 6.189 kcal/mol; sigma = 2.3925 angstrom; lambda = 23.15 }
