@@ -1,16 +1,9 @@
 #pragma once
 
+#include "runtime/flows/generator.h"
 #include "runtime/flows/mode_split.h"
 
 namespace bgw::flows {
-
-/// Configurations drawn from a flow, with the weights that make them exact.
-struct Draws {
-  Tensor displacements;  // [B, N, 3]
-  Tensor energy;         // [B]
-  Tensor log_weight;  // [B], ln target - ln model: -beta (U - U0) + |z|^2 / 2 + m s0. With ln Zc of the Gaussian base,
-                      //      ln Zc(target) = sum ln(2 pi / kappa) / 2 - beta U0 + ln mean exp(log_weight)
-};
 
 /// Pushes standard normal z [B, m] through the flow.
 Draws generate(const ModeSplitFlow& flow, const Tensor& z, const Tensor& parameters);
