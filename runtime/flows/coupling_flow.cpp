@@ -58,7 +58,7 @@ SampleLoss CouplingFlow::forward_kl(const Tensor& displacements, const Tensor& a
   Tensor sum = at::zeros_like(parameters);
   steps_.carry_score(states, parameters, ends_->base_score(states.front()), &sum);
   const Tensor log_model = ends_->log_base(states.front()) + log_det;
-  return {ends_->log_target(last, false).log_density - log_model, -sum.unsqueeze(0)};
+  return {log_model - ends_->log_target(last, false).log_density, -sum.unsqueeze(0)};
 }
 
 LatentValue CouplingFlow::latent_work(const Tensor& latent, const Tensor& parameters) const {

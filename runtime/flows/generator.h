@@ -25,7 +25,8 @@ enum class KlGradient {
 
 /// A batch's share of a loss. The loss of a sample is -log_weight.
 struct SampleLoss {
-  Tensor log_weight;  // [B], ln target - ln model, with the constants of Draws
+  Tensor log_weight;  // [B], ln target - ln model of samples of the model, ln model - ln target of samples of the
+                      //      crystal, with the constants of Draws
   Tensor gradient;    // [R, P], dloss/dparameters, in R parts of the batch: their sum is that of all samples
 };
 

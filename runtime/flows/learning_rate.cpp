@@ -1,5 +1,6 @@
 #include "runtime/flows/learning_rate.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -28,6 +29,8 @@ double LearningRate::at(std::int64_t step, std::int64_t steps) const {
     case Kind::constant: return peak;
     case Kind::one_cycle: return one_cycle(peak, now, all);
     case Kind::cosine: return glide(peak, 0.0, now / all);
+    case Kind::decay:
+      return peak * std::pow(factor, std::count_if(drops.begin(), drops.end(), [&](auto drop) { return step >= drop; }));
   }
   return peak;
 }

@@ -1,5 +1,6 @@
 #include "runtime/flows/trainer.h"
 
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,42 +8,54 @@
 
 #include "runtime/foundation/errors.h"
 #include "runtime/foundation/interlude.h"
-#include "runtime/tensor/random_stream.h"
 
 namespace bgw::flows {
 namespace {
 
-constexpr std::int64_t kLatest = 256;  // log weights behind the running ESS
+constexpr std::int64_t kLatest = 256;    // log weights behind the running ESS
+constexpr std::int64_t kEnough = 1024;   // log weights behind the decision to stop
+constexpr std::int64_t kGiveUp = 10;     // steps in a row that were not finite
+constexpr std::int64_t kWindow = 16;     // steps whose mean loss is compared with that of the first ones
+constexpr double kFarFromStart = 10.0;   // kT for each degree of freedom
 
 /// Sum over rows, one after the other: a tree would depend on how the rows were batched.
 Tensor sum_in_order(const Tensor& rows) {
-  Tensor sum = at::zeros({rows.size(1)}, rows.options());
-  for (std::int64_t r = 0; r < rows.size(0); ++r) sum += rows[r];
+  Tensor sum = rows[0].clone();
+  for (std::int64_t r = 1; r < rows.size(0); ++r) sum += rows[r];
   return sum;
 }
 
-SampleLoss evaluate(const LossFunction& loss, const Stage& stage, const Tensor& latent, const Tensor& parameters,
-                    std::int64_t micro_batch) {
-  if (micro_batch <= 0 || micro_batch >= latent.size(0)) return loss(stage, latent, parameters);
-  std::vector<Tensor> weights;
-  std::vector<Tensor> gradients;
-  for (std::int64_t first = 0; first < latent.size(0); first += micro_batch) {
-    interlude();
-    const std::int64_t count = std::min(micro_batch, latent.size(0) - first);
-    SampleLoss part = loss(stage, latent.narrow(0, first, count), parameters);
-    weights.push_back(part.log_weight);
-    gradients.push_back(part.gradient);
+/// The portions of a step side by side, as many at once as there are threads.
+SampleLoss evaluate(const LossFunction& loss, const Stage& stage, std::int64_t chunk, const TrainingState& state) {
+  const std::int64_t portions = (stage.batch + chunk - 1) / chunk;
+  std::vector<Tensor> weights(static_cast<std::size_t>(portions)), gradients(weights.size());
+  const std::int64_t threads = at::get_num_threads();
+  for (std::int64_t begin = 0; begin < portions; begin += threads) {
+    if (portions > 1) interlude();
+    at::parallel_for(begin, std::min(begin + threads, portions), 1, [&](std::int64_t from, std::int64_t to) {
+      for (std::int64_t p = from; p < to; ++p) {
+        const std::int64_t first = p * chunk;
+        const Portion portion{state.stage, state.step, state.total, first, std::min(chunk, stage.batch - first)};
+        SampleLoss part = loss(portion, state.parameters);
+        weights[static_cast<std::size_t>(p)] = part.log_weight;
+        gradients[static_cast<std::size_t>(p)] = part.gradient;
+      }
+    });
   }
   return {at::cat(weights), at::cat(gradients)};
 }
 
-void refuse_not_finite(const char* what, const Tensor& numbers, const Stage& stage, std::int64_t step) {
+/// The first number that is not finite, if there is one.
+std::optional<double> not_finite(const Tensor& numbers) {
   const Tensor bad = numbers.isfinite().logical_not();
-  if (!bad.any().item<bool>()) return;
-  const double value = numbers.masked_select(bad)[0].item<double>();
-  throw NumericalError(
-      fmt::format("training: the {} is not finite in step {} of stage {}: {}; a smaller learning rate may help", what,
-                  step, stage.name, value));
+  if (!bad.any().item<bool>()) return std::nullopt;
+  return numbers.masked_select(bad)[0].item<double>();
+}
+
+double mean_of(const std::vector<double>& numbers, std::size_t begin, std::size_t count) {
+  double sum = 0;
+  for (std::size_t i = begin; i < begin + count; ++i) sum += numbers[i];
+  return sum / static_cast<double>(count);
 }
 
 double effective_fraction(const Tensor& log_weights) {
@@ -50,26 +63,92 @@ double effective_fraction(const Tensor& log_weights) {
   return (w.sum().square() / w.square().sum()).item<double>() / static_cast<double>(w.size(0));
 }
 
+Tensor latest(const Tensor& numbers, std::int64_t count) {
+  return numbers.slice(0, std::max<std::int64_t>(0, numbers.size(0) - count), numbers.size(0));
+}
+
 void remember(TrainingState& state, const Tensor& log_weights) {
-  const Tensor all = at::cat({state.latest_log_weights, log_weights});
-  state.latest_log_weights = all.slice(0, std::max<std::int64_t>(0, all.size(0) - kLatest), all.size(0)).clone();
+  state.latest_log_weights = latest(at::cat({state.latest_log_weights, log_weights}), kEnough).clone();
   const double mean_log_weight =
       sum_in_order(log_weights.unsqueeze(1)).item<double>() / static_cast<double>(log_weights.size(0));
   state.history.loss.push_back(-mean_log_weight);
-  state.history.ess.push_back(effective_fraction(state.latest_log_weights));
+  state.history.ess.push_back(effective_fraction(latest(state.latest_log_weights, kLatest)));
 }
 
-void take_step(const LossFunction& loss, const Stage& stage, const Tensor& latent, std::int64_t micro_batch,
+/// A step that cannot be taken: an occasional one is left out, a row of them ends the training.
+void leave_out(const char* what, double value, const Stage& stage, TrainingState& state) {
+  state.skipped += 1;
+  state.in_a_row += 1;
+  if (state.in_a_row < kGiveUp) return;
+  throw NumericalError(fmt::format(
+      "training: the {} has not been finite for {} steps, the last of them step {} of stage {}: {}; a smaller "
+      "`learning_rate`, a `grad_clip`, or `linearize_below` may help",
+      what, kGiveUp, state.step, stage.name, value));
+}
+
+void refuse_explosion(const Stage& stage, std::int64_t dimension, const TrainingState& state) {
+  const auto taken = static_cast<std::int64_t>(state.history.loss.size());
+  const std::int64_t begin = taken - state.step;  // of this stage, but for steps that were left out
+  if (begin < 0 || state.step < 2 * kWindow) return;
+  const double first = mean_of(state.history.loss, static_cast<std::size_t>(begin), kWindow);
+  const double now = mean_of(state.history.loss, static_cast<std::size_t>(taken - kWindow), kWindow);
+  if (now <= first + kFarFromStart * static_cast<double>(dimension)) return;
+  throw NumericalError(
+      fmt::format("training: the loss of stage {} exploded, from {:.6g} kT in its first {} steps to {:.6g} kT at step {}; "
+                  "a smaller `learning_rate` or a `grad_clip` may help",
+                  stage.name, first, kWindow, now, state.step));
+}
+
+Tensor clipped(const Tensor& gradient, const std::optional<double>& largest) {
+  if (!largest) return gradient;
+  const double norm = gradient.to(at::kDouble).norm().item<double>();
+  return norm > *largest ? gradient * (*largest / norm) : gradient;
+}
+
+/// An average that forgets: a plain mean in the first steps, later one with a memory of 1 / (1 - decay) steps.
+void average_in(TrainingState& state, double decay) {
+  const double now = static_cast<double>(state.step);
+  const double keep = std::min(decay, now / (now + 1.0));
+  state.average = keep * state.average + (1.0 - keep) * state.parameters;
+}
+
+void take_step(const LossFunction& loss, const Stage& stage, std::int64_t chunk, std::int64_t dimension,
                TrainingState& state) {
-  const SampleLoss value = evaluate(loss, stage, latent, state.parameters, micro_batch);
-  refuse_not_finite("loss", value.log_weight, stage, state.step);
-  refuse_not_finite("gradient", value.gradient, stage, state.step);
-  const Tensor gradient = sum_in_order(value.gradient) / static_cast<double>(latent.size(0));
-  const double rate = stage.learning_rate.at(state.step, stage.steps);
-  state.parameters = adam_step(state.parameters, gradient, rate, state.moments);
-  remember(state, value.log_weight);
+  const SampleLoss value = evaluate(loss, stage, chunk, state);
+  const Tensor gradient = sum_in_order(value.gradient) / static_cast<double>(stage.batch);
+  const auto bad_loss = not_finite(value.log_weight), bad_gradient = not_finite(gradient);
+  if (bad_loss || bad_gradient) {
+    leave_out(bad_loss ? "loss" : "gradient", bad_loss ? -*bad_loss : *bad_gradient, stage, state);
+  } else {
+    state.in_a_row = 0;
+    const double rate = stage.learning_rate.at(state.step, stage.steps);
+    state.parameters =
+        adam_step(state.parameters, clipped(gradient, stage.largest_gradient), rate, state.moments, stage.adam);
+    remember(state, value.log_weight);
+  }
+  if (stage.averaging > 0) average_in(state, stage.averaging);
   state.step += 1;
   state.total += 1;
+  refuse_explosion(stage, dimension, state);
+}
+
+bool may_stop(const Stage& stage, const TrainingState& state) {
+  if (state.latest_log_weights.size(0) < kEnough || !(stage.stop.ess || stage.stop.error)) return false;
+  const double fraction = effective_fraction(state.latest_log_weights);
+  if (stage.stop.ess && fraction < *stage.stop.ess) return false;
+  return !stage.stop.error || std::sqrt((1.0 / fraction - 1.0) / static_cast<double>(kEnough)) <= *stage.stop.error;
+}
+
+void end_stage(const Stage& stage, TrainingState& state) {
+  if (stage.averaging > 0) state.parameters = state.average;
+  state.stage += 1;
+  state.step = 0;
+}
+
+/// The weights of one stage say nothing of the next, whose target may be another; those of the last one are kept.
+void begin_stage(TrainingState& state) {
+  state.latest_log_weights = at::empty({0}, at::kDouble);
+  state.average = state.parameters.clone();
 }
 
 Tensor as_tensor(const std::vector<double>& numbers) { return at::tensor(at::ArrayRef<double>(numbers), at::kDouble); }
@@ -84,6 +163,7 @@ std::vector<double> as_vector(const Tensor& numbers) {
 TrainingState start_training(const Tensor& parameters) {
   TrainingState state;
   state.parameters = parameters.detach().clone();
+  state.average = state.parameters.clone();
   state.moments = no_moments(parameters);
   state.latest_log_weights = at::empty({0}, at::kDouble);
   return state;
@@ -91,48 +171,47 @@ TrainingState start_training(const Tensor& parameters) {
 
 std::map<std::string, Tensor> to_named_tensors(const TrainingState& state) {
   return {{"parameters", state.parameters},
+          {"average", state.average},
           {"moments/first", state.moments.first},
           {"moments/second", state.moments.second},
           {"latest_log_weights", state.latest_log_weights},
-          {"counters", at::tensor({state.stage, state.step, state.total, state.moments.steps}, at::kLong)},
+          {"counters", at::tensor({state.stage, state.step, state.total, state.moments.steps, state.skipped,
+                                   state.in_a_row},
+                                  at::kLong)},
           {"history/loss", as_tensor(state.history.loss)},
           {"history/ess", as_tensor(state.history.ess)}};
 }
 
-TrainingState training_state_from(const std::map<std::string, Tensor>& named) {
+TrainingState training_state_from(const std::map<std::string, Tensor>& named, at::ScalarType type) {
   const Tensor counters = named.at("counters").to(at::kLong).contiguous();
   const std::int64_t* c = counters.data_ptr<std::int64_t>();
+  const auto copy = [&](const char* name) { return named.at(name).to(type, false, true); };
   TrainingState state;
-  state.parameters = named.at("parameters").clone();
-  state.moments = {named.at("moments/first").clone(), named.at("moments/second").clone(), c[3]};
+  state.parameters = copy("parameters");
+  state.average = copy("average");
+  state.moments = {copy("moments/first"), copy("moments/second"), c[3]};
   state.stage = c[0];
   state.step = c[1];
   state.total = c[2];
+  state.skipped = c[4];
+  state.in_a_row = c[5];
   state.latest_log_weights = named.at("latest_log_weights").clone();
   state.history = {as_vector(named.at("history/loss")), as_vector(named.at("history/ess"))};
   return state;
 }
 
-void train(const LossFunction& loss, std::int64_t dimension, const std::vector<Stage>& stages,
-           const plan::Key& stream_key, std::int64_t micro_batch, TrainingState& state,
-           const std::function<void(const TrainingState&)>& on_step) {
-  const tensor::RandomStream stream(stream_key, "train.latent");
+void train(const LossFunction& loss, const std::vector<Stage>& stages, std::int64_t chunk, std::int64_t dimension,
+           TrainingState& state, const std::function<void(const TrainingState&)>& on_step) {
   while (state.stage < static_cast<std::int64_t>(stages.size())) {
     const Stage& stage = stages[static_cast<std::size_t>(state.stage)];
-    if (state.step >= stage.steps) {
-      state.stage += 1;
-      state.step = 0;
+    if (state.step >= stage.steps || (state.step > 0 && may_stop(stage, state))) {
+      end_stage(stage, state);
       continue;
     }
-    take_step(loss, stage, stream.normal(state.total, 0, stage.batch, dimension), micro_batch, state);
+    if (state.step == 0) begin_stage(state);
+    take_step(loss, stage, chunk, dimension, state);
     if (on_step) on_step(state);
   }
-}
-
-LossFunction reverse_kl_of(const ModeSplitFlow& flow) {
-  return [&flow](const Stage& stage, const Tensor& latent, const Tensor& parameters) {
-    return reverse_kl(flow, stage.gradient, latent, parameters);
-  };
 }
 
 }  // namespace bgw::flows

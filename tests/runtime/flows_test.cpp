@@ -12,7 +12,9 @@
 #include "runtime/flows/generate.h"
 #include "runtime/flows/mode_split.h"
 #include "runtime/flows/rational_quadratic_spline.h"
-#include "runtime/flows/trainer.h"
+#include "runtime/flows/mode_split_generator.h"
+#include "runtime/flows/reverse_kl.h"
+#include "runtime/flows/training_loss.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/physics/make_energy_model.h"
 #include "runtime/physics/scha.h"
@@ -76,6 +78,17 @@ double largest(const Tensor& difference) { return difference.abs().max().item<do
 Tensor strong_parameters() { return at::tensor({0.75, 1.3, 0.4, 0.5, 0.05}, at::kDouble); }
 
 Tensor golden_raw(at::ScalarType type) { return at::sin(at::arange(1, 50, at::kDouble)).to(type); }
+
+/// The latent numbers of a portion of a training.
+Tensor latent_of(const ModeSplitFlow& flow, const plan::Key& stream_key, const Portion& p) {
+  return tensor::RandomStream(stream_key, "train.latent").normal(p.total, p.first, p.count, flow.dimension());
+}
+
+LossFunction path_loss(const ModeSplitFlow& flow, const plan::Key& stream_key) {
+  return [&flow, stream_key](const Portion& p, const Tensor& parameters) {
+    return reverse_kl(flow, KlGradient::path, latent_of(flow, stream_key, p), parameters);
+  };
+}
 
 }  // namespace
 
@@ -352,8 +365,8 @@ TEST_CASE("a trained flow's weights give the free energy that the base's weights
   const ToyCrystal toy(3);
   const ModeSplitFlow flow(toy.target, {8, 4, 3});
   TrainingState state = start_training(mode_split_start());
-  train(reverse_kl_of(flow), flow.dimension(),
-        {{"main", KlGradient::path, 40, 16, {LearningRate::Kind::one_cycle, 0.03}}}, key(4), 0, state, {});
+  train(path_loss(flow, key(4)),
+        {{"main", 40, 16, {LearningRate::Kind::one_cycle, 0.03}}}, 1000, flow.dimension(), state, {});
   const std::int64_t n = 40000;
   const Tensor flow_weight = generate(flow, normal(n, flow.dimension(), 5), state.parameters).log_weight;
   const Tensor base_weight = -toy.target.work(normal(n, flow.dimension(), 6));
@@ -394,17 +407,21 @@ TEST_CASE("learning rates begin and end where they say", "[training]") {
 TEST_CASE("a training that was interrupted at any step continues bit by bit", "[training]") {
   const ToyCrystal toy(4);
   const ModeSplitFlow flow(toy.target, {3, 2, 3});
-  const std::vector<Stage> stages = {{"first", KlGradient::total, 3, 8, {LearningRate::Kind::constant, 0.01}},
-                                     {"main", KlGradient::path, 4, 6, {LearningRate::Kind::one_cycle, 0.02}}};
+  const std::vector<Stage> stages = {{"first", 3, 8, {LearningRate::Kind::constant, 0.01}},
+                                     {"main", 4, 6, {LearningRate::Kind::one_cycle, 0.02}}};
+  const LossFunction loss = [&flow, path = path_loss(flow, key(7))](const Portion& p, const Tensor& parameters) {
+    return p.stage == 1 ? path(p, parameters)
+                        : reverse_kl(flow, KlGradient::total, latent_of(flow, key(7), p), parameters);
+  };
   TrainingState whole = start_training(mode_split_start());
   std::vector<std::map<std::string, Tensor>> checkpoints;
-  train(reverse_kl_of(flow), flow.dimension(), stages, key(7), 0, whole,
+  train(loss, stages, 100, flow.dimension(), whole,
         [&](const TrainingState& s) { checkpoints.push_back(to_named_tensors(s)); });
   REQUIRE(checkpoints.size() == 7);
   CHECK(whole.history.loss.size() == 7);
   for (const auto& checkpoint : checkpoints) {
     TrainingState resumed = training_state_from(checkpoint);
-    train(reverse_kl_of(flow), flow.dimension(), stages, key(7), 3, resumed, {});  // micro-batches of three, too
+    train(loss, stages, 3, flow.dimension(), resumed, {});  // portions of three, too
     for (const auto& [name, value] : to_named_tensors(whole)) {
       INFO(name);
       CHECK(at::equal(to_named_tensors(resumed).at(name), value));
@@ -418,28 +435,81 @@ TEST_CASE("training from poor values finds weights of small variance", "[trainin
   TrainingState state = start_training(at::tensor({0.2, 1.0, 0.0, 0.3, 0.0}, at::kDouble));
   const Tensor z = normal(2000, flow.dimension(), 9);
   const double before = generate(flow, z, state.parameters).log_weight.var().item<double>();
-  train(reverse_kl_of(flow), flow.dimension(),
-        {{"main", KlGradient::path, 60, 16, {LearningRate::Kind::one_cycle, 0.03}}}, key(8), 0, state, {});
+  train(path_loss(flow, key(8)),
+        {{"main", 60, 16, {LearningRate::Kind::one_cycle, 0.03}}}, 1000, flow.dimension(), state, {});
   const double after = generate(flow, z, state.parameters).log_weight.var().item<double>();
   CHECK(after < 0.4 * before);
   CHECK(state.history.ess.back() > 0.8);
 }
 
-TEST_CASE("a loss that is not finite ends the training with step, stage and value", "[training]") {
-  const LossFunction loss = [](const Stage&, const Tensor& latent, const Tensor& parameters) {
-    Tensor gradient = at::ones({latent.size(0), 1}, at::kDouble);
-    if (parameters.item<double>() < -0.15) gradient[1].fill_(std::numeric_limits<double>::quiet_NaN());
-    return SampleLoss{at::zeros({latent.size(0)}, at::kDouble), gradient};
+TEST_CASE("steps that are not finite are left out, and ten in a row end the training with step, stage and value", "[training]") {
+  const auto training = [](std::int64_t bad_from, std::int64_t bad_to, TrainingState& state) {
+    const LossFunction loss = [=](const Portion& p, const Tensor&) {
+      Tensor gradient = at::ones({p.count, 1}, at::kDouble);
+      if (p.step >= bad_from && p.step < bad_to) gradient[1].fill_(std::numeric_limits<double>::quiet_NaN());
+      return SampleLoss{at::zeros({p.count}, at::kDouble), gradient};
+    };
+    train(loss, {{"main", 20, 2, {LearningRate::Kind::constant, 0.1}}}, 2, 1, state, {});
+  };
+  TrainingState some = start_training(at::zeros({1}, at::kDouble));
+  training(4, 13, some);
+  CHECK(some.skipped == 9);
+  CHECK(some.history.loss.size() == 11);
+  CHECK(some.parameters.item<double>() == Approx(-1.1));  // eleven steps of the learning rate
+
+  TrainingState many = start_training(at::zeros({1}, at::kDouble));
+  CHECK_THROWS_WITH(training(4, 14, many), Catch::Contains("gradient has not been finite for 10 steps") &&
+                                               Catch::Contains("step 13 of stage main: nan"));
+  CHECK(many.parameters.item<double>() == Approx(-0.4));
+}
+
+TEST_CASE("a loss that explodes ends the training", "[training]") {
+  const LossFunction loss = [](const Portion& p, const Tensor&) {
+    const double height = p.step < 40 ? -3.0 : -3.0 - 10.5 * 7;
+    return SampleLoss{at::full({p.count}, height, at::kDouble), at::zeros({p.count, 1}, at::kDouble)};
   };
   TrainingState state = start_training(at::zeros({1}, at::kDouble));
-  std::string message;
-  try {
-    train(loss, 1, {{"main", KlGradient::path, 9, 2, {LearningRate::Kind::constant, 0.1}}}, key(1), 0, state, {});
-  } catch (const NumericalError& error) {
-    message = error.what();
-  }
-  CHECK(message.find("gradient is not finite in step 2 of stage main: nan") != std::string::npos);
-  CHECK(state.step == 2);
+  CHECK_THROWS_WITH(train(loss, {{"main", 80, 2, {}}}, 2, 7, state, {}), Catch::Contains("loss of stage main exploded"));
+  CHECK(state.step > 50);
+  TrainingState wide = start_training(at::zeros({1}, at::kDouble));
+  train(loss, {{"main", 80, 2, {}}}, 2, 8, wide, {});  // ten kT for each of eight degrees of freedom
+  CHECK(wide.step == 0);
+}
+
+TEST_CASE("gradients are clipped by their whole length, and averages remember as far as they should", "[training]") {
+  const LossFunction loss = [](const Portion& p, const Tensor& parameters) {
+    return SampleLoss{at::zeros({p.count}, at::kDouble), parameters.unsqueeze(0) * static_cast<double>(p.count)};
+  };
+  Stage stage{"main", 1, 4, {LearningRate::Kind::constant, 0.1}};
+  stage.largest_gradient = 0.5;
+  TrainingState state = start_training(at::tensor({3.0, 4.0}, at::kDouble));
+  train(loss, {stage}, 4, 2, state, {});
+  const double left = 1.0 - stage.adam.beta1;
+  CHECK(largest(state.moments.first - left * at::tensor({0.3, 0.4}, at::kDouble)) < 1e-12);
+
+  Stage averaged{"main", 3, 1, {LearningRate::Kind::constant, 0.1}};
+  averaged.averaging = 0.999;  // three steps: their plain mean
+  TrainingState mean = start_training(at::tensor({5.0}, at::kDouble));
+  std::vector<double> passed;
+  train(loss, {averaged}, 4, 1, mean, [&](const TrainingState& now) { passed.push_back(now.parameters.item<double>()); });
+  CHECK(mean.parameters.item<double>() == Approx((passed[0] + passed[1] + passed[2]) / 3));
+}
+
+TEST_CASE("a stage stops when its samples are good enough", "[training]") {
+  const LossFunction loss = [](const Portion& p, const Tensor&) {
+    const double spread = p.step < 10 ? 3.0 : 0.1;
+    return SampleLoss{spread * normal(p.count, 1, static_cast<std::uint8_t>(p.step + 1)).squeeze(1),
+                      at::zeros({p.count, 1}, at::kDouble)};
+  };
+  Stage stage{"main", 100, 128, {}};
+  stage.stop.ess = 0.9;
+  TrainingState state = start_training(at::zeros({1}, at::kDouble));
+  train(loss, {stage}, 128, 1, state, {});
+  CHECK(state.total == 18);  // eight batches of good weights make the 1,024 that decide
+  stage.stop = {{}, 1e-9};
+  TrainingState never = start_training(at::zeros({1}, at::kDouble));
+  train(loss, {stage}, 128, 1, never, {});
+  CHECK(never.total == 100);
 }
 
 TEST_CASE("impossible flows are refused", "[flows]") {
@@ -488,8 +558,8 @@ TEST_CASE("on 64 atoms of ice, a minute of training on the harmonic base gives h
   const physics::WhitenedTarget target = ice.target();
   const ModeSplitFlow flow(target, {16, 4, 1});
   TrainingState state = start_training(mode_split_start());
-  train(reverse_kl_of(flow), flow.dimension(),
-        {{"main", KlGradient::path, 60, 16, {LearningRate::Kind::one_cycle, 0.02}}}, key(1), 0, state, {});
+  train(path_loss(flow, key(1)),
+        {{"main", 60, 16, {LearningRate::Kind::one_cycle, 0.02}}}, 1000, flow.dimension(), state, {});
   const std::int64_t n = 4096;
   const Tensor w = generate(flow, normal(n, flow.dimension(), 80), state.parameters).log_weight;
   const Tensor weight = (w - w.max()).exp();
@@ -517,8 +587,8 @@ TEST_CASE("on the self-consistent base, five numbers trained at 64 atoms of ice 
     const physics::WhitenedTarget target(*model, base.modes, base.beta, base.static_energy);
     const ModeSplitFlow flow(target, {16, 4, 1});
     if (particles == 64) {
-      train(reverse_kl_of(flow), flow.dimension(),
-            {{"main", KlGradient::path, 60, 16, {LearningRate::Kind::one_cycle, 0.02}}}, key(1), 0, state, {});
+      train(path_loss(flow, key(1)),
+        {{"main", 60, 16, {LearningRate::Kind::one_cycle, 0.02}}}, 1000, flow.dimension(), state, {});
     }
     const Tensor w = generate(flow, normal(2048, flow.dimension(), 80), state.parameters).log_weight;
     const Tensor weight = (w - w.max()).exp();
