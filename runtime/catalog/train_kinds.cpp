@@ -147,17 +147,21 @@ schema::NestedSchema stage() {
   stage.doc = "One stretch of training, in order";
   stage.attributes = {
       {"when", Type::of(TypeKind::boolean), "known before anything runs: false leaves the stage out", false, true},
-      {"loss", Type::constructor({"reverse_kl"}, {"forward_kl", "mixed"}), "what is made small", true, {}},
+      {"loss", Type::constructor({"reverse_kl", "forward_kl", "mixed"}), "what is made small", true, {}},
       {"steps", Type::of(TypeKind::integer), "gradient steps", true, {}, {}, {1.0, {}, 1e9}, "60"},
       {"batch", Type::of(TypeKind::integer), "samples a step", false, 16, {}, {1.0, {}, 1e7}},
-      {"learning_rate", Type::any_of({Type::of(TypeKind::number), Type::constructor({"one_cycle", "cosine"}, {"decay"})}),
+      {"learning_rate", Type::any_of({Type::of(TypeKind::number), Type::constructor({"one_cycle", "cosine", "decay"})}),
        "of Adam", false, 2e-2, {}, kPositive},
-      later({"temperature", schedule(Type::quantity("temperature")), "one value, a list taken in order, or an interval that is drawn from; that of the ensemble when left out", false, {}, {}, kPositive, "[600 K, 400 K]"}),
+      {"temperature", schedule(Type::quantity("temperature")), "one value, a list taken in order, or an interval that is drawn from; that of the ensemble when left out", false, {}, {}, kPositive, "[600 K, 400 K]"},
       later({"density", schedule(Type::quantity("density")), "the same of the density of the lattice", false, {}, {}, kPositive, "0.05 /angstrom^3"}),
       later({"atoms", schedule(Type::of(TypeKind::integer)), "sizes of the crystal, taken in order", false, {}, {}, {1.0, {}, 1e7}, "[64, 216]"}),
-      later({"data", Type::any_of({Type::constructor({"harmonic"}), Type::samples({"md", "data", "reference", "sample"})}), "configurations that forward_kl learns from", false, {}, {}, {}, "harmonic(…, ensemble = …)"}),
-      later({"linearize_below", Type::quantity("length"), "below this distance the pair energy goes on as its tangent", false, {}, {}, kPositive, "1.2 angstrom"}),
-      later({"grad_clip", Type::of(TypeKind::number), "largest norm of a gradient", false, {}, {}, kPositive, "1e4"}),
+      {"data", Type::any_of({Type::constructor({"harmonic"}), Type::samples({"md", "data", "reference", "sample"})}), "configurations that forward_kl learns from", false, {}, {}, {}, "harmonic(…, ensemble = …)"},
+      {"linearize_below", Type::quantity("length"), "below this distance the pair energy goes on as its tangent", false, {}, {}, kPositive, "1.2 angstrom"},
+      {"grad_clip", Type::of(TypeKind::number), "longest gradient; longer ones are shortened to it", false, {}, {}, kPositive, "1e4"},
+      {"optimizer", Type::constructor({"adam"}), "memory of Adam; adam(0.9, 0.99) when left out", false, {}, {}, {}, "adam(0.9, 0.999)"},
+      {"average", Type::of(TypeKind::number), "the stage ends with the mean of its parameters, whose memory fades by this factor a step", false, {}, {}, {{}, 0.0, 0.999999999}, "0.99"},
+      {"until_ess", Type::of(TypeKind::number), "ends the stage early: effective fraction of its latest 1,024 samples", false, {}, {}, {{}, 0.0, 1.0}, "0.8"},
+      {"until_error", Type::of(TypeKind::number), "ends the stage early: standard error of beta F / N from its latest 1,024 samples", false, {}, {}, kPositive, "1e-4"},
   };
   return stage;
 }
@@ -173,11 +177,12 @@ KindSchema train() {
       {"base", Type::reference({"base"}), "the Gaussian", true, {}},
       {"flow", Type::reference({"flow"}), "the bijection", true, {}},
       {"seed", Type::of(TypeKind::seed), "root of the random numbers", true, {}},
-      later({"warm_start", Type::reference({"train"}), "training whose parameters it begins with", false, {}, {}, {}, "bg[prev(n)]"}),
+      {"warm_start", Type::reference({"train"}), "training whose parameters it begins with", false, {}, {}, {}, "bg[prev(n)]"},
   };
   kind.nested.push_back(stage());
   kind.results = {{"loss", ResultType::number, "", "mean of the last batches, kT"}, {"ess", ResultType::number, "", "effective sample fraction"}};
   kind.complete = check_train;
+  kind.version = 2;  // portions of a batch
   add_task_members(kind);
   return kind;
 }
@@ -189,20 +194,25 @@ void add_train_kinds(schema::Catalog& catalog) {
   const schema::Attribute peak{"peak", Type::of(TypeKind::number), "largest rate", true, {}, {}, kPositive, "2e-2"};
   const schema::Attribute gradient{"gradient", Type::word({"path", "total"}), "estimator of the gradient", false, "path"};
   catalog.add(ConstructorSchema{"reverse_kl", {gradient}, "Kullback-Leibler divergence of the model from the target"});
-  catalog.add(ConstructorSchema{"forward_kl", {}, "that of the target from the model: the likelihood of data", true});
+  catalog.add(ConstructorSchema{"forward_kl", {}, "that of the target from the model: the likelihood of data"});
   catalog.add(ConstructorSchema{"mixed", {{"alpha", Type::of(TypeKind::number), "weight of forward_kl, the rest is reverse_kl", true, {}, {}, {0.0, {}, 1.0}, "0.5"}, gradient},
-                                "Both divergences", true});
+                                "Both divergences"});
   catalog.add(ConstructorSchema{"one_cycle", {peak}, "up to the peak and down again"});
   catalog.add(ConstructorSchema{"cosine", {peak}, "from the peak down to zero"});
   catalog.add(ConstructorSchema{"decay",
                                 {{"rate", Type::of(TypeKind::number), "at the beginning", true, {}, {}, kPositive, "7e-5"},
                                  {"at", Type::list(Type::of(TypeKind::integer)), "steps at which it drops", true, {}, {}, {1.0, {}, 1e9}, "[250_000, 500_000]"},
                                  {"factor", Type::of(TypeKind::number), "of each drop", false, 0.1, {}, {{}, 0.0, 1.0}}},
-                                "constant, with drops", true});
+                                "constant, with drops"});
+  const schema::Bounds memory{0.0, {}, 0.999999999};
+  catalog.add(ConstructorSchema{"adam",
+                                {{"first", Type::of(TypeKind::number), "of the mean gradient", false, 0.9, {}, memory},
+                                 {"second", Type::of(TypeKind::number), "of the mean square", false, 0.99, {}, memory}},
+                                "Adam with these memories, as factors a step"});
   catalog.add(ConstructorSchema{"harmonic",
                                 {{"system", Type::reference({"system"}), "the crystal", true, {}},
                                  {"ensemble", Type::reference({"ensemble"}), "its conditions", true, {}}},
-                                "Draws of the harmonic crystal: they cost nothing", true});
+                                "Draws of the harmonic crystal: they cost nothing"});
 }
 
 }  // namespace bgw::catalog

@@ -47,10 +47,13 @@ std::int64_t steps_of_all_stages(const Value& arguments) {
 // Attributes of which it is known that no step of a stage learns from them how long the stage is. Whatever comes to
 // stages later has to be looked at before it may stand here.
 bool knows_no_total(const Value& stage) {
-  constexpr std::array<std::string_view, 5> kKnown = {"name", "loss", "steps", "batch", "learning_rate"};
+  constexpr std::array<std::string_view, 12> kKnown = {"name",      "loss",    "steps",     "batch",
+                                                       "learning_rate", "data", "linearize_below", "grad_clip",
+                                                       "optimizer", "average", "until_ess", "until_error"};
   const Map& members = stage.as_map();
   const Value* rate = stage.find("learning_rate");
-  return rate != nullptr && rate->is_number() && std::all_of(members.begin(), members.end(), [&](const auto& member) {
+  const bool steady = rate != nullptr && (rate->is_number() || rate->at("call").as_string() == "decay");
+  return steady && std::all_of(members.begin(), members.end(), [&](const auto& member) {
            return member.second.is_none() || std::find(kKnown.begin(), kKnown.end(), member.first) != kKnown.end();
          });
 }

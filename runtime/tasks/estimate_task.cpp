@@ -13,6 +13,7 @@
 #include "runtime/tasks/model.h"
 #include "runtime/tasks/pace.h"
 #include "runtime/tasks/tasks.h"
+#include "runtime/tasks/training_plan.h"
 #include "runtime/tensor/array.h"
 
 namespace bgw::tasks {
@@ -27,16 +28,6 @@ void refuse_others(const artifacts::Artifact& data) {
   if (data.arrays.contains("deformation")) {
     throw InputError("the cells of `data` change, the samples of the model have one cell; take data at constant volume");
   }
-}
-
-/// Configurations as displacements from the sites of the model's base, whatever sites they were recorded from.
-Tensor displacements_on(const Ground& ground, const artifacts::Artifact& data) {
-  const Tensor sites = tensor::to_tensor(data.array("sites"));
-  if (sites.sizes() != ground.base.sites.sizes()) {
-    throw InputError("the data has " + std::to_string(sites.size(0)) + " atoms, the model " +
-                     std::to_string(ground.particles()));
-  }
-  return tensor::to_tensor(data.array("displacements")) + (sites - ground.base.sites);
 }
 
 /// The chain of each configuration; those of unknown history are taken as one.
@@ -63,10 +54,11 @@ Tensor log_weights_of_data(engine::TaskContext& context, const Model& model, con
     before = calls_of(checkpoint->cost);
     count = done.front().size(0);
   }
-  const std::int64_t at_once = configurations_at_once(model.ground().particles());
+  const tensor::RandomStream auxiliary(context.spec().stream_key, "auxiliary");
   while (count < data.size(0)) {
-    const std::int64_t end = std::min(count + at_once, data.size(0));
-    done.push_back(model.log_weight_of(data.slice(0, count, end)));
+    const std::int64_t end = std::min(count + model.at_once(), data.size(0));
+    done.push_back(model.log_weight_of(
+        data.slice(0, count, end), auxiliary.normal(0, count, end - count, model.auxiliary_dimension())));
     count = end;
     context.report({"inverse of the data", count, data.size(0), {}});
     context.step_done([&] { return state_of(at::cat(done), before + model.ground().model->calls()); });

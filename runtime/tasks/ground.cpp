@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "runtime/foundation/errors.h"
 #include "runtime/physics/free_energy.h"
 #include "runtime/physics/make_energy_model.h"
 #include "runtime/physics/phonon.h"
@@ -12,29 +11,29 @@
 namespace bgw::tasks {
 namespace {
 
-std::vector<crystal::Vector3> sites_of(const Tensor& sites) {
-  const Tensor dense = sites.contiguous();
-  const double* x = dense.data_ptr<double>();
-  std::vector<crystal::Vector3> result(static_cast<std::size_t>(sites.size(0)));
-  for (crystal::Vector3& site : result) {
-    site = {x[0], x[1], x[2]};
-    x += 3;
-  }
-  return result;
-}
-
 Ground ground_of(const schema::Value& system, const schema::Value& ensemble, physics::GaussianBase base) {
   Ground ground;
   ground.system = system;
   ground.ensemble = ensemble;
   ground.base = std::move(base);
-  ground.model = physics::make_energy_model(ground.system, sites_of(ground.base.sites), ground.base.cell);
+  ground.model = physics::make_energy_model(ground.system, ground.site_vectors(), ground.base.cell);
   ground.target = std::make_unique<physics::WhitenedTarget>(*ground.model, ground.base.modes, ground.base.beta,
                                                             ground.base.static_energy);
   return ground;
 }
 
 }  // namespace
+
+std::vector<crystal::Vector3> Ground::site_vectors() const {
+  const Tensor dense = base.sites.contiguous();
+  const double* x = dense.data_ptr<double>();
+  std::vector<crystal::Vector3> result(static_cast<std::size_t>(dense.size(0)));
+  for (crystal::Vector3& site : result) {
+    site = {x[0], x[1], x[2]};
+    x += 3;
+  }
+  return result;
+}
 
 double Ground::free_energy(double log_ratio) const {
   return physics::free_energy_per_particle(physics::log_partition(base) + log_ratio, particles(), base.cell.volume(),
@@ -63,18 +62,6 @@ const plan::Key& input_key(const plan::TaskSpec& spec, const std::string& role) 
     if (input.role == role) return input.key;
   }
   throw std::logic_error("task " + spec.name + " has no input '" + role + "'");
-}
-
-std::unique_ptr<flows::ModeSplitFlow> make_flow(const schema::Value& train_arguments, const Ground& ground) {
-  const schema::Value& flow = train_arguments.at("flow");
-  if (flow.at("type").as_string() != "mode_split") {
-    throw InputError("no flow of type '" + flow.at("type").as_string() + "'; this version has mode_split");
-  }
-  flows::ModeSplitSpec spec;
-  spec.splits = flow.at("splits").as_int();
-  spec.look_ahead = flow.at("look_ahead").as_int();
-  spec.seed = static_cast<std::uint64_t>(train_arguments.at("seed").as_int());
-  return std::make_unique<flows::ModeSplitFlow>(*ground.target, spec);
 }
 
 void add_crystal(artifacts::Artifact& artifact, const Tensor& sites, const crystal::Cell& cell) {

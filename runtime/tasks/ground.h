@@ -5,7 +5,6 @@
 #include "compiler/plan/plan.h"
 #include "runtime/artifacts/artifact.h"
 #include "runtime/engine/task.h"
-#include "runtime/flows/mode_split.h"
 #include "runtime/physics/energy_model.h"
 #include "runtime/physics/gaussian_base.h"
 #include "runtime/physics/whitened_target.h"
@@ -21,6 +20,7 @@ struct Ground {
   std::unique_ptr<physics::WhitenedTarget> target;
 
   std::int64_t particles() const { return model->particles(); }
+  std::vector<crystal::Vector3> site_vectors() const;  // of the base
   /// beta F / N (convention of physics/free_energy.h) of the ensemble whose ln(Z / Z_Gaussian) is `log_ratio`.
   double free_energy(double log_ratio) const;
 };
@@ -30,9 +30,6 @@ Ground make_ground(const plan::TaskSpec& base_spec, const artifacts::Artifact& b
 /// The same crystal on another Gaussian: that of independent atoms on springs, around the sites of the ideal lattice.
 /// @param spring  eV/angstrom^2; the energy is (spring / 2) sum_i |u_i|^2
 Ground make_einstein_ground(const schema::Value& system, const schema::Value& ensemble, double spring);
-
-/// The flow that a train task's arguments describe, on a ground.
-std::unique_ptr<flows::ModeSplitFlow> make_flow(const schema::Value& train_arguments, const Ground& ground);
 
 /// Key of the input with that role; throws std::logic_error for an unknown one.
 const plan::Key& input_key(const plan::TaskSpec& spec, const std::string& role);

@@ -1,38 +1,62 @@
 #include "runtime/tasks/model.h"
 
+#include <ATen/Parallel.h>
+
+#include "runtime/flows/mode_split_generator.h"
+#include "runtime/tasks/make_flow.h"
+
 namespace bgw::tasks {
 namespace {
-
-Tensor parameters_of(const artifacts::Artifact& training) {
-  Tensor parameters = at::empty({static_cast<std::int64_t>(flows::kModeSplitParameters.size())}, at::kDouble);
-  double* parameter = parameters.data_ptr<double>();
-  for (const char* name : flows::kModeSplitParameters) {
-    *parameter++ = training.array(std::string("parameters/") + name).doubles.at(0);
-  }
-  return parameters;
-}
 
 Ground ground_at(engine::TaskContext& context, const plan::Key& base) {
   return make_ground(context.object_spec(base), *context.object(base));
 }
 
+/// Runs pieces of `chunk` samples side by side; where they begin does not depend on the threads.
+template <class Result, class Function>
+std::vector<Result> by_chunks(std::int64_t samples, std::int64_t chunk, const Function& function) {
+  const std::int64_t pieces = (samples + chunk - 1) / chunk;
+  std::vector<Result> results(static_cast<std::size_t>(pieces));
+  at::parallel_for(0, pieces, 1, [&](std::int64_t begin, std::int64_t end) {
+    const at::NoGradGuard no_grad;
+    for (std::int64_t p = begin; p < end; ++p) {
+      results[static_cast<std::size_t>(p)] = function(p * chunk, std::min(samples, (p + 1) * chunk));
+    }
+  });
+  return results;
+}
+
 }  // namespace
 
-void Model::set_flow(std::unique_ptr<flows::ModeSplitFlow> flow, const Tensor& parameters) {
-  flow_ = std::move(flow);
-  parameters_ = parameters;
-}
+Model::Model(Ground ground)
+    : ground_(std::move(ground)),
+      flow_(std::make_unique<flows::GaussianGenerator>(*ground_.target)),
+      parameters_(flow_->start({})) {}
+
+Model::Model(Ground ground, const schema::Value& train_arguments, const artifacts::Artifact& training)
+    : ground_(std::move(ground)),
+      flow_(make_flow(train_arguments, ground_, *ground_.target)),
+      parameters_(parameters_of(training, *flow_)) {}
+
+std::int64_t Model::at_once() const { return flow_->chunk() * at::get_num_threads(); }
 
 flows::Draws Model::generate(const Tensor& z) const {
-  if (flow_) return flows::generate(*flow_, z, parameters_);
-  const Tensor displacements = ground_.target->displacements(z);
-  const Tensor energy = ground_.model->energy(displacements);
-  return {displacements, energy, -ground_.target->work_from_energy(energy, z)};
+  const auto parts = by_chunks<flows::Draws>(z.size(0), flow_->chunk(), [&](std::int64_t begin, std::int64_t end) {
+    return flow_->generate(z.slice(0, begin, end), parameters_);
+  });
+  std::vector<Tensor> displacements, energy, log_weight;
+  for (const flows::Draws& part : parts) {
+    displacements.push_back(part.displacements);
+    energy.push_back(part.energy);
+    log_weight.push_back(part.log_weight);
+  }
+  return {at::cat(displacements), at::cat(energy), at::cat(log_weight)};
 }
 
-Tensor Model::log_weight_of(const Tensor& displacements) const {
-  if (flow_) return flows::log_weight_of(*flow_, displacements, parameters_);
-  return -ground_.target->work_from_energy(ground_.model->energy(displacements), ground_.target->whiten(displacements));
+Tensor Model::log_weight_of(const Tensor& displacements, const Tensor& auxiliary) const {
+  return at::cat(by_chunks<Tensor>(displacements.size(0), flow_->chunk(), [&](std::int64_t begin, std::int64_t end) {
+    return flow_->log_weight_of(displacements.slice(0, begin, end), auxiliary.slice(0, begin, end), parameters_);
+  }));
 }
 
 std::unique_ptr<Model> load_model(engine::TaskContext& context, const plan::TaskSpec& sample_spec) {
@@ -42,9 +66,7 @@ std::unique_ptr<Model> load_model(engine::TaskContext& context, const plan::Task
   if (model_spec.kind == "base") return std::make_unique<Model>(ground_at(context, model_key));
 
   const plan::Key& base_key = transferred ? input_key(sample_spec, "model.base") : input_key(model_spec, "base");
-  auto model = std::make_unique<Model>(ground_at(context, base_key));
-  model->set_flow(make_flow(model_spec.arguments, model->ground()), parameters_of(*context.object(model_key)));
-  return model;
+  return std::make_unique<Model>(ground_at(context, base_key), model_spec.arguments, *context.object(model_key));
 }
 
 }  // namespace bgw::tasks

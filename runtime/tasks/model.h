@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "runtime/flows/generate.h"
+#include "runtime/flows/generator.h"
 #include "runtime/tasks/ground.h"
 
 namespace bgw::tasks {
@@ -11,23 +11,31 @@ namespace bgw::tasks {
 /// moves nothing. Not movable: the flow refers to the ground's target.
 class Model {
  public:
-  explicit Model(Ground ground) : ground_(std::move(ground)) {}
+  /// The Gaussian alone.
+  explicit Model(Ground ground);
+  /// @param train_arguments  of the training whose parameters these are
+  Model(Ground ground, const schema::Value& train_arguments, const artifacts::Artifact& training);
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
-  /// Upon the Gaussian from now on.
-  void set_flow(std::unique_ptr<flows::ModeSplitFlow> flow, const Tensor& parameters);
-
   const Ground& ground() const { return ground_; }
-  std::int64_t dimension() const { return ground_.target->dimension(); }
-  /// Pushes standard normal z [B, m] to configurations, with their log weights (flows/generate.h).
+  const flows::Generator& flow() const { return *flow_; }
+  const Tensor& parameters() const { return parameters_; }
+  std::int64_t latent_dimension() const { return flow_->latent_dimension(); }
+  std::int64_t auxiliary_dimension() const { return flow_->auxiliary_dimension(); }
+  /// Samples of one call, so that a request to stop is met in time: whole chunks of the flow.
+  std::int64_t at_once() const;
+
+  /// Pushes standard normal z [B, latent_dimension] to configurations, with their log weights (flows/generator.h). Chunks
+  /// of the flow run side by side.
   flows::Draws generate(const Tensor& z) const;
-  /// The log weight of given configurations, [B, N, 3] from the sites of the base -> [B].
-  Tensor log_weight_of(const Tensor& displacements) const;
+  /// The log weight of given configurations, [B, N, 3] from the sites of the base, completed by auxiliary standard
+  /// normal numbers [B, auxiliary_dimension]. [B]
+  Tensor log_weight_of(const Tensor& displacements, const Tensor& auxiliary) const;
 
  private:
   Ground ground_;
-  std::unique_ptr<flows::ModeSplitFlow> flow_;  // none: the Gaussian
+  std::unique_ptr<flows::Generator> flow_;
   Tensor parameters_;
 };
 

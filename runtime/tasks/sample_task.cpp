@@ -57,10 +57,10 @@ artifacts::Artifact sample(engine::TaskContext& context) {
     artifact.cost = cost_of(before + model->ground().model->calls());
     return artifact;
   };
-  const std::int64_t at_once = std::min(batch, configurations_at_once(model->ground().particles()));
+  const std::int64_t at_once = std::min(batch, model->at_once());
   while (drawn.count < count) {
     const std::int64_t size = std::min(at_once, count - drawn.count);
-    drawn.add(model->generate(latent.normal(0, drawn.count, size, model->dimension())));
+    drawn.add(model->generate(latent.normal(0, drawn.count, size, model->latent_dimension())));
     const double ess = estimators::ess_fraction(at::cat(drawn.log_weight));
     context.report({"drawing", drawn.count, count, {{"ess", ess}}});
     context.step_done(state);

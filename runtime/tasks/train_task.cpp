@@ -1,55 +1,33 @@
-#include <array>
+#include <map>
 
 #include "runtime/engine/extension.h"
-#include "runtime/flows/generate.h"
 #include "runtime/flows/trainer.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/tasks/checkpoint_arrays.h"
 #include "runtime/tasks/ground.h"
 #include "runtime/tasks/ledger.h"
+#include "runtime/tasks/make_flow.h"
 #include "runtime/tasks/pace.h"
 #include "runtime/tasks/tasks.h"
+#include "runtime/tasks/training_plan.h"
 #include "runtime/tensor/array.h"
 
 namespace bgw::tasks {
 namespace {
 
-flows::LearningRate learning_rate(const schema::Value& value) {
-  if (value.is_number()) return {flows::LearningRate::Kind::constant, value.as_double()};
-  const std::string& name = value.at("call").as_string();
-  if (name == "one_cycle") return {flows::LearningRate::Kind::one_cycle, value.at("peak").as_double()};
-  if (name == "cosine") return {flows::LearningRate::Kind::cosine, value.at("peak").as_double()};
-  throw InputError("no learning rate schedule '" + name + "'");
-}
-
-flows::KlGradient gradient_of(const schema::Value& loss) {
-  const std::string& name = loss.at("call").as_string();
-  if (name != "reverse_kl") throw InputError("no loss '" + name + "' for a mode_split flow");
-  return loss.string_or("gradient", "path") == "total" ? flows::KlGradient::total : flows::KlGradient::path;
-}
-
-std::vector<flows::Stage> stages_of(const schema::Value& arguments) {
-  std::vector<flows::Stage> stages;
-  for (const schema::Value& value : arguments.at("stages").as_list()) {
-    stages.push_back({value.at("name").as_string(), gradient_of(value.at("loss")), value.at("steps").as_int(),
-                      value.at("batch").as_int(), learning_rate(value.at("learning_rate"))});
-  }
-  return stages;
-}
-
 artifacts::Artifact checkpoint_of(const flows::TrainingState& state, const physics::CallCount& calls) {
   return checkpoint_from(flows::to_named_tensors(state), calls);
 }
 
-flows::TrainingState state_from(const artifacts::Artifact& checkpoint) {
-  return flows::training_state_from(named_tensors_of(checkpoint));
+flows::TrainingState state_from(const artifacts::Artifact& checkpoint, const Tensor& like) {
+  return flows::training_state_from(named_tensors_of(checkpoint), like.scalar_type());
 }
 
-/// As it was after the last step, before the last stage was left: a longer last stage goes on from there.
-flows::TrainingState at_the_last_step(flows::TrainingState state, const std::vector<flows::Stage>& stages) {
-  state.stage = std::ssize(stages) - 1;
-  state.step = stages.back().steps;
-  return state;
+/// Where a training without a checkpoint begins: at the flow's own start, or at the end of another training.
+Tensor first_parameters(engine::TaskContext& context, const flows::Generator& flow) {
+  const schema::Value* other = context.arguments().find("warm_start");
+  if (other == nullptr || other->is_none()) return flow.start(context.spec().stream_key);
+  return parameters_of(*context.input("warm_start"), flow);
 }
 
 engine::Progress progress_of(const flows::TrainingState& state, const std::vector<flows::Stage>& stages) {
@@ -64,19 +42,28 @@ engine::Progress progress_of(const flows::TrainingState& state, const std::vecto
   return progress;
 }
 
-// What the five numbers are, in the order of kModeSplitParameters; the formulas stand in runtime/flows/mode_split.h.
-constexpr std::array<const char*, flows::kModeSplitParameters.size()> kMeanings = {
-    "flow: weight of the force by which one half of the modes moves the other",
-    "flow: amplification of the half that acts", "flow: weight of the look-ahead correction",
-    "flow: step of the look-ahead", "flow: logarithm of the overall widening of the Gaussian"};
+// What the numbers of a mode-split flow are; the formulas stand in runtime/flows/mode_split.h.
+const std::map<std::string, const char*> kMeanings = {
+    {"a", "flow: weight of the force by which one half of the modes moves the other"},
+    {"h", "flow: amplification of the half that acts"},
+    {"a2", "flow: weight of the look-ahead correction"},
+    {"lambda", "flow: step of the look-ahead"},
+    {"s0", "flow: logarithm of the overall widening of the Gaussian"}};
 
-artifacts::Artifact result_of(const flows::TrainingState& state, const physics::CallCount& calls) {
-  artifacts::Artifact result;
-  for (std::size_t i = 0; i < flows::kModeSplitParameters.size(); ++i) {
-    const double value = state.parameters.data_ptr<double>()[i];
-    result.arrays[std::string("parameters/") + flows::kModeSplitParameters[i]] = {{1}, {value}, {}, ""};
-    result.results.push_back({flows::kModeSplitParameters[i], value, {}, "", {}, kMeanings[i]});
+/// Parameters that are single numbers with a meaning are results of their own.
+void add_single_parameters(artifacts::Artifact& result, const flows::Generator& flow, const Tensor& parameters) {
+  for (const flows::ParameterEntry& entry : flow.layout().entries()) {
+    const auto meaning = kMeanings.find(entry.name);
+    if (meaning == kMeanings.end()) continue;
+    result.results.push_back({entry.name, parameters[entry.offset].item<double>(), {}, "", {}, meaning->second});
   }
+}
+
+artifacts::Artifact result_of(const flows::TrainingState& state, const flows::Generator& flow,
+                              const physics::CallCount& calls) {
+  artifacts::Artifact result;
+  add_parameters(result, flow, state.parameters);
+  add_single_parameters(result, flow, state.parameters);
   const auto steps = std::ssize(state.history.loss);
   std::vector<double> step(static_cast<std::size_t>(steps));
   for (std::size_t i = 0; i < step.size(); ++i) step[i] = static_cast<double>(i + 1);
@@ -103,27 +90,30 @@ artifacts::Artifact result_of(const flows::TrainingState& state, const physics::
 
 artifacts::Artifact train(engine::TaskContext& context) {
   const Ground ground = make_ground(context.input_spec("base"), *context.input("base"));
-  const auto flow = make_flow(context.arguments(), ground);
-  const std::vector<flows::Stage> stages = stages_of(context.arguments());
+  const std::shared_ptr<const flows::Generator> flow = make_flow(context.arguments(), ground, *ground.target);
+  const TrainingPlan plan(context, ground, flow);
 
-  flows::TrainingState state = flows::start_training(flows::mode_split_start());
+  flows::TrainingState state = flows::start_training(first_parameters(context, *flow));
   physics::CallCount before;
   if (const auto checkpoint = context.load_checkpoint()) {
-    state = state_from(*checkpoint);
+    state = state_from(*checkpoint, state.parameters);
     before = calls_of(checkpoint->cost);
   }
-  const auto calls = [&] { return before + ground.model->calls(); };
+  const auto calls = [&] { return before + ground.model->calls() + plan.other_calls(); };
   const auto checkpoint = [&] { return checkpoint_of(state, calls()); };
   const Listening listening = stop_in_interludes(context, checkpoint);
-  flows::train(flows::reverse_kl_of(*flow), ground.target->dimension(), stages, context.spec().stream_key,
-               configurations_at_once(ground.particles()), state, [&](const flows::TrainingState& now) {
-                 context.report(progress_of(now, stages));
+  const auto schedule = [&](std::int64_t stage, std::int64_t step) -> const flows::Objective& {
+    return plan.objective(stage, step);
+  };
+  flows::TrainingState last = state;  // before the last stage is left: a longer one goes on from there
+  flows::train(flows::training_loss(schedule, context.spec().stream_key), plan.stages(), flow->chunk(),
+               flow->latent_dimension(), state, [&](const flows::TrainingState& now) {
+                 last = now;
+                 context.report(progress_of(now, plan.stages()));
                  context.step_done(checkpoint);
                });
-  if (engine::can_be_extended(context.spec())) {
-    context.keep_state(checkpoint_of(at_the_last_step(state, stages), calls()));
-  }
-  return result_of(state, calls());
+  if (engine::can_be_extended(context.spec())) context.keep_state(checkpoint_of(last, calls()));
+  return result_of(state, *flow, calls());
 }
 
 }  // namespace bgw::tasks

@@ -398,6 +398,50 @@ TEST_CASE("a training keeps its state for longer ones where its schedule does no
   }
 }
 
+TEST_CASE("stages of every loss, schedule and memory train, stop and go on, byte for byte", "[tasks]") {
+  Study study;
+  const auto base = study.base("scha"), chains = study.chains(base), first = study.training(base);
+  for (const plan::TaskSpec* spec : {&base, &chains, &first}) study.run(*spec);
+  const auto with = [](Value stage, const Map& changes) {
+    Map members = stage.as_map();
+    for (const auto& [name, value] : changes) members.insert_or_assign(name, value);
+    return Value(members);
+  };
+  const Value plain = Study::stage("main", 3, 0.01);
+  const Map cold{{"kind", "nvt"}, {"temperature", 200.0}};
+  const Value harmonic = Map{{"call", "harmonic"}, {"system", ice()}, {"ensemble", cold}};
+  const Value decay = Map{{"call", "decay"}, {"rate", 0.02}, {"at", List{1, 2}}, {"factor", 0.5}};
+  const Value mixed = Map{{"call", "mixed"}, {"alpha", 0.4}, {"gradient", "total"}};
+  const List stages{with(plain, {{"name", "pretrain"}, {"loss", Map{{"call", "forward_kl"}}}, {"data", harmonic}}),
+                    with(plain, {{"name", "learn"}, {"loss", Map{{"call", "forward_kl"}}}, {"data", task("stages.1.data")}}),
+                    with(plain, {{"name", "both"}, {"loss", mixed}, {"data", task("stages.2.data")}, {"learning_rate", decay}}),
+                    with(plain, {{"name", "anneal"}, {"steps", 4}, {"temperature", List{300.0, 200.0}}, {"linearize_below", 1.2}}),
+                    with(plain, {{"grad_clip", 0.5}, {"average", 0.9}, {"optimizer", Map{{"call", "adam"}, {"first", 0.8}, {"second", 0.999}}}})};
+  plan::TaskSpec training = study.training(base, stages);
+  training.arguments = with(training.arguments, {{"warm_start", task("warm_start")}});
+  for (const char* role : {"stages.1.data", "stages.2.data"}) training.inputs.push_back({role, chains.key, 0});
+  training.inputs.push_back({"warm_start", first.key, 0});
+
+  const artifacts::Artifact whole = study.run(training);
+  CHECK(whole.array("history/loss").shape == std::vector<std::int64_t>{16});
+  CHECK(result_of(whole, "a") != result_of(*study.store.objects.at(first.key).artifact, "a"));
+  int stops = 0;
+  CHECK(store::encode_hdf5(study.run_in_steps(training, stops)) == store::encode_hdf5(whole));
+  CHECK(stops >= 10);
+}
+
+TEST_CASE("parameters of another architecture are refused by name", "[tasks]") {
+  Study study;
+  const auto base = study.base(), training = study.training(base), drawing = study.drawing(training, 4);
+  study.run(base);
+  artifacts::Artifact other = study.run(training);
+  other.arrays.erase("parameters/h");
+  other.arrays["parameters/s0"].shape = {1, 1};
+  other.arrays["parameters/weight"] = {{1}, {0.0}, {}, ""};
+  study.store.objects[training.key] = {training, std::make_shared<const artifacts::Artifact>(other)};
+  CHECK_THROWS_WITH(study.run(drawing), Catch::Contains("3 differences: no h, s0 of sizes [1, 1] in place of [1], a stray weight"));
+}
+
 TEST_CASE("a crystal in reduced units has the published harmonic free energy at its reduced temperature", "[tasks]") {
   Study study;
   const double temperature = 2 / 8.617333262145e-5;  // as the compiler hands on `2 lj`

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <memory>
+
+#include "runtime/flows/generator.h"
+#include "runtime/tasks/ground.h"
+
+namespace bgw::tasks {
+
+/// The flow that a train task's arguments describe, on a crystal.
+/// @param train_arguments  flow, seed and precision
+/// @param target           the ground's own, or that of a stage of training: the same crystal at another temperature or
+///                         with another form of its energy
+/// @throws InputError when the flow does not fit the base or the lattice
+std::unique_ptr<flows::Generator> make_flow(const schema::Value& train_arguments, const Ground& ground,
+                                            const physics::WhitenedTarget& target);
+
+/// The parameters of a finished training as the flow has them.
+/// @throws InputError naming all differences when they are those of another architecture
+Tensor parameters_of(const artifacts::Artifact& training, const flows::Generator& flow);
+/// The other way: arrays parameters/<name>.
+void add_parameters(artifacts::Artifact& artifact, const flows::Generator& flow, const Tensor& parameters);
+
+}  // namespace bgw::tasks

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "runtime/engine/task.h"
+#include "runtime/flows/training_loss.h"
+#include "runtime/tasks/ground.h"
+
+namespace bgw::tasks {
+
+/// The stages of a train task, and what each of their steps makes small. Not movable: objectives refer to crystals of
+/// other temperatures and energy forms that live in here.
+class TrainingPlan {
+ public:
+  /// @param flow  on the ground's own target, which must outlive the plan
+  /// @throws InputError for stages that cannot run: a loss that no flow knows, data of another crystal, a linear part that
+  ///         the potential has not
+  TrainingPlan(engine::TaskContext& context, const Ground& ground, std::shared_ptr<const flows::Generator> flow);
+  TrainingPlan(const TrainingPlan&) = delete;
+  TrainingPlan& operator=(const TrainingPlan&) = delete;
+
+  const std::vector<flows::Stage>& stages() const { return stages_; }
+  const flows::Objective& objective(std::int64_t stage, std::int64_t step) const;
+  /// Calls of the energies that stages have beside the ground's own.
+  physics::CallCount other_calls() const;
+
+ private:
+  /// The crystal of a stretch, where it is not the one that is asked for.
+  struct Crystal {
+    std::unique_ptr<physics::EnergyModel> model;  // none: that of the ground
+    std::unique_ptr<physics::WhitenedTarget> target;
+  };
+  std::shared_ptr<const flows::Generator> flow_at(const schema::Value& arguments, const schema::Value& stage,
+                                                  double temperature);
+  flows::DataSource data_of(engine::TaskContext& context, std::size_t stage) const;
+
+  const Ground& ground_;
+  std::shared_ptr<const flows::Generator> flow_;
+  std::vector<flows::Stage> stages_;
+  std::vector<std::vector<flows::Objective>> stretches_;  // of each stage, in equal parts of its steps
+  std::vector<std::unique_ptr<Crystal>> others_;
+};
+
+/// The configurations of samples, of chains or of a file, as displacements from the sites of a ground. [n, N, 3]
+/// @throws InputError for another number of atoms
+Tensor displacements_on(const Ground& ground, const artifacts::Artifact& data);
+
+}  // namespace bgw::tasks
