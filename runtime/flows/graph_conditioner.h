@@ -11,17 +11,17 @@ namespace bgw::flows {
 /// Sizes of the network, and the lengths by which it sees. They are constants of a trained network, not of the crystal
 /// it is applied to.
 struct GraphNetwork {
-  std::int64_t embedding = 32;   // E, numbers of a node and of an edge
-  std::int64_t layers = 2;       // of message passing
-  std::int64_t frequencies = 8;  // of the Fourier features
-  std::int64_t bins = 16;        // K, of the splines
+  std::int64_t embedding = 32;           // E, numbers of a node and of an edge
+  std::int64_t layers = 2;               // of message passing
+  std::int64_t frequencies = 8;          // of the Fourier features
+  std::int64_t bins = 16;                // K, of the splines
   FourierRange displacement{-1.0, 2.0};  // angstrom; of the features of displacements
   FourierRange edge{-1.0, 2.0};          // angstrom; of the features of edge vectors
 };
 
 /// A message-passing network on the atoms of a crystal: from the displacements of one copy of the atoms to the raw
-/// numbers of splines for the other. With F the Fourier features, v the displacements, d the edge vectors, c the fractional
-/// place of a site in its cell:
+/// numbers of splines for the other. With F the Fourier features, v the displacements, d the edge vectors, c the
+/// fractional place of a site in its cell:
 ///
 ///   h_i  = node [F(v_i), F(c_i)]                                                              node features, 12 n -> E
 ///   e_ij = edge F(d_ij)                                                                       edge features,  6 n -> E
