@@ -92,6 +92,10 @@ void check_flow(Map& flow, CheckContext& context) {
   const Value* conditioner = given(flow, "conditioner");
   if (conditioner == nullptr) return;
   const bool graph = conditioner->at("call").as_string() == "gnn";
+  if (flow.at("type").as_string() == "augmented_coupling" && !graph) {
+    complain("conditioner", fmt::format("the couplings of {} pass messages between neighbours, `attention` does not", context.block),
+             "write `conditioner = gnn(…)`, or `type = global_attention`");
+  }
   if (flow.at("type").as_string() == "global_attention" && graph) {
     complain("conditioner", fmt::format("the atoms of {} all attend to each other, `gnn` sees neighbours alone", context.block),
              "write `conditioner = attention(…)`, or `type = augmented_coupling`");
@@ -112,26 +116,21 @@ KindSchema flow() {
   kind.doc = "The bijection that carries the Gaussian to the crystal";
   kind.discriminator = "type";
   kind.attributes = {
-      {"type", Type::word({"mode_split"}, {"augmented_coupling", "global_attention"}), "which bijection", true, {}},
+      {"type", Type::word({"mode_split", "augmented_coupling", "global_attention"}), "which bijection", true, {}},
       {"splits", Type::of(TypeKind::integer), "random halvings of the modes", false, 16, mode_split, {1.0, {}, 4096.0}},
       {"look_ahead", Type::of(TypeKind::integer), "every k-th split looks ahead; 0 is none", false, 4, mode_split, {0.0, {}, 4096.0}},
       {"layers", Type::of(TypeKind::integer), "couplings one after the other", true, {}, couplings, {1.0, {}, 4096.0}, "4"},
       {"bins", Type::of(TypeKind::integer), "of each rational-quadratic spline", true, {}, couplings, {2.0, {}, 1024.0}, "16"},
       {"embedding", Type::of(TypeKind::integer), "features of an atom", true, {}, couplings, {1.0, {}, 65536.0}, "32"},
       {"conditioner", Type::constructor({"gnn", "attention"}), "network that sets the splines", true, {}, couplings, {}, "gnn(layers = 2, frequencies = 8)"},
-      later({"aux_width", Type::quantity("length"), "spread of the auxiliary copies; that of the base when left out", false, {}, augmented, kPositive, "0.2 angstrom"}),
-      later({"neighbours", Type::of(TypeKind::integer), "nearest atoms an atom sees; all when left out", false, {}, couplings, {1.0, {}, 1e5}, "12"}),
-      later({"recompute_neighbours", Type::of(TypeKind::boolean), "from the positions, in place of those of the lattice", false, false, couplings}),
+      {"aux_width", Type::quantity("length"), "spread of the auxiliary copies; that of the base when left out", false, {}, augmented, kPositive, "0.2 angstrom"},
+      {"range", Type::quantity("length"), "the splines move displacements up to this; half the edge of the published box of the lattice when left out", false, {}, augmented, kPositive, "6.2 angstrom"},
+      {"neighbours", Type::of(TypeKind::integer), "nearest atoms an atom sees; all when left out", false, {}, couplings, {1.0, {}, 1e5}, "12"},
+      {"recompute_neighbours", Type::of(TypeKind::boolean), "from the positions, in place of those of the lattice", false, false, couplings},
       later({"condition_on", Type::list(Type::word(variable_names())), "variables of the system and ensemble it is a function of", false, {}, {}, {}, "[temperature]"}),
   };
   kind.complete = check_flow;
   return kind;
-}
-
-ConstructorSchema network(const char* name, std::vector<schema::Attribute> arguments, const char* doc) {
-  ConstructorSchema constructor{name, std::move(arguments), doc};
-  constructor.later = true;
-  return constructor;
 }
 
 }  // namespace
@@ -141,10 +140,10 @@ void add_model_kinds(schema::Catalog& catalog) {
   catalog.add(flow());
   const schema::Attribute layers{"layers", Type::of(TypeKind::integer), "one after the other", true, {}, {}, {1.0, {}, 256.0}, "2"};
   const schema::Attribute frequencies{"frequencies", Type::of(TypeKind::integer), "of the periodic features of a position", false, 8, {}, {1.0, {}, 1024.0}};
-  catalog.add(network("gnn", {layers, frequencies, {"neighbours", Type::of(TypeKind::integer), "nearest atoms that send messages; all when left out", false, {}, {}, {1.0, {}, 1e5}, "12"}},
-                      "Messages between neighbours"));
-  catalog.add(network("attention", {layers, frequencies, {"heads", Type::of(TypeKind::integer), "side by side", false, 2, {}, {1.0, {}, 256.0}}},
-                      "Attention of every atom to all others"));
+  catalog.add(ConstructorSchema{"gnn", {layers, frequencies, {"neighbours", Type::of(TypeKind::integer), "nearest atoms that send messages; all when left out", false, {}, {}, {1.0, {}, 1e5}, "12"}},
+                      "Messages between neighbours"});
+  catalog.add(ConstructorSchema{"attention", {layers, frequencies, {"heads", Type::of(TypeKind::integer), "side by side", false, 2, {}, {1.0, {}, 256.0}}},
+                      "Attention of every atom to all others"});
 }
 
 }  // namespace bgw::catalog

@@ -122,6 +122,9 @@ void check_train(Map& train, CheckContext& context) {
     expect_same(mine.system, theirs.system, "system", "base", other, context);
     expect_same(mine.ensemble, theirs.ensemble, "ensemble", "base", other, context);
   }
+  if (train.at("precision").as_string() == "float32" && train.at("flow").at("type").as_string() == "mode_split") {
+    context.not_yet("`precision = float32` of a mode_split flow");
+  }
   check_conditions(train, context);
   check_warm_start(train, context);
   const schema::List& stages = train.at("stages").as_list();
@@ -184,6 +187,11 @@ KindSchema train() {
   kind.complete = check_train;
   kind.version = 2;  // portions of a batch
   add_task_members(kind);
+  for (schema::Attribute& attribute : kind.attributes) {
+    if (attribute.name != "precision") continue;
+    attribute.type = Type::word({"float64", "float32"});
+    attribute.doc = "of the networks of a flow; states, weights and energies are float64";
+  }
   return kind;
 }
 

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "runtime/flows/augmented_flow.h"
+#include "runtime/flows/global_flow.h"
 #include "runtime/flows/mode_split_generator.h"
 #include "runtime/foundation/errors.h"
+#include "runtime/physics/make_energy_model.h"
 #include "runtime/tensor/array.h"
 
 namespace bgw::tasks {
@@ -16,6 +19,68 @@ flows::ModeSplitSpec mode_split_spec(const schema::Value& train_arguments) {
   spec.splits = flow.at("splits").as_int();
   spec.look_ahead = flow.at("look_ahead").as_int();
   spec.seed = static_cast<std::uint64_t>(train_arguments.at("seed").as_int());
+  return spec;
+}
+
+/// The value of that name, or nullptr when it is absent or none.
+const schema::Value* given(const schema::Value& map, const char* name) {
+  const schema::Value* value = map.find(name);
+  return value == nullptr || value->is_none() ? nullptr : value;
+}
+
+at::ScalarType precision_of(const schema::Value& train_arguments) {
+  return train_arguments.string_or("precision", "float64") == "float32" ? at::kFloat : at::kDouble;
+}
+
+/// Where the splines of an augmented flow act: what the program says, or what was published for the lattice that the
+/// flow was trained on. Never that of the crystal it is applied to.
+double range_of(const schema::Value& train_arguments) {
+  if (const schema::Value* range = given(train_arguments.at("flow"), "range")) return range->as_double();
+  const schema::Value& lattice = train_arguments.at("system").at("lattice");
+  const crystal::LatticeKind* kind = crystal::find_lattice(lattice.at("kind").as_string());
+  const schema::Value* density = given(lattice, "density");
+  if (kind != nullptr && density != nullptr) return flows::published_range(*kind, density->as_double());
+  throw InputError("the augmented flow needs a `range` for its splines: there is no published one for this lattice");
+}
+
+/// The published base is one width wide everywhere; others say their own.
+double aux_width_of(const schema::Value& flow, const Ground& ground) {
+  if (const schema::Value* width = given(flow, "aux_width")) return width->as_double();
+  return physics::rms_displacement(ground.base);
+}
+
+flows::AugmentedSpec augmented_spec(const schema::Value& train_arguments, const Ground& ground) {
+  const schema::Value& flow = train_arguments.at("flow");
+  const schema::Value& network = flow.at("conditioner");
+  flows::AugmentedSpec spec;
+  spec.layers = flow.at("layers").as_int();
+  spec.aux_width = aux_width_of(flow, ground);
+  spec.range = range_of(train_arguments);
+  spec.precision = precision_of(train_arguments);
+  spec.network.embedding = flow.at("embedding").as_int();
+  spec.network.bins = flow.at("bins").as_int();
+  spec.network.layers = network.at("layers").as_int();
+  spec.network.frequencies = network.at("frequencies").as_int();
+  const schema::Value* neighbours = given(flow, "neighbours");
+  if (neighbours == nullptr) neighbours = given(network, "neighbours");
+  const schema::Value* moment = given(flow, "recompute_neighbours");
+  spec.neighbourhood = neighbours == nullptr                      ? flows::Neighbourhood::complete
+                       : moment != nullptr && moment->as_bool() ? flows::Neighbourhood::at_the_moment
+                                                                 : flows::Neighbourhood::of_the_sites;
+  if (neighbours != nullptr) spec.neighbours = neighbours->as_int();
+  return spec;
+}
+
+flows::GlobalFlowSpec global_spec(const schema::Value& train_arguments) {
+  const schema::Value& flow = train_arguments.at("flow");
+  const schema::Value& network = flow.at("conditioner");
+  flows::GlobalFlowSpec spec;
+  spec.layers = flow.at("layers").as_int();
+  spec.network.width = flow.at("embedding").as_int();
+  spec.network.bins = flow.at("bins").as_int();
+  spec.network.blocks = network.at("layers").as_int();
+  spec.network.heads = network.at("heads").as_int();
+  spec.network.frequencies = network.at("frequencies").as_int();
   return spec;
 }
 
@@ -43,11 +108,19 @@ std::vector<std::string> differences(const artifacts::Artifact& training, const 
 
 }  // namespace
 
-std::unique_ptr<flows::Generator> make_flow(const schema::Value& train_arguments, const Ground&,
+std::unique_ptr<flows::Generator> make_flow(const schema::Value& train_arguments, const Ground& ground,
                                             const physics::WhitenedTarget& target) {
   const std::string& type = train_arguments.at("flow").at("type").as_string();
   if (type == "mode_split") return std::make_unique<flows::ModeSplitGenerator>(target, mode_split_spec(train_arguments));
-  throw InputError("no flow of type '" + type + "'; this version has mode_split");
+  if (type == "augmented_coupling") {
+    return flows::make_augmented_flow(augmented_spec(train_arguments, ground), target,
+                                      physics::make_crystal(ground.system), ground.base.sites);
+  }
+  if (type == "global_attention") {
+    return flows::make_global_flow(global_spec(train_arguments), target, ground.base.sites, ground.base.cell,
+                                   precision_of(train_arguments));
+  }
+  throw InputError("no flow of type '" + type + "'; this version has mode_split, augmented_coupling and global_attention");
 }
 
 Tensor parameters_of(const artifacts::Artifact& training, const flows::Generator& flow) {

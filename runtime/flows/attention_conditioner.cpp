@@ -1,0 +1,86 @@
+#include "runtime/flows/attention_conditioner.h"
+
+#include <cmath>
+#include <numbers>
+
+#include <fmt/format.h>
+
+#include "runtime/foundation/errors.h"
+
+namespace bgw::flows {
+namespace {
+
+constexpr std::int64_t kExpansion = 4;  // of the width, in a block's perceptron
+
+void check(const AttentionSpec& spec) {
+  if (spec.width < 1 || spec.blocks < 1 || spec.heads < 1 || spec.frequencies < 1 || spec.bins < 1) {
+    throw InputError(
+        fmt::format("attention network: width {}, blocks {}, heads {}, frequencies {}, bins {}; each must be at least 1",
+                    spec.width, spec.blocks, spec.heads, spec.frequencies, spec.bins));
+  }
+  if (spec.width % spec.heads != 0) {
+    throw InputError(fmt::format("attention network: {} heads do not divide the width {}; write a multiple of {}",
+                                 spec.heads, spec.width, spec.heads));
+  }
+}
+
+}  // namespace
+
+AttentionConditioner::AttentionConditioner(const AttentionSpec& spec, std::int64_t given, std::int64_t moved)
+    : spec_(spec), moved_(moved) {
+  check(spec);
+  const std::int64_t width = spec.width;
+  embed_ = add_linear("embed", width, 2 * spec.frequencies * given, false);
+  for (std::int64_t l = 0; l < spec.blocks; ++l) {
+    const std::string block = fmt::format("block_{}.", l);
+    // Query, key and value in one matrix: three layers of equal input.
+    const Linear query_key_value = add_linear(block + "query_key_value", 3 * width, width, false);
+    const Linear attended = add_linear(block + "attended", width, width, true);
+    const Linear expand = add_linear(block + "expand", kExpansion * width, width, false);
+    blocks_.push_back({query_key_value, attended, expand,
+                       add_linear(block + "contract", width, kExpansion * width, true)});
+  }
+  last_ = add_linear("last", moved * (3 * spec.bins + 1), width, true);
+}
+
+AttentionConditioner::Linear AttentionConditioner::add_linear(const std::string& name, std::int64_t out,
+                                                              std::int64_t in, bool starts_at_zero) {
+  Start start;
+  if (!starts_at_zero) start = {Start::Kind::truncated_normal, 1.0 / std::sqrt(static_cast<double>(in))};
+  const std::size_t weight = layout_.add(name + ".weight", {out, in}, start);
+  return {weight, layout_.add(name + ".bias", {out})};
+}
+
+Tensor AttentionConditioner::apply(const Linear& linear, const Tensor& input, const Tensor& parameters) const {
+  return at::linear(input, layout_.view(parameters, linear.weight), layout_.view(parameters, linear.bias));
+}
+
+// In float64 whatever the network's precision: the phase of the highest frequency is a large number.
+Tensor AttentionConditioner::features(const Tensor& part) const {
+  const Tensor frequencies =
+      2.0 * std::numbers::pi * at::arange(1, spec_.frequencies + 1, at::TensorOptions().dtype(at::kDouble));
+  const Tensor phase = (part.unsqueeze(3) * frequencies).flatten(2);
+  return at::cat({phase.cos(), phase.sin()}, 2);
+}
+
+Tensor AttentionConditioner::attention(const Block& block, const Tensor& atoms, const Tensor& parameters) const {
+  const std::int64_t size = spec_.width / spec_.heads;
+  const Tensor all = apply(block.query_key_value, atoms, parameters)
+                         .view({atoms.size(0), atoms.size(1), 3, spec_.heads, size})
+                         .permute({2, 0, 3, 1, 4});  // [3, B, heads, rows, size]
+  const Tensor scores = at::matmul(all[0], all[1].transpose(2, 3)) / std::sqrt(static_cast<double>(size));
+  const Tensor mixed = at::matmul(scores.softmax(3), all[2]).transpose(1, 2).flatten(2);
+  return apply(block.attended, mixed, parameters);
+}
+
+Tensor AttentionConditioner::raw(const Tensor& part, const Tensor& parameters) const {
+  Tensor atoms = apply(embed_, features(part).to(parameters.scalar_type()), parameters);
+  for (const Block& block : blocks_) {
+    atoms = atoms + attention(block, atoms, parameters);
+    const Tensor wide = at::gelu(apply(block.expand, atoms, parameters), "tanh");
+    atoms = atoms + apply(block.contract, wide, parameters);
+  }
+  return apply(last_, atoms, parameters).view({part.size(0), part.size(1), moved_, 3 * spec_.bins + 1});
+}
+
+}  // namespace bgw::flows
