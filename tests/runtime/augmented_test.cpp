@@ -297,7 +297,7 @@ TEST_CASE("total and forward gradients are the derivatives of their losses", "[a
   const Tensor u = 0.12 * normal(4, 24, 8).view({4, 8, 3});
   const Tensor e = normal(4, 24, 9);
   const SampleLoss forward = c.flow->forward_kl(u, e, parameters);
-  CHECK(largest(forward.log_weight - c.flow->log_weight_of(u, e, parameters)) < 1e-9);
+  CHECK(largest(forward.log_weight + c.flow->log_weight_of(u, e, parameters)) < 1e-9);
   const double h = 1e-6;
   for (const std::uint8_t seed : {41, 42}) {
     const Tensor dp = normal(1, parameters.size(0), seed)[0];
@@ -307,7 +307,7 @@ TEST_CASE("total and forward gradients are the derivatives of their losses", "[a
     };
     CHECK((reverse.gradient.sum(0) * dp).sum().item<double>() ==
           Approx(slope([&](const Tensor& p) { return c.flow->generate(z, p).log_weight; })).epsilon(1e-5));
-    // ln target does not move, so minus the log weight has the slope of ln q: that of the loss -ln q turned round.
+    // ln target does not move: the log weight has the slope of -ln q.
     CHECK((forward.gradient.sum(0) * dp).sum().item<double>() ==
           Approx(-slope([&](const Tensor& p) { return c.flow->log_weight_of(u, e, p); })).epsilon(1e-5));
   }
