@@ -171,6 +171,7 @@ constexpr Builtin kBuiltins[] = {
     {"at", "at(value, temperature = 200 K, ...)",
      "one state of what an interval leaves open: of a system, ensemble, base or trained flow"},
     {"derive", "derive(seed, n, ...)", "a seed of its own for each n: independent streams from one root"},
+    {"error", "error(x)", "one standard error of a result, as an exact number"},
     {"exp", "exp(x)", "of a plain number"},
     {"fit", "fit(results, model = \"a + b/n\")",
      "least squares of results against the indices of their blocks; the model is linear in what it finds, `.a`"},

@@ -142,6 +142,12 @@ Estimate logarithm(const Estimate& a) {
 
 Estimate absolute(const Estimate& a) { return a.value() < 0 ? -a : a; }
 
+Estimate standard_error(const Estimate& a) {
+  const double sigma = a.sigma().value_or(0.0);
+  if (!std::isfinite(sigma)) throw NumericalError("the error of this number is unknown");
+  return Estimate::exact(sigma, a.unit());
+}
+
 schema::Value to_value(const Estimate& estimate) {
   schema::Map map{{"value", artifacts::number_or_none(estimate.value())}, {"unit", estimate.unit()}};
   if (const std::optional<double> sigma = estimate.sigma()) map["sigma"] = artifacts::number_or_none(*sigma);

@@ -64,6 +64,9 @@ Estimate square_root(const Estimate& a);
 Estimate exponential(const Estimate& a);
 Estimate logarithm(const Estimate& a);
 Estimate absolute(const Estimate& a);
+/// One standard error, as an exact number: 0 of an exact number.
+/// @throws NumericalError when the error is unknown
+Estimate standard_error(const Estimate& a);
 
 /// Unit in which two numbers can be compared and added; throws InputError when there is none.
 std::string common_unit(const Estimate& a, const Estimate& b);

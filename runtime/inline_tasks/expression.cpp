@@ -73,7 +73,7 @@ const std::map<std::string, Combine> kArithmetic = {
     {"power", power},
 };
 const std::map<std::string, Estimate (*)(const Estimate&)> kFunctions = {
-    {"sqrt", square_root}, {"exp", exponential}, {"log", logarithm}, {"abs", absolute}};
+    {"sqrt", square_root}, {"exp", exponential}, {"log", logarithm}, {"abs", absolute}, {"error", standard_error}};
 
 // mean(a, b, c) and mean([a, b, c]) are the same.
 EvaluatedList spread(const EvaluatedList& args) {

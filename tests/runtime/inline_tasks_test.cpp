@@ -85,6 +85,14 @@ TEST_CASE("errors of independent results add in squares, of the same result in l
   CHECK(*number(op("add", {attribute("a", "x"), attribute("a", "x")})).sigma() == Approx(0.6));
 }
 
+TEST_CASE("the error of a number is a number without error", "[inline_tasks]") {
+  const Estimate error = number(call("error", {attribute("a", "x")}));
+  CHECK(error.value() == Approx(0.3));
+  CHECK(error.sigma().value_or(0.0) == 0.0);
+  CHECK(number(call("error", {constant(3)})).value() == 0.0);
+  CHECK(number(call("error", {op("multiply", {attribute("a", "x"), constant(2)})})).value() == Approx(0.6));
+}
+
 TEST_CASE("every function propagates the error by its derivative", "[inline_tasks]") {
   const double h = 1e-6;
   const auto checks = [&](const std::function<double(double)>& f, const Value& expression) {
