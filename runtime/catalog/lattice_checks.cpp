@@ -391,6 +391,19 @@ double nearest_distance(const Value& lattice) {
   return nearest;
 }
 
+std::vector<int> closed_shells(const Value& lattice, std::int64_t atoms) {
+  if (of_file(lattice)) return {};
+  constexpr double kFurthest = 12.0;  // nearest distances, as far as shells are known
+  const crystal::LatticeKind kind = middle_kind(lattice);
+  const double density = range_of(lattice.at("density")).middle();
+  std::vector<int> counts;
+  for (const crystal::Shell& shell : crystal::neighbour_shells(kind, density, kFurthest * crystal::nearest_shell(kind, density).distance)) {
+    counts.push_back(shell.count + (counts.empty() ? 0 : counts.back()));
+    if (counts.back() > atoms) break;
+  }
+  return counts;
+}
+
 std::optional<double> stiffest_mode(const Value& system, double mass) {
   const Value& lattice = system.at("lattice");
   const Value& potential = system.at("potential");

@@ -21,6 +21,9 @@ void expect_wide_box(const schema::Value& system, std::int64_t atoms, const std:
 std::optional<double> cutoff_of(const schema::Value& potential);
 /// Smallest distance of two sites anywhere in the ranges of the lattice.
 double nearest_distance(const schema::Value& lattice);
+/// Numbers of neighbours that close a shell around a site in the middle of the lattice's ranges: some up to `atoms` and
+/// the first beyond. Empty for a crystal of a file, whose distances are rarely equal.
+std::vector<int> closed_shells(const schema::Value& lattice, std::int64_t atoms);
 /// Largest angular frequency of the crystal, in 1/fs: that of atoms joined to their z nearest neighbours by springs as
 /// stiff as the pair term at their distance, sqrt(2 z k / (3 mass)); exact in fcc and diamond for such springs. The
 /// three-body term, which this leaves out, adds some tens of percent. nullopt where the potential has no pair term.

@@ -1,4 +1,7 @@
+#include <algorithm>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "runtime/catalog/kinds.h"
 #include "runtime/catalog/lattice_checks.h"
@@ -113,6 +116,28 @@ void check_warm_start(const Map& train, CheckContext& context) {
   context.complain({"E0427", "warm_start", fmt::format("{} cannot start from `{}`: their flows differ", context.block, other.name), {}, {"give both the same `flow`"}});
 }
 
+/// The global flow begins from its own noise around the sites, whose width it takes from independent oscillators.
+void check_base_of_flow(const Map& train, const schema::UpstreamTask& base, CheckContext& context) {
+  if (train.at("flow").at("type").as_string() != "global_attention" || base.arguments == nullptr) return;
+  const std::string& kind = base.arguments->at("kind").as_string();
+  if (kind == "einstein_crystal") return;
+  context.complain({"E0434", "base", fmt::format("the global flow of {} begins from atoms that vibrate by themselves, `{}` is a {}", context.block, base.name, kind), {},
+                    {"write a base with `kind = einstein_crystal`, or take a flow of another type"}});
+}
+
+/// A network that sees part of a shell sees a crystal of lower symmetry.
+void check_neighbours(const Map& train, const Value& system, CheckContext& context) {
+  const Value& flow = train.at("flow");
+  if (flow.at("type").as_string() != "augmented_coupling") return;
+  const Value* neighbours = given(flow, "neighbours");
+  if (neighbours == nullptr) neighbours = given(flow.at("conditioner"), "neighbours");
+  if (neighbours == nullptr) return;
+  const std::vector<int> closed = closed_shells(system.at("lattice"), neighbours->as_int());
+  if (closed.empty() || std::find(closed.begin(), closed.end(), neighbours->as_int()) != closed.end()) return;
+  context.complain({"E0435", "flow", fmt::format("the {} neighbours of the flow of {} close no shell around an atom of its lattice", neighbours->as_int(), context.block),
+                    {"atoms at one distance belong together"}, {fmt::format("take one of {}", fmt::join(closed, ", "))}});
+}
+
 void check_train(Map& train, CheckContext& context) {
   const schema::UpstreamTask base = context.upstream(train.at("base"));
   const State mine = state_of(train);
@@ -125,6 +150,8 @@ void check_train(Map& train, CheckContext& context) {
   if (train.at("precision").as_string() == "float32" && train.at("flow").at("type").as_string() == "mode_split") {
     context.not_yet("`precision = float32` of a mode_split flow");
   }
+  check_base_of_flow(train, base, context);
+  check_neighbours(train, *mine.system, context);
   check_conditions(train, context);
   check_warm_start(train, context);
   const schema::List& stages = train.at("stages").as_list();

@@ -152,7 +152,7 @@ TEST_CASE("every ensemble, base and flow compiles from its smallest program", "[
   const std::string train = "train bg { system = water; ensemble = cold; base = phonons; flow = ours; seed = 1; stage main { loss = reverse_kl; steps = 60 } }\n";
   for (const char* flow : {"augmented_coupling; layers = 4; bins = 16; embedding = 32; conditioner = gnn(layers = 2, frequencies = 8); aux_width = 0.2 angstrom; neighbours = 16; recompute_neighbours = true",
                            "global_attention; layers = 8; bins = 16; embedding = 256; conditioner = attention(layers = 2, heads = 2)"}) {
-    clean(kCrystal + kCold + kBase + "flow ours { type = " + flow + " }\n" + train);
+    clean(kCrystal + kCold + "base phonons { kind = einstein_crystal; width = 0.2 angstrom; system = water; ensemble = cold }\nflow ours { type = " + flow + " }\n" + train);
   }
 }
 
