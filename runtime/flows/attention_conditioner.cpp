@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "runtime/flows/attention_operations.h"
 #include "runtime/foundation/errors.h"
 
 namespace bgw::flows {
@@ -63,21 +64,12 @@ Tensor AttentionConditioner::features(const Tensor& part) const {
   return at::cat({phase.cos(), phase.sin()}, 2);
 }
 
-Tensor AttentionConditioner::attention(const Block& block, const Tensor& atoms, const Tensor& parameters) const {
-  const std::int64_t size = spec_.width / spec_.heads;
-  const Tensor all = apply(block.query_key_value, atoms, parameters)
-                         .view({atoms.size(0), atoms.size(1), 3, spec_.heads, size})
-                         .permute({2, 0, 3, 1, 4});  // [3, B, heads, rows, size]
-  const Tensor scores = at::matmul(all[0], all[1].transpose(2, 3)) / std::sqrt(static_cast<double>(size));
-  const Tensor mixed = at::matmul(scores.softmax(3), all[2]).transpose(1, 2).flatten(2);
-  return apply(block.attended, mixed, parameters);
-}
-
 Tensor AttentionConditioner::raw(const Tensor& part, const Tensor& parameters) const {
   Tensor atoms = apply(embed_, features(part).to(parameters.scalar_type()), parameters);
   for (const Block& block : blocks_) {
-    atoms = atoms + attention(block, atoms, parameters);
-    const Tensor wide = at::gelu(apply(block.expand, atoms, parameters), "tanh");
+    const Tensor mixed = self_attention(apply(block.query_key_value, atoms, parameters), spec_.heads);
+    atoms = atoms + apply(block.attended, mixed, parameters);
+    const Tensor wide = tanh_gelu(apply(block.expand, atoms, parameters));
     atoms = atoms + apply(block.contract, wide, parameters);
   }
   return apply(last_, atoms, parameters).view({part.size(0), part.size(1), moved_, 3 * spec_.bins + 1});
