@@ -1,11 +1,11 @@
 #include "runtime/flows/attention_conditioner.h"
 
 #include <cmath>
-#include <numbers>
 
 #include <fmt/format.h>
 
 #include "runtime/flows/attention_operations.h"
+#include "runtime/flows/fourier_features.h"
 #include "runtime/foundation/errors.h"
 
 namespace bgw::flows {
@@ -56,16 +56,10 @@ Tensor AttentionConditioner::apply(const Linear& linear, const Tensor& input, co
   return at::linear(input, layout_.view(parameters, linear.weight), layout_.view(parameters, linear.bias));
 }
 
-// In float64 whatever the network's precision: the phase of the highest frequency is a large number.
-Tensor AttentionConditioner::features(const Tensor& part) const {
-  const Tensor frequencies =
-      2.0 * std::numbers::pi * at::arange(1, spec_.frequencies + 1, at::TensorOptions().dtype(at::kDouble));
-  const Tensor phase = (part.unsqueeze(3) * frequencies).flatten(2);
-  return at::cat({phase.cos(), phase.sin()}, 2);
-}
-
 Tensor AttentionConditioner::raw(const Tensor& part, const Tensor& parameters) const {
-  Tensor atoms = apply(embed_, features(part).to(parameters.scalar_type()), parameters);
+  // Features in float64 whatever the network's precision: the phase of the highest frequency is a large number.
+  const Tensor features = fourier_features(part, {0.0, 1.0}, spec_.frequencies);
+  Tensor atoms = apply(embed_, features.to(parameters.scalar_type()), parameters);
   for (const Block& block : blocks_) {
     const Tensor mixed = self_attention(apply(block.query_key_value, atoms, parameters), spec_.heads);
     atoms = atoms + apply(block.attended, mixed, parameters);

@@ -14,6 +14,7 @@
 #include "runtime/flows/global_ends.h"
 #include "runtime/flows/global_flow.h"
 #include "runtime/flows/sample_blocks.h"
+#include "runtime/flows/training_loss.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/physics/gaussian_base.h"
 #include "runtime/physics/make_energy_model.h"
@@ -576,6 +577,25 @@ TEST_CASE("a sample's numbers do not depend on its batch or on the threads", "[g
   CHECK(at::equal(flow->generate(z, p).log_weight, all.log_weight));
   CHECK(at::equal(flow->reverse_kl(KlGradient::path, z, p).gradient, path));
   at::set_num_threads(threads);
+}
+
+TEST_CASE("training brings the flow nearer to ice, by either gradient", "[global]") {
+  const Solid solid = ice();
+  const std::shared_ptr<const CouplingFlow> flow = solid.flow({3, {16, 2, 2, 4, 8}}, at::kFloat);
+  const auto mean_work = [&](const Tensor& p) {
+    return -flow->generate(normal(256, 21, 7), p).log_weight.mean().item<double>();
+  };
+  for (const KlGradient gradient : {KlGradient::path, KlGradient::total}) {
+    TrainingState state = start_training(flow->start(key(1)));
+    const double before = mean_work(state.parameters);
+    Stage stage;
+    stage.steps = 30;
+    stage.batch = 64;
+    stage.learning_rate = {LearningRate::Kind::constant, 5e-3};
+    train(training_loss(Objective{flow, gradient, 0, {}}, key(2)), {stage}, flow->chunk(), flow->latent_dimension(), state,
+          {});
+    CHECK(mean_work(state.parameters) < before - 4.0);
+  }
 }
 
 TEST_CASE("global flows that cannot be are refused", "[global]") {
