@@ -19,7 +19,8 @@ class GeneratorTarget : public physics::LatentTarget {
       : generator_(generator), parameters_(std::move(parameters)) {}
 
   std::int64_t dimension() const override { return generator_.latent_dimension(); }
-  /// In portions of the flow's chunk, so that memory does not grow with the batch.
+  /// In chunks of the flow, side by side on all threads, with interludes (foundation/interlude.h): memory and the time to a stop
+  /// do not grow with the batch.
   physics::WhitenedValue evaluate(const Tensor& y) const override;
   /// By the flow, with an energy call each.
   physics::Configurations configurations(const Tensor& y, const Tensor& work) const override;
