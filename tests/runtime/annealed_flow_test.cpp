@@ -1,6 +1,8 @@
 // Annealing from a flow's density to the crystal, in the latent space of the flow.
 #include "tests/support/catch.h"
 
+#include <ATen/Parallel.h>
+
 #include <cmath>
 
 #include "runtime/estimators/lfep.h"
@@ -78,7 +80,7 @@ TEST_CASE("the work of latent numbers is minus the log weight of their configura
   CHECK((value.gradient - differences).abs().max().item<double>() < 1e-7);
 }
 
-TEST_CASE("a batch beyond the flow's chunk gives each row the numbers that it has alone", "[ais]") {
+TEST_CASE("a batch beyond the flow's chunk gives each row the numbers that it has alone, on any number of threads", "[ais]") {
   const Ring ring;
   const flows::GeneratorTarget target(ring.flow, ring.parameters);
   const std::int64_t many = ring.flow.chunk() + 3;
@@ -90,6 +92,14 @@ TEST_CASE("a batch beyond the flow's chunk gives each row the numbers that it ha
     CHECK(at::equal(alone.work, all.work.slice(0, row, row + 1)));
     CHECK(at::equal(alone.gradient, all.gradient.slice(0, row, row + 1)));
   }
+  const int threads = at::get_num_threads();
+  for (const int others : {1, 3}) {
+    at::set_num_threads(others);
+    const physics::WhitenedValue again = target.evaluate(z);
+    CHECK(at::equal(again.gradient, all.gradient));
+    CHECK(at::equal(target.configurations(z, again.work).energy, ring.flow.generate(z, ring.parameters).energy));
+  }
+  at::set_num_threads(threads);
 }
 
 TEST_CASE("annealing from a flow has the free energy of annealing from the Gaussian, and better weights than the flow's own draws", "[ais]") {
