@@ -210,22 +210,25 @@ TEST_CASE("gelu in one loop is that of the library, and so is its derivative", "
 
 TEST_CASE("attention in loops is attention by matrix products", "[attention]") {
   const std::int64_t size = 5;
+  const Atoms atoms{4, 7, 9};  // two rows of each sample are no atoms
   for (const std::int64_t heads : {1, 2, 3}) {
-    const Tensor x = normal(4 * 7, 3 * heads * size).view({4, 7, 3 * heads * size});
-    const Tensor bar = normal(4 * 7, heads * size, 2).view({4, 7, heads * size});
+    const Tensor x = normal(36, 3 * heads * size);
+    const Tensor bar = normal(36, heads * size, 2);
     for (const auto type : {at::kDouble, at::kFloat}) {
       const at::AutoGradMode with_grad(true);
       const Tensor a = x.to(type).requires_grad_(true), b = x.to(type).requires_grad_(true);
-      const Tensor own = self_attention(a, heads), library = self_attention_by_products(b, heads);
+      const Tensor own = self_attention(a, atoms, heads), library = self_attention_by_products(b, atoms, heads);
       const double tolerance = type == at::kDouble ? 1e-13 : 1e-4;
       CHECK(largest(own - library) < tolerance);
+      CHECK(largest(own.view({4, 9, heads * size}).narrow(1, 7, 2)) == 0.0);
       const auto own_bar = torch::autograd::grad({own}, {a}, {bar.to(type)})[0];
       CHECK(largest(own_bar - torch::autograd::grad({library}, {b}, {bar.to(type)})[0]) < tolerance);
     }
   }
-  const Tensor many = normal(2 * 40, 12).view({2, 40, 12});
-  CHECK(at::equal(self_attention(many, 2), self_attention_by_products(many, 2)));
-  CHECK_THROWS_AS(self_attention(many, 3), ShapeError);
+  const Tensor many = normal(80, 12);
+  CHECK(at::equal(self_attention(many, {2, 40, 40}, 2), self_attention_by_products(many, {2, 40, 40}, 2)));
+  CHECK_THROWS_AS(self_attention(many, {2, 40, 40}, 3), ShapeError);
+  CHECK_THROWS_AS(self_attention(many, {3, 40, 40}, 2), ShapeError);
 }
 
 TEST_CASE("direct splines are those of the library's operations, derivatives included", "[spline]") {
