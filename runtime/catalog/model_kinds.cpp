@@ -123,7 +123,7 @@ KindSchema flow() {
       {"bins", Type::of(TypeKind::integer), "of each rational-quadratic spline", true, {}, couplings, {2.0, {}, 1024.0}, "16"},
       {"embedding", Type::of(TypeKind::integer), "features of an atom", true, {}, couplings, {1.0, {}, 65536.0}, "32"},
       {"conditioner", Type::constructor({"gnn", "attention"}), "network that sets the splines", true, {}, couplings, {}, "gnn(layers = 2, frequencies = 8)"},
-      {"aux_width", Type::quantity("length"), "spread of the auxiliary copies; that of the base when left out", false, {}, augmented, kPositive, "0.2 angstrom"},
+      {"aux_width", Type::quantity("length"), "spread of the auxiliary copies; that of an einstein_crystal when left out", false, {}, augmented, kPositive, "0.2 angstrom"},
       {"range", Type::quantity("length"), "the splines move displacements up to this; half the edge of the published box of the lattice when left out", false, {}, augmented, kPositive, "6.2 angstrom"},
       {"neighbours", Type::of(TypeKind::integer), "nearest atoms an atom sees; all when left out", false, {}, couplings, {1.0, {}, 1e5}, "12"},
       {"recompute_neighbours", Type::of(TypeKind::boolean), "from the positions, in place of those of the lattice", false, false, couplings},

@@ -116,11 +116,18 @@ void check_warm_start(const Map& train, CheckContext& context) {
   context.complain({"E0427", "warm_start", fmt::format("{} cannot start from `{}`: their flows differ", context.block, other.name), {}, {"give both the same `flow`"}});
 }
 
-/// The global flow begins from its own noise around the sites, whose width it takes from independent oscillators.
+/// The global flow begins from its own noise around the sites, whose width it takes from independent oscillators; so do the
+/// copies of an augmented flow that is not told theirs.
 void check_base_of_flow(const Map& train, const schema::UpstreamTask& base, CheckContext& context) {
-  if (train.at("flow").at("type").as_string() != "global_attention" || base.arguments == nullptr) return;
+  if (base.arguments == nullptr) return;
+  const std::string& type = train.at("flow").at("type").as_string();
   const std::string& kind = base.arguments->at("kind").as_string();
   if (kind == "einstein_crystal") return;
+  if (type == "augmented_coupling" && given(train.at("flow"), "aux_width") == nullptr) {
+    context.complain({"E0434", "flow", fmt::format("the copies of the flow of {} have no width: `{}` is a {}, which is wider along some modes than along others", context.block, base.name, kind), {},
+                      {"write `aux_width` in the flow, for instance half the rms displacement of an atom"}});
+  }
+  if (type != "global_attention") return;
   context.complain({"E0434", "base", fmt::format("the global flow of {} begins from atoms that vibrate by themselves, `{}` is a {}", context.block, base.name, kind), {},
                     {"write a base with `kind = einstein_crystal`, or take a flow of another type"}});
 }

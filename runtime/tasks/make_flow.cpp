@@ -1,5 +1,7 @@
 #include "runtime/tasks/make_flow.h"
 
+#include <cmath>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -43,10 +45,12 @@ double range_of(const schema::Value& train_arguments) {
   throw InputError("the augmented flow needs a `range` for its splines: there is no published one for this lattice");
 }
 
-/// The published base is one width wide everywhere; others say their own.
+/// Left out, it is that of the base, as published: of independent oscillators, which are as wide in all sizes of a crystal.
 double aux_width_of(const schema::Value& flow, const Ground& ground) {
   if (const schema::Value* width = given(flow, "aux_width")) return width->as_double();
-  return physics::rms_displacement(ground.base);
+  const double softest = ground.base.stiffness.min().item<double>();
+  if (ground.base.stiffness.max().item<double>() <= softest * (1 + 1e-9)) return 1 / std::sqrt(softest);
+  throw InputError("the augmented flow needs an `aux_width`: its base is wider along some modes than along others");
 }
 
 flows::AugmentedSpec augmented_spec(const schema::Value& train_arguments, const Ground& ground) {
