@@ -76,8 +76,6 @@ Tensor half_square(const Tensor& rows) { return 0.5 * rows.square().sum(1); }
 
 }  // namespace
 
-Tensor mode_split_start() { return at::tensor({0.69, 1.41, 0.35, 0.48, 0.0125}, at::kDouble); }
-
 struct ModeSplitFlow::Table {
   std::vector<double> widening;  // [m], e^s
   std::vector<SplitGains> splits;
@@ -434,20 +432,33 @@ double ModeSplitFlow::log_determinant(const Tensor& parameters) const {
   return std::accumulate(s.begin(), s.end(), 0.0);
 }
 
+Tensor ModeSplitFlow::reduced(const Tensor& energy) const { return target_.beta() * (energy - target_.static_energy()); }
+
+Draws ModeSplitFlow::generate(const Tensor& z, const Tensor& parameters) const {
+  const Tensor displacements = target_.displacements(forward(z, parameters));
+  const Tensor energy = target_.model().energy(displacements);
+  return {displacements, energy, half_square(z) + log_determinant(parameters) - reduced(energy)};
+}
+
+Tensor ModeSplitFlow::log_weight_of(const Tensor& displacements, const Tensor& parameters) const {
+  const Tensor z = inverse(target_.whiten(displacements), parameters);
+  return half_square(z) + log_determinant(parameters) - reduced(target_.model().energy(displacements));
+}
+
 // Total: L = beta U(x) - ln det. Path: L = ln q(x) - ln p(x) where parameters count through x alone, so that what is pulled
 // back is the difference of two scores, which vanishes where model and crystal agree.
 SampleLoss ModeSplitFlow::reverse_kl(KlGradient kind, const Tensor& z, const Tensor& parameters) const {
   const Tensor in = as_batch(z, dimension());
   const Table gains = table(parameters);
   const std::int64_t m = dimension();
-  Tensor reduced = at::empty({in.size(0)}, at::kDouble);
+  Tensor energies = at::empty({in.size(0)}, at::kDouble);
   Tensor gradient = at::zeros({in.size(0), layout().size()}, at::kDouble);
   for_each_block(in.size(0), [&](std::int64_t first, std::int64_t rows) {
     Block block(*this, gains, in.narrow(0, first, rows));
     block.widen();
     block.forward_kept(kind == KlGradient::path ? block.score_of_widened() : Tensor());
     const physics::EnergyAndGradient end = target_.model().energy_and_gradient(target_.displacements(block.y()));
-    reduced.narrow(0, first, rows).copy_(target_.beta() * (end.energy - target_.static_energy()));
+    energies.narrow(0, first, rows).copy_(end.energy);
     Tensor bar = target_.modes().pull_back(end.gradient).mul_(target_.beta());
     if (kind == KlGradient::path) bar.add_(block.score());
     Tensor own = gradient.narrow(0, first, rows);
@@ -462,7 +473,7 @@ SampleLoss ModeSplitFlow::reverse_kl(KlGradient kind, const Tensor& z, const Ten
       gains_.add_widening_gradient(widening.data_ptr<double>() + r * m,
                                    own.data_ptr<double>() + r * layout().size());
   });
-  return {half_square(in) + log_determinant(parameters) - reduced, gradient};
+  return {half_square(in) + log_determinant(parameters) - reduced(energies), gradient};
 }
 
 SampleLoss ModeSplitFlow::forward_kl(const Tensor& displacements, const Tensor& parameters) const {
@@ -483,8 +494,8 @@ SampleLoss ModeSplitFlow::forward_kl(const Tensor& displacements, const Tensor& 
       gains_.add_widening_gradient(widening.data_ptr<double>() + r * m,
                                    own.data_ptr<double>() + r * layout().size());
   });
-  const Tensor reduced = target_.beta() * (target_.model().energy(displacements) - target_.static_energy());
-  return {half_square(z) + log_determinant(parameters) - reduced, gradient};
+  const Tensor energy = target_.model().energy(displacements);
+  return {half_square(z) + log_determinant(parameters) - reduced(energy), gradient};
 }
 
 LatentValue ModeSplitFlow::latent_work(const Tensor& z, const Tensor& parameters) const {
@@ -499,8 +510,7 @@ LatentValue ModeSplitFlow::latent_work(const Tensor& z, const Tensor& parameters
     block.forward_kept({});
     const Tensor u = target_.displacements(block.y());
     const physics::EnergyAndGradient end = target_.model().energy_and_gradient(u);
-    const Tensor reduced = target_.beta() * (end.energy - target_.static_energy());
-    value.work.narrow(0, first, rows).copy_(reduced - constant.narrow(0, first, rows));
+    value.work.narrow(0, first, rows).copy_(reduced(end.energy) - constant.narrow(0, first, rows));
     value.largest_displacement.narrow(0, first, rows).copy_(u.square().sum(2).amax(1).sqrt());
     const Tensor bar = block.pull_back(target_.modes().pull_back(end.gradient).mul_(target_.beta()), nullptr);
     for_each_number(rows, m, [&](std::int64_t i, std::size_t j) {

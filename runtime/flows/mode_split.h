@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -18,10 +17,6 @@ struct ModeSplitSpec {
   std::uint64_t seed = 0;       // of the random halves, which are part of the model
   GainForm gains = GainForm::constant;
 };
-
-/// The five scalars of constant gains, in the order in which they lie in a parameter tensor.
-inline constexpr std::array<const char*, 5> kModeSplitParameters = {"a", "h", "a2", "lambda", "s0"};
-Tensor mode_split_start();
 
 /// The mode-split flow: a bijection of the whitened modes of a crystal made of its own forces.
 ///
@@ -59,6 +54,11 @@ class ModeSplitFlow {
   Tensor inverse(const Tensor& y, const Tensor& parameters) const;  // [B, m] -> z [B, m]
   double log_determinant(const Tensor& parameters) const;           // ln |det dy/dz|, the same for all z
 
+  /// Pushes standard normal z [B, m] to configurations.
+  Draws generate(const Tensor& z, const Tensor& parameters) const;
+  /// The log weights of given configurations [B, N, 3]. Uniform shifts drop out. [B]
+  Tensor log_weight_of(const Tensor& displacements, const Tensor& parameters) const;
+
   /// The loss of a sample and its gradient, each in its own row.
   /// @param z  [B, m] standard normal
   /// @source Roeder, Wu, Duvenaud, NeurIPS 2017; Vaitl, Winkler, Richter, Kessel, ICLR 2024 (the score carried forward)
@@ -82,6 +82,7 @@ class ModeSplitFlow {
   class Block;
 
   bool looks_ahead(std::int64_t split) const;
+  Tensor reduced(const Tensor& energy) const;  // beta (U - U0)
   Table table(const Tensor& parameters) const;
 
   const physics::WhitenedTarget& target_;
