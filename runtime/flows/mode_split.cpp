@@ -495,7 +495,7 @@ SampleLoss ModeSplitFlow::forward_kl(const Tensor& displacements, const Tensor& 
                                    own.data_ptr<double>() + r * layout().size());
   });
   const Tensor energy = target_.model().energy(displacements);
-  return {half_square(z) + log_determinant(parameters) - reduced(energy), gradient};
+  return {reduced(energy) - half_square(z) - log_determinant(parameters), gradient};
 }
 
 LatentValue ModeSplitFlow::latent_work(const Tensor& z, const Tensor& parameters) const {

@@ -61,7 +61,7 @@ Tensor log_weights_of_data(engine::TaskContext& context, const Model& model, con
         data.slice(0, count, end), auxiliary.normal(0, count, end - count, model.auxiliary_dimension())));
     count = end;
     context.report({"inverse of the data", count, data.size(0), {}});
-    context.step_done([&] { return state_of(at::cat(done), before + model.ground().model->calls()); });
+    context.step_done([&] { return state_of(at::cat(done), before + model.calls()); });
   }
   return at::cat(done);
 }
@@ -118,7 +118,7 @@ artifacts::Artifact two_sided(engine::TaskContext& context, const Model& model, 
   const Tensor of_data = log_weights_of_data(context, model, displacements_on(ground, *data), before);
   const TwoSides sides{log_weight, of_data, chain_of(*data, of_data.numel())};
   const Listening listening =
-      stop_in_interludes(context, [&] { return state_of(of_data, before + ground.model->calls()); });
+      stop_in_interludes(context, [&] { return state_of(of_data, before + model.calls()); });
 
   const plan::Key& stream_key = context.spec().stream_key;
   const std::int64_t bootstrap = context.arguments().at("bootstrap").as_int();
@@ -137,7 +137,7 @@ artifacts::Artifact two_sided(engine::TaskContext& context, const Model& model, 
   // Work from model to target on both sides, so that the two histograms overlap where the ensembles do.
   artifact.arrays["work_reverse"] = tensor::to_array(-of_data, "kT");
   artifact.arrays["chain_reverse"] = tensor::to_array(sides.chain);
-  artifact.cost = cost_of(before + ground.model->calls());
+  artifact.cost = cost_of(before + model.calls());
   return artifact;
 }
 

@@ -8,6 +8,7 @@
 #include "runtime/flows/mode_split_generator.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/physics/make_energy_model.h"
+#include "runtime/physics/potential.h"
 #include "runtime/tensor/array.h"
 
 namespace bgw::tasks {
@@ -19,6 +20,7 @@ flows::ModeSplitSpec mode_split_spec(const schema::Value& train_arguments) {
   spec.splits = flow.at("splits").as_int();
   spec.look_ahead = flow.at("look_ahead").as_int();
   spec.seed = static_cast<std::uint64_t>(train_arguments.at("seed").as_int());
+  if (flow.string_or("gains", "constant") == "polynomial") spec.gains = flows::GainForm::polynomial;
   return spec;
 }
 
@@ -82,6 +84,14 @@ flows::GlobalFlowSpec global_spec(const schema::Value& train_arguments) {
   spec.network.heads = network.at("heads").as_int();
   spec.network.frequencies = network.at("frequencies").as_int();
   return spec;
+
+/// The softer crystal whose forces move the modes, or null where they are the crystal's own.
+std::unique_ptr<const physics::EnergyModel> guide_of(const schema::Value& train_arguments, const Ground& ground) {
+  const schema::Value* soften = given(train_arguments.at("flow"), "soften");
+  if (soften == nullptr) return nullptr;
+  physics::PotentialForm form;
+  form.linearize_below = soften->as_double() * physics::length_scale(ground.system);
+  return physics::make_energy_model(ground.system, ground.site_vectors(), ground.base.cell, form);
 }
 
 std::string name_of(const flows::ParameterEntry& entry) { return "parameters/" + entry.name; }
@@ -111,6 +121,7 @@ std::vector<std::string> differences(const artifacts::Artifact& training, const 
 std::unique_ptr<flows::Generator> make_flow(const schema::Value& train_arguments, const Ground& ground,
                                             const physics::WhitenedTarget& target) {
   const std::string& type = train_arguments.at("flow").at("type").as_string();
+<<<<<<< HEAD
   if (type == "mode_split") return std::make_unique<flows::ModeSplitGenerator>(target, mode_split_spec(train_arguments));
   if (type == "augmented_coupling") {
     return flows::make_augmented_flow(augmented_spec(train_arguments, ground), target,
@@ -121,6 +132,12 @@ std::unique_ptr<flows::Generator> make_flow(const schema::Value& train_arguments
                                    precision_of(train_arguments));
   }
   throw InputError("no flow of type '" + type + "'; this version has mode_split, augmented_coupling and global_attention");
+=======
+  if (type == "mode_split") {
+    return std::make_unique<flows::ModeSplitGenerator>(target, mode_split_spec(train_arguments), guide_of(train_arguments, ground));
+  }
+  throw InputError("no flow of type '" + type + "'; this version has mode_split");
+>>>>>>> 857fbfe (wip)
 }
 
 Tensor parameters_of(const artifacts::Artifact& training, const flows::Generator& flow) {
