@@ -30,6 +30,15 @@ const schema::Value* given(const schema::Value& map, const char* name) {
   return value == nullptr || value->is_none() ? nullptr : value;
 }
 
+/// The softer crystal whose forces move the modes, or null where they are the crystal's own.
+std::unique_ptr<const physics::EnergyModel> guide_of(const schema::Value& flow, const Ground& ground) {
+  const schema::Value* soften = given(flow, "soften");
+  if (soften == nullptr) return nullptr;
+  physics::PotentialForm form;
+  form.linearize_below = soften->as_double() * physics::length_scale(ground.system);
+  return physics::make_energy_model(ground.system, ground.site_vectors(), ground.base.cell, form);
+}
+
 at::ScalarType precision_of(const schema::Value& train_arguments) {
   return train_arguments.string_or("precision", "float64") == "float32" ? at::kFloat : at::kDouble;
 }
@@ -84,14 +93,6 @@ flows::GlobalFlowSpec global_spec(const schema::Value& train_arguments) {
   spec.network.heads = network.at("heads").as_int();
   spec.network.frequencies = network.at("frequencies").as_int();
   return spec;
-
-/// The softer crystal whose forces move the modes, or null where they are the crystal's own.
-std::unique_ptr<const physics::EnergyModel> guide_of(const schema::Value& train_arguments, const Ground& ground) {
-  const schema::Value* soften = given(train_arguments.at("flow"), "soften");
-  if (soften == nullptr) return nullptr;
-  physics::PotentialForm form;
-  form.linearize_below = soften->as_double() * physics::length_scale(ground.system);
-  return physics::make_energy_model(ground.system, ground.site_vectors(), ground.base.cell, form);
 }
 
 std::string name_of(const flows::ParameterEntry& entry) { return "parameters/" + entry.name; }
@@ -121,8 +122,10 @@ std::vector<std::string> differences(const artifacts::Artifact& training, const 
 std::unique_ptr<flows::Generator> make_flow(const schema::Value& train_arguments, const Ground& ground,
                                             const physics::WhitenedTarget& target) {
   const std::string& type = train_arguments.at("flow").at("type").as_string();
-<<<<<<< HEAD
-  if (type == "mode_split") return std::make_unique<flows::ModeSplitGenerator>(target, mode_split_spec(train_arguments));
+  if (type == "mode_split") {
+    return std::make_unique<flows::ModeSplitGenerator>(target, mode_split_spec(train_arguments),
+                                                       guide_of(train_arguments.at("flow"), ground));
+  }
   if (type == "augmented_coupling") {
     return flows::make_augmented_flow(augmented_spec(train_arguments, ground), target,
                                       physics::make_crystal(ground.system), ground.base.sites);
@@ -132,12 +135,6 @@ std::unique_ptr<flows::Generator> make_flow(const schema::Value& train_arguments
                                    precision_of(train_arguments));
   }
   throw InputError("no flow of type '" + type + "'; this version has mode_split, augmented_coupling and global_attention");
-=======
-  if (type == "mode_split") {
-    return std::make_unique<flows::ModeSplitGenerator>(target, mode_split_spec(train_arguments), guide_of(train_arguments, ground));
-  }
-  throw InputError("no flow of type '" + type + "'; this version has mode_split");
->>>>>>> 857fbfe (wip)
 }
 
 Tensor parameters_of(const artifacts::Artifact& training, const flows::Generator& flow) {

@@ -4,6 +4,7 @@
 
 #include "runtime/flows/generator.h"
 #include "runtime/tasks/ground.h"
+#include "runtime/tasks/ledger.h"
 
 namespace bgw::tasks {
 
