@@ -215,7 +215,16 @@ class ModeSplitFlow::Block {
 
   Tensor field(const Tensor& modes) const { return flow_.target_.modes().displacements(modes); }
   Tensor in_modes(const Tensor& field) const { return flow_.target_.modes().pull_back(field).mul_(flow_.target_.beta()); }
-  Tensor force_at(const Tensor& u) const { return in_modes(flow_.guide_.energy_and_gradient(u).gradient); }
+  /// What a gradient, or a product along v, is in the modes, with what a guide leaves out of it at, or along, the modes v.
+  Tensor answer(const Tensor& found, const Tensor& v) const {
+    Tensor result = in_modes(found);
+    if (flow_.remainder_) flow_.remainder_->add_to(result, v);
+    return result;
+  }
+  /// The force at the modes v, whose field is u.
+  Tensor force_at(const Tensor& v, const Tensor& u) const {
+    return answer(flow_.guide_.energy_and_gradient(u).gradient, v);
+  }
 
   Tensor masked(const Step& step, const Tensor& w) const {
     const std::vector<double>& in_u = moving(step);
@@ -256,10 +265,10 @@ class ModeSplitFlow::Block {
   Shift shift(const Step& step, const Tensor& y) const {
     const Tensor a = amplified(step, y);
     const Tensor u = field(a);
-    const Tensor f = force_at(u);
+    const Tensor f = force_at(a, u);
     if (!flow_.looks_ahead(step.split)) return {shift_of(step, f, {}, {}), f};
     const Tensor d = look(step, f, a);
-    return {shift_of(step, f, force_at(u + field(d)), d), f};
+    return {shift_of(step, f, force_at(a + d, u + field(d)), d), f};
   }
 
   void move(std::int64_t split, int conditioning, double sign) {
@@ -287,10 +296,11 @@ class ModeSplitFlow::Block {
   }
 
   Response respond_plainly(const Step& step, const Tensor& y, const Tensor& w, Tensor* gradient) const {
-    const physics::GradientAndProduct found =
-        flow_.guide_.gradient_and_product(field(amplified(step, y)), field(times(gains(step).force, w)));
-    const Tensor f = in_modes(found.gradient);
-    const Tensor q = in_modes(found.product);
+    const Tensor a = amplified(step, y);
+    const Tensor along = times(gains(step).force, w);
+    const physics::GradientAndProduct found = flow_.guide_.gradient_and_product(field(a), field(along));
+    const Tensor f = answer(found.gradient, a);
+    const Tensor q = answer(found.product, along);
     if (gradient != nullptr) add_gradient(step, y, w, f, {}, q, {}, *gradient);
     return {shift_of(step, f, {}, {}), f, back_of(step, q)};
   }
@@ -301,20 +311,21 @@ class ModeSplitFlow::Block {
     const SplitGains& g = gains(step);
     const Tensor a = amplified(step, y);
     const Tensor u = field(a);
-    const Tensor f = force.defined() ? force : force_at(u);
+    const Tensor f = force.defined() ? force : force_at(a, u);
     const Tensor d = look(step, f, a);
     const Tensor bar_second = times(g.look_ahead, w);
     const physics::GradientAndProduct there =
         flow_.guide_.gradient_and_product(u + field(d), field(bar_second));
-    const Tensor second = in_modes(there.gradient);
-    const Tensor through_second = in_modes(there.product);
+    const Tensor second = answer(there.gradient, a + d);
+    const Tensor through_second = answer(there.product, bar_second);
     const Tensor bar_d = through_second - bar_second;
     const double* ww = w.data_ptr<double>();
     const double* bd = bar_d.data_ptr<double>();
     const Tensor bar_force = made([&](std::int64_t i, std::size_t j) {
       return (g.force[j] - g.look_ahead[j]) * ww[i] - g.step[j] * bd[i];
     });
-    const Tensor through_first = in_modes(flow_.guide_.gradient_and_product(u, field(bar_force)).product);
+    const Tensor through_first =
+        answer(flow_.guide_.gradient_and_product(u, field(bar_force)).product, bar_force);
     const double* q1 = through_first.data_ptr<double>();
     const double* q2 = through_second.data_ptr<double>();
     const Tensor bar_amplified =
@@ -370,6 +381,7 @@ ModeSplitFlow::ModeSplitFlow(const physics::WhitenedTarget& target, const ModeSp
   const std::int64_t m = target.dimension();
   check_spec(spec, m);
   if (guide_.particles() != target.particles()) throw ShapeError("mode_split: the guide is of another crystal");
+  if (guide != nullptr) remainder_.emplace(target, guide_, tensor::RandomStream(key_of_seed(spec.seed), "mode_split.guide"));
   const tensor::RandomStream stream(key_of_seed(spec.seed), "mode_split.halves");
   for (std::int64_t l = 0; l < spec.splits; ++l) {
     Split split;

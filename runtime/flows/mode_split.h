@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "runtime/flows/generator.h"
+#include "runtime/flows/linear_remainder.h"
 #include "runtime/flows/mode_split_gains.h"
 #include "runtime/physics/whitened_target.h"
 #include "runtime/tensor/tensor.h"
@@ -29,7 +31,8 @@ struct ModeSplitSpec {
 /// (mode_split_gains.h), which carry over to other sizes; the halves depend on seed, split and number of modes only.
 ///
 /// g is the gradient of the crystal's energy, or that of a guide, another energy of the same atoms: any g makes a bijection,
-/// and the weights tell it from the right one.
+/// and the weights tell it from the right one. A guide may leave out what is nearly harmonic, since the force then gets
+/// what its mean linear answer lacks (linear_remainder.h).
 ///
 /// Derivatives are written out. An additive step y_U' = y_U - t(y_C) has t' in one Hessian-vector product, which comes with
 /// the force in one call of the model: scores go forward by it and losses back, (ds, dL)_C = +-(dt/dy_C)^T (s, dL)_U. Samples
@@ -87,6 +90,7 @@ class ModeSplitFlow {
 
   const physics::WhitenedTarget& target_;
   const physics::EnergyModel& guide_;
+  std::optional<LinearRemainder> remainder_;  // of a guide
   ModeSplitSpec spec_;
   std::int64_t look_ahead_splits_;
   ModeSplitGains gains_;

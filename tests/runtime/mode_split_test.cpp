@@ -8,10 +8,12 @@
 #include <tuple>
 
 #include "runtime/flows/mode_split.h"
+#include "runtime/flows/linear_remainder.h"
 #include "runtime/flows/mode_split_generator.h"
 #include "runtime/flows/training_loss.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/physics/make_energy_model.h"
+#include "runtime/physics/phonon.h"
 #include "runtime/physics/scha.h"
 #include "runtime/tensor/random_stream.h"
 #include "tests/shared/systems.h"
@@ -216,15 +218,50 @@ TEST_CASE("a polynomial's gains are those of its formula", "[flows]") {
 TEST_CASE("the forces of a guide move the modes, the energy of the crystal weighs them", "[flows]") {
   const ToyCrystal toy(4);
   const tests::SpringRing softer(4, {1.0, 0.15, 0.02, 0.0});
-  const ModeSplitFlow guided(toy.target, kPolynomial, &softer);
-  const physics::WhitenedTarget other(softer, toy.modes, kBeta, 0.0);
-  const ModeSplitFlow of_guide(other, kPolynomial);
+  const ModeSplitFlow plain(toy.target, kPolynomial), guided(toy.target, kPolynomial, &softer);
   const Tensor p = strong_polynomials(guided);
   const Tensor z = normal(5, guided.dimension());
-  CHECK(at::equal(guided.forward(z, p), of_guide.forward(z, p)));
+  CHECK(largest(guided.forward(z, p) - plain.forward(z, p)) > 1e-3);
+  CHECK(largest(guided.inverse(guided.forward(z, p), p) - z) < 1e-12);
   const Draws draws = guided.generate(z, p);
   CHECK(at::equal(draws.energy, toy.ring.energy(draws.displacements)));
   CHECK(largest(guided.log_weight_of(draws.displacements, p) - draws.log_weight) < 1e-10);
+}
+
+TEST_CASE("what a guide leaves out of the linear answer is put back", "[flows]") {
+  const tests::SpringRing whole(4, {2.0, 0.0, 0.0, 0.0}), part(4, {0.7, 0.0, 0.0, 0.0});
+  const Tensor modes = std::get<0>(tests::harmonic_modes(whole, kBeta));
+  const physics::WhitenedTarget target(whole, modes, kBeta, 0.0);
+  const Tensor stiffness = kBeta * part.hessian_sum(at::zeros({1, 4, 3}, at::kDouble));
+  const Tensor expected = at::eye(9, at::kDouble) - at::matmul(modes.t(), at::matmul(stiffness, modes));
+  const LinearRemainder remainder(target, part, tensor::RandomStream(key(3), "test"));
+  CHECK(largest(remainder.dense() - expected) < 1e-12);
+
+  const ModeSplitFlow by_whole(target, kPolynomial), by_part(target, kPolynomial, &part);
+  const Tensor p = strong_polynomials(by_whole);
+  const Tensor z = normal(5, 9);
+  CHECK(largest(by_whole.forward(z, p) - by_part.forward(z, p)) < 1e-12);
+}
+
+TEST_CASE("the remainder couples modes of one wave vector, and is what the average over translations leaves", "[flows]") {
+  const schema::Value system = testing::lennard_jones(108);
+  const crystal::Crystal crystal = physics::make_crystal(system);
+  const auto model = physics::make_energy_model(system);
+  const physics::GaussianBase base = physics::phonon_base(*model, crystal, 8.0, false);
+  const physics::WhitenedTarget target(*model, base.modes, 8.0, base.static_energy);
+  // At rest the Hessian has the translations, and the modes are its own.
+  const tests::SpringRing none(108, {0.0, 0.0, 0.0, 0.0});
+  const Tensor nothing = LinearRemainder(target, none, tensor::RandomStream(key(1), "test")).dense();
+  CHECK(at::equal(nothing, at::eye(target.dimension(), at::kDouble)));
+  const Tensor own = LinearRemainder(target, *model, tensor::RandomStream(key(1), "test")).dense();
+  const Tensor dense = physics::unfolded(physics::mean_force_constants(
+      *model, base.modes->group(),
+      target.displacements(at::cat({tensor::RandomStream(key(1), "test").normal(0, 0, 8, target.dimension()),
+                                    -tensor::RandomStream(key(1), "test").normal(0, 0, 8, target.dimension())}))));
+  const Tensor m = target.displacements(at::eye(target.dimension(), at::kDouble)).view({target.dimension(), -1});
+  const Tensor expected = at::eye(target.dimension(), at::kDouble) - 8.0 * at::matmul(m, at::matmul(dense, m.t()));
+  CHECK(largest(own - expected) < 1e-9);
+  CHECK(largest(own) > 1e-3);
 }
 
 TEST_CASE("all losses have the gradients of finite differences, with and without a guide", "[flows]") {
