@@ -17,6 +17,18 @@ Tensor response(const physics::WhitenedTarget& target, const physics::EnergyMode
   return target.beta() * target.modes().pull_back(product);
 }
 
+/// What the average over translations leaves between the pairs of a wave vector that is not its own opposite: a
+/// translation turns all pairs (y, y') by one angle, so that a pair answers to another as a complex number to a number.
+/// [2 c, 2 c]
+Tensor turned_alike(const Tensor& mean) {
+  const std::int64_t c = mean.size(0) / 2;
+  const Tensor pairs = mean.view({c, 2, c, 2});
+  const auto part = [&](std::int64_t i, std::int64_t j) { return pairs.select(3, j).select(1, i); };
+  const Tensor re = 0.5 * (part(0, 0) + part(1, 1));
+  const Tensor im = 0.5 * (part(1, 0) - part(0, 1));
+  return at::stack({at::stack({re, -im}, 2), at::stack({im, re}, 2)}, 1).reshape({2 * c, 2 * c});
+}
+
 }  // namespace
 
 LinearRemainder::LinearRemainder(const physics::WhitenedTarget& target, const physics::EnergyModel& other,
@@ -31,6 +43,7 @@ LinearRemainder::LinearRemainder(const physics::WhitenedTarget& target, const ph
     Tensor mean = at::zeros({size, size}, at::kDouble);
     for (std::int64_t d = 0; d < kDraws; ++d)
       mean += response(target, other, draws.narrow(0, d, 1), first, size).narrow(1, first, size);
+    if (!waves[k].real) mean = turned_alike(mean);
     const Tensor rest = (at::eye(size, at::kDouble) - 0.5 / kDraws * (mean + mean.t())).contiguous();
     blocks_.push_back({first, size, {rest.data_ptr<double>(), rest.data_ptr<double>() + rest.numel()}});
     first += size;

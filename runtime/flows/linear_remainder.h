@@ -10,7 +10,7 @@
 namespace bgw::flows {
 
 /// What the mean linear answer of another energy lacks of that of the Gaussian base: R = 1 - < M^T beta H(u) M > over draws
-/// u of the base, between modes of one wave vector. Those are all there are of a mean over the crystal's translations.
+/// u of the base and over the crystal's translations, which couples modes of one wave vector alone.
 /// A force beta M^T g(M y) + R y then answers linearly as the base does, whatever the energy of g leaves out.
 class LinearRemainder {
  public:
