@@ -121,6 +121,7 @@ KindSchema flow() {
       {"look_ahead", Type::of(TypeKind::integer), "every k-th split looks ahead; 0 is none", false, 4, mode_split, {0.0, {}, 4096.0}},
       {"gains", Type::word({"constant", "polynomial"}), "constant: five numbers; polynomial: each of second order in the depth of a split and the stiffness of a mode, for soft crystals", false, "constant", mode_split},
       {"soften", Type::of(TypeKind::number), "in units of sigma: the forces that move the modes go on along the tangent of the pair energy below this distance; the crystal's own when left out", false, {}, mode_split, {{}, 0.0, 1.1}, "0.9"},
+      {"reach", Type::of(TypeKind::number), "in units of sigma: the forces that move the modes are those of atoms nearer than this in the crystal at rest, what they lack is harmonic; all when left out", false, {}, mode_split, kPositive, "1.2"},
       {"layers", Type::of(TypeKind::integer), "couplings one after the other", true, {}, couplings, {1.0, {}, 4096.0}, "4"},
       {"bins", Type::of(TypeKind::integer), "of each rational-quadratic spline", true, {}, couplings, {2.0, {}, 1024.0}, "16"},
       {"embedding", Type::of(TypeKind::integer), "features of an atom", true, {}, couplings, {1.0, {}, 65536.0}, "32"},

@@ -23,17 +23,14 @@ plan::Key key_of_seed(std::uint64_t seed) {
   return key;
 }
 
-void check_spec(const ModeSplitSpec& spec, std::int64_t modes) {
+const ModeSplitSpec& checked(const ModeSplitSpec& spec, std::int64_t modes) {
   if (spec.splits < 1) throw InputError("mode_split: splits must be at least 1, not " + std::to_string(spec.splits));
   if (spec.look_ahead < 0) {
     throw InputError("mode_split: look_ahead must be 0 (never) or k (every k-th split), not " +
                      std::to_string(spec.look_ahead));
   }
   if (modes < 2) throw InputError("mode_split: a crystal with " + std::to_string(modes) + " mode cannot be split");
-}
-
-std::int64_t looking(const ModeSplitSpec& spec) {
-  return spec.look_ahead <= 0 ? 0 : (spec.splits + spec.look_ahead - 1) / spec.look_ahead;
+  return spec;
 }
 
 /// Rows [B, m] as numbers.
@@ -114,12 +111,12 @@ class ModeSplitFlow::Block {
         Kept kept{y_, Tensor()};
         if (score_.defined()) {
           Response r = respond(step, y_, masked(step, score_), Tensor(), nullptr);
-          kept.force = flow_.looks_ahead(l) ? r.force : Tensor();
+          kept.force = flow_.gains_.looks_ahead(l) ? r.force : Tensor();
           y_ = y_ - r.shift;
           score_ = score_ + r.back;
         } else {
           const Shift s = shift(step, y_);
-          kept.force = flow_.looks_ahead(l) ? s.force : Tensor();
+          kept.force = flow_.gains_.looks_ahead(l) ? s.force : Tensor();
           y_ = y_ - s.shift;
         }
         kept_.push_back(std::move(kept));
@@ -145,7 +142,7 @@ class ModeSplitFlow::Block {
     for (std::int64_t l = splits() - 1; l >= 0; --l) {
       for (int c : {1, 0}) {
         const Shift s = shift({l, c}, y_);
-        passed.push_back({y_, flow_.looks_ahead(l) ? s.force : Tensor()});
+        passed.push_back({y_, flow_.gains_.looks_ahead(l) ? s.force : Tensor()});
         y_ = y_ + s.shift;
       }
     }
@@ -266,7 +263,7 @@ class ModeSplitFlow::Block {
     const Tensor a = amplified(step, y);
     const Tensor u = field(a);
     const Tensor f = force_at(a, u);
-    if (!flow_.looks_ahead(step.split)) return {shift_of(step, f, {}, {}), f};
+    if (!flow_.gains_.looks_ahead(step.split)) return {shift_of(step, f, {}, {}), f};
     const Tensor d = look(step, f, a);
     return {shift_of(step, f, force_at(a + d, u + field(d)), d), f};
   }
@@ -279,7 +276,7 @@ class ModeSplitFlow::Block {
   /// @param force     F where it is known already; used when looking ahead
   /// @param gradient  [rows, P], -w dt/dparameters is added, unless null
   Response respond(const Step& step, const Tensor& y, const Tensor& w, const Tensor& force, Tensor* gradient) const {
-    return flow_.looks_ahead(step.split) ? respond_looking(step, y, w, force, gradient)
+    return flow_.gains_.looks_ahead(step.split) ? respond_looking(step, y, w, force, gradient)
                                          : respond_plainly(step, y, w, gradient);
   }
 
@@ -375,11 +372,9 @@ ModeSplitFlow::ModeSplitFlow(const physics::WhitenedTarget& target, const ModeSp
                              const physics::EnergyModel* guide)
     : target_(target),
       guide_(guide == nullptr ? target.model() : *guide),
-      spec_(spec),
-      look_ahead_splits_(looking(spec)),
-      gains_(spec.gains, spec.splits, look_ahead_splits_, target.modes().squared_norms()) {
+      spec_(checked(spec, target.dimension())),
+      gains_(spec.gains, spec.splits, spec.look_ahead, target.modes().squared_norms()) {
   const std::int64_t m = target.dimension();
-  check_spec(spec, m);
   if (guide_.particles() != target.particles()) throw ShapeError("mode_split: the guide is of another crystal");
   if (guide != nullptr) remainder_.emplace(target, guide_, tensor::RandomStream(key_of_seed(spec.seed), "mode_split.guide"));
   const tensor::RandomStream stream(key_of_seed(spec.seed), "mode_split.halves");
@@ -395,10 +390,6 @@ ModeSplitFlow::ModeSplitFlow(const physics::WhitenedTarget& target, const ModeSp
     }
     splits_.push_back(std::move(split));
   }
-}
-
-bool ModeSplitFlow::looks_ahead(std::int64_t split) const {
-  return spec_.look_ahead > 0 && split % spec_.look_ahead == 0;
 }
 
 ModeSplitFlow::Table ModeSplitFlow::table(const Tensor& parameters) const {
@@ -533,7 +524,7 @@ LatentValue ModeSplitFlow::latent_work(const Tensor& z, const Tensor& parameters
   return value;
 }
 
-std::int64_t ModeSplitFlow::calls_per_sample() const { return 2 * spec_.splits + 2 * look_ahead_splits_; }
+std::int64_t ModeSplitFlow::calls_per_sample() const { return 2 * spec_.splits + 2 * look_ahead_splits(); }
 
 Tensor ModeSplitFlow::half(std::int64_t split) const {
   return splits_.at(static_cast<std::size_t>(split)).order.slice(0, 0, dimension() / 2);

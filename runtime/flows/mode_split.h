@@ -47,7 +47,7 @@ class ModeSplitFlow {
 
   const physics::WhitenedTarget& target() const { return target_; }
   std::int64_t dimension() const { return target_.dimension(); }         // m
-  std::int64_t look_ahead_splits() const { return look_ahead_splits_; }  // n_look
+  std::int64_t look_ahead_splits() const { return gains_.look_ahead_splits(); }  // n_look
   const ParameterLayout& layout() const { return gains_.layout(); }
   /// Start values: what training finds for ices and silicon, so that an untrained flow already is a good one. Theory
   /// gives a = 2/3 and h = sqrt 2 for a cubic crystal. [P], float64
@@ -84,7 +84,6 @@ class ModeSplitFlow {
   struct Table;  // of the gains of all splits
   class Block;
 
-  bool looks_ahead(std::int64_t split) const;
   Tensor reduced(const Tensor& energy) const;  // beta (U - U0)
   Table table(const Tensor& parameters) const;
 
@@ -92,7 +91,6 @@ class ModeSplitFlow {
   const physics::EnergyModel& guide_;
   std::optional<LinearRemainder> remainder_;  // of a guide
   ModeSplitSpec spec_;
-  std::int64_t look_ahead_splits_;
   ModeSplitGains gains_;
   std::vector<Split> splits_;
 };

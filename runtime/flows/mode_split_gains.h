@@ -13,7 +13,8 @@ namespace bgw::flows {
 enum class GainForm {
   constant,   // five numbers for all
   polynomial  // of second order in depth x = 2 (l + 1/2) / L - 1 and stiffness v, the logarithm of a mode's kappa, less its
-              // mean and over its standard deviation: 1, x, x^2, v, x v, v^2; the widening is one of v alone
+              // mean and over its standard deviation: 1, x, x^2, v, x v, v^2, and 1 where a split looks ahead; the
+              // widening is one of v alone
 };
 
 /// What multiplies each mode in one split, [m] each.
@@ -35,10 +36,12 @@ struct GainSums {
 /// a2  weight of the look-ahead correction;  lambda  step of the look-ahead;  s0  log of the widening
 class ModeSplitGains {
  public:
-  /// @param squared_norms [m], 1 / kappa of each mode
-  /// @param look_ahead_splits  n_look
-  ModeSplitGains(GainForm form, std::int64_t splits, std::int64_t look_ahead_splits, const Tensor& squared_norms);
+  /// @param look_ahead     every k-th split looks ahead, the first included; 0: none
+  /// @param squared_norms  [m], 1 / kappa of each mode
+  ModeSplitGains(GainForm form, std::int64_t splits, std::int64_t look_ahead, const Tensor& squared_norms);
 
+  bool looks_ahead(std::int64_t split) const { return look_ahead_ > 0 && split % look_ahead_ == 0; }
+  std::int64_t look_ahead_splits() const;  // n_look
   const ParameterLayout& layout() const { return layout_; }
   /// What training finds for ices and silicon, in the constant terms. [P], float64
   Tensor start() const;
@@ -55,13 +58,15 @@ class ModeSplitGains {
  private:
   struct Term {
     int depth, stiffness;  // powers of x and v
+    bool looking = false;  // counts where a split looks ahead
   };
-  double depth(std::int64_t split) const;
-  void evaluate(std::size_t entry, const std::vector<Term>& terms, double x, double factor, const double* parameters,
-                std::vector<double>& gains) const;
-  void add_terms(std::size_t entry, double x, double factor, const double (&sums)[3], double* gradient) const;
+  /// What a term is in a split, but for its power of v.
+  double at_split(const Term& term, std::int64_t split) const;
+  void evaluate(std::size_t entry, const std::vector<Term>& terms, std::int64_t split, double factor,
+                const double* parameters, std::vector<double>& gains) const;
+  void add_terms(std::size_t entry, std::int64_t split, double factor, const double (&sums)[3], double* gradient) const;
 
-  std::int64_t splits_;
+  std::int64_t splits_, look_ahead_;
   double per_split_, per_look_;  // 1 / L, 1 / n_look
   std::vector<Term> terms_, widening_terms_;
   std::vector<double> stiffness_;

@@ -30,12 +30,15 @@ const schema::Value* given(const schema::Value& map, const char* name) {
   return value == nullptr || value->is_none() ? nullptr : value;
 }
 
-/// The softer crystal whose forces move the modes, or null where they are the crystal's own.
+/// The crystal whose forces move the modes where they are not the crystal's own, else null: softer, or of near neighbours.
 std::unique_ptr<const physics::EnergyModel> guide_of(const schema::Value& flow, const Ground& ground) {
   const schema::Value* soften = given(flow, "soften");
-  if (soften == nullptr) return nullptr;
+  const schema::Value* reach = given(flow, "reach");
+  if (soften == nullptr && reach == nullptr) return nullptr;
+  const double sigma = physics::length_scale(ground.system);
   physics::PotentialForm form;
-  form.linearize_below = soften->as_double() * physics::length_scale(ground.system);
+  if (soften != nullptr) form.linearize_below = soften->as_double() * sigma;
+  if (reach != nullptr) form.neighbours_within = reach->as_double() * sigma;
   return physics::make_energy_model(ground.system, ground.site_vectors(), ground.base.cell, form);
 }
 

@@ -174,7 +174,7 @@ TEST_CASE("the random halves depend on the seed, the split and the number of mod
 TEST_CASE("gains that vary with depth and stiffness leave a bijection whose log determinant is the sum of the widenings", "[flows]") {
   const ToyCrystal toy(4);
   const ModeSplitFlow flow(toy.target, kPolynomial);
-  CHECK(flow.layout().size() == 4 * 6 + 3);
+  CHECK(flow.layout().size() == 4 * 7 + 3);
   const Tensor p = strong_polynomials(flow);
   const std::int64_t m = flow.dimension();
   const Tensor z = normal(1, m);
@@ -202,16 +202,17 @@ TEST_CASE("a polynomial's gains are those of its formula", "[flows]") {
   CHECK(v[0] > v[1]);
   const double x = 0.25;  // of split 2 of 4
   const auto formula = [&](const double* q, double w) {
-    return q[0] + q[1] * x + q[2] * x * x + q[3] * w + q[4] * x * w + q[5] * w * w;
+    return q[0] + q[1] * x + q[2] * x * x + q[3] * w + q[4] * x * w + q[5] * w * w + q[6];  // split 2 looks ahead
   };
   const SplitGains found = gains.at(2, c);
+  CHECK(gains.at(1, c).field[1] == Approx(formula(c + 7, v[1]) - c[13] - 0.5 * (c[8] + c[11] * v[1])));  // x = -1/4, no look
   const std::vector<double> widening = gains.log_widening(c);
   for (std::size_t j = 0; j < 3; ++j) {
     CHECK(found.force[j] == Approx(formula(c, v[j]) / 4.0));
-    CHECK(found.field[j] == Approx(formula(c + 6, v[j])));
-    CHECK(found.look_ahead[j] == Approx(formula(c + 12, v[j]) / 2.0));
-    CHECK(found.step[j] == Approx(formula(c + 18, v[j])));
-    CHECK(widening[j] == Approx(c[24] + c[25] * v[j] + c[26] * v[j] * v[j]));
+    CHECK(found.field[j] == Approx(formula(c + 7, v[j])));
+    CHECK(found.look_ahead[j] == Approx(formula(c + 14, v[j]) / 2.0));
+    CHECK(found.step[j] == Approx(formula(c + 21, v[j])));
+    CHECK(widening[j] == Approx(c[28] + c[29] * v[j] + c[30] * v[j] * v[j]));
   }
 }
 
