@@ -86,8 +86,10 @@ Evaluated Elaborator::make_result(const InstanceValue& of, const schema::Result&
   const units::Dimension dimension = result.dimension.empty() ? units::Dimension{} : dimension_named(result.dimension).value_or(units::Dimension{});
   const std::int64_t task = of.instance->number;
   if (result.type == ResultType::samples) return {RunTime{schema::Map{{"task", task}, {"attribute", result.name}}, dimension, result.type, of.instance, of.instance->traits.scale}, range};
-  if (result.type == ResultType::curve && result.name == "curve") {
-    return {RunTime{schema::Map{{"op", "curve"}, {"task", task}}, dimension, result.type, of.instance, of.instance->traits.scale}, range};
+  if (result.type == ResultType::curve) {
+    schema::Map curve{{"op", "curve"}, {"task", task}};
+    if (result.name != "curve") curve["name"] = result.name;
+    return {RunTime{std::move(curve), dimension, result.type, of.instance, of.instance->traits.scale}, range};
   }
   schema::Map expression{{"op", "attribute"}, {"task", task}, {"name", result.name}};
   if (!of.state.is_none()) expression["at"] = of.state;

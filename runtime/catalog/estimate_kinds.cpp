@@ -92,6 +92,10 @@ void check_reference(Map& reference, CheckContext& context) {
 
 bool two_sided(const std::string& method) { return method == "bar" || method == "mbar"; }
 
+constexpr std::int64_t kTrajectories = 200;
+
+bool anneals(const Map& estimate) { return estimate.at("method").as_string() == "ais"; }
+
 /// Draws that exist, or a model that is drawn from on a grid.
 bool check_source(const Map& estimate, CheckContext& context) {
   const Value* samples = given(estimate, "samples");
@@ -105,7 +109,7 @@ bool check_source(const Map& estimate, CheckContext& context) {
     for (const std::string& name : variable_names()) {
       if (given(estimate, name) != nullptr) context.complain({"E0421", name, fmt::format("the samples of {} are at one state, a grid needs `model`", context.block), {}, {"write `model = …` in place of `samples`"}});
     }
-    if (given(estimate, "count") != nullptr) context.complain({"E0421", "count", fmt::format("{} uses all of its samples, `count` goes with `model`", context.block), {}, {"leave it out"}});
+    if (given(estimate, "count") != nullptr && !anneals(estimate)) context.complain({"E0421", "count", fmt::format("{} uses all of its samples, `count` goes with `model`, or with ais", context.block), {}, {"leave it out"}});
   } else if (given(estimate, "count") == nullptr) {
     context.complain({"E0204", "", fmt::format("{} lacks `count`: how many samples it draws from the model", context.block), {}, {"write for instance `count = 2_000`"}});
   }
@@ -134,12 +138,15 @@ void check_grid(const Map& estimate, CheckContext& context) {
   }
 }
 
-void check_marginal(const Map& estimate, const Value& source, CheckContext& context) {
+constexpr std::int64_t kAuxiliaryDraws = 32;
+
+void check_marginal(Map& estimate, const Value& source, CheckContext& context) {
   const Value* marginal = given(estimate, "marginal");
   if (marginal == nullptr || !marginal->as_bool()) {
     if (given(estimate, "aux_draws") != nullptr) context.complain({"E0422", "aux_draws", fmt::format("`aux_draws` of {} goes with `marginal`", context.block), {}, {"write `marginal = true`, or leave it out"}});
     return;
   }
+  if (given(estimate, "aux_draws") == nullptr) estimate["aux_draws"] = kAuxiliaryDraws;
   const schema::UpstreamTask trained = training_of(source, context);
   if (trained.noun == "base") {
     context.complain({"E0422", "marginal", fmt::format("the Gaussian `{}` has no auxiliary copies to average over", trained.name), {}, {"leave `marginal` out, or train an `augmented_coupling`"}});
@@ -149,6 +156,25 @@ void check_marginal(const Map& estimate, const Value& source, CheckContext& cont
   if (flow == nullptr || flow->at("type").as_string() == "augmented_coupling") return;
   context.complain({"E0422", "marginal", fmt::format("the flow of `{}` has no auxiliary copies to average over", trained.name), {fmt::format("it is {}", flow->at("type").as_string())},
                     {"leave `marginal` out, or train an `augmented_coupling`"}});
+}
+
+/// What annealing takes; the samples say only from which model it goes.
+void check_annealing(Map& estimate, CheckContext& context) {
+  if (!anneals(estimate)) {
+    for (const char* name : {"states", "moves"}) {
+      if (given(estimate, name) != nullptr) context.complain({"E0421", name, fmt::format("{} of {} has no states between model and crystal, `{}` goes with ais", estimate.at("method").as_string(), context.block, name), {}, {"leave it out, or write `method = ais`"}});
+    }
+    return;
+  }
+  if (given(estimate, "marginal") != nullptr && estimate.at("marginal").as_bool()) {
+    context.complain({"E0422", "marginal", fmt::format("ais of {} anneals the auxiliary copies with the atoms, there is nothing to average over", context.block), {}, {"leave `marginal` out, or write `method = lfep`"}});
+  }
+  const auto set = [&](const char* name, Value value) {
+    if (given(estimate, name) == nullptr) estimate[name] = std::move(value);
+  };
+  set("count", kTrajectories);
+  set("states", "auto");
+  set("moves", 1);
 }
 
 /// Two sets of samples of one crystal.
@@ -176,6 +202,7 @@ void check_estimate(Map& estimate, CheckContext& context) {
   if (!check_source(estimate, context)) return;
   const std::string& method = estimate.at("method").as_string();
   const Value* samples = given(estimate, "samples");
+  check_annealing(estimate, context);
   check_marginal(estimate, samples == nullptr ? estimate.at("model") : *samples, context);
   if (samples == nullptr) check_grid(estimate, context);
   const Value* data = given(estimate, "data");
@@ -234,6 +261,7 @@ KindSchema reference() {
                   {"ess", ResultType::number, "", "of ais: effective fraction of the trajectories"},
                   {"variance", ResultType::number, "", "of ais: of the log weights"},
                   {"largest_weight", ResultType::number, "", "of ais: share of the heaviest trajectory"},
+                  {"pareto_k", ResultType::number, "", "of ais: shape of the tail of the weights; above 0.7 averages with them cannot be trusted"},
                   {"states", ResultType::number, "", "of ais: of the ladder that its pilot has found"},
                   {"samples", ResultType::samples, "", "configurations of the target state"}});
   kind.complete = check_reference;
@@ -242,7 +270,7 @@ KindSchema reference() {
 }
 
 KindSchema estimate() {
-  Type method = Type::word({"bar", "mbar", "lfep", "cumulant", "ess", "lbar", "tfep"}, {"ais"});
+  Type method = Type::word({"bar", "mbar", "lfep", "cumulant", "ess", "ais", "lbar", "tfep"});
   method.aliases = {{"lbar", "bar"}, {"tfep", "lfep"}};
   KindSchema kind;
   kind.noun = "estimate";
@@ -250,13 +278,15 @@ KindSchema estimate() {
   kind.makes = Makes::task;
   kind.doc = "The free energy from samples";
   kind.attributes = {
-      {"method", method, "bar, mbar: both sides; lfep, cumulant, ais, ess: the model's side", true, {}},
-      {"samples", Type::samples({"sample"}), "drawn from the model", false, {}},
+      {"method", method, "bar, mbar: both sides; lfep, cumulant, ess: the model's side; ais: annealed from the model to the crystal", false, "bar"},
+      {"samples", Type::samples({"sample"}), "drawn from the model; ais anneals from the model behind them", false, {}},
       {"data", Type::samples({"reference", "md", "data"}), "drawn from the crystal", false, {}},
       later({"model", Type::reference({"train"}), "drawn from here, on a grid of states", false, {}}),
-      later({"count", Type::of(TypeKind::integer), "draws from `model` in each state", false, {}, {}, {1.0, {}, 1e9}, "2_000"}),
-      later({"marginal", Type::of(TypeKind::boolean), "average over the auxiliary copies of an augmented flow", false, false}),
-      later({"aux_draws", Type::of(TypeKind::integer), "auxiliary draws for each sample", false, {}, {}, {1.0, {}, 1e6}, "64"}),
+      {"count", Type::of(TypeKind::integer), "of ais: trajectories, 200 when left out; draws from `model` in each state", false, {}, {}, {1.0, {}, 1e9}, "2_000"},
+      {"states", Type::any_of({Type::of(TypeKind::integer), Type::word({"auto"})}), "of ais: of the ladder, with both ends; as many as it needs, auto, when left out", false, {}, {}, {2.0, {}, 1000.0}, "12"},
+      {"moves", Type::of(TypeKind::integer), "of ais: by hmc, in each state; 1 when left out", false, {}, {}, {1.0, {}, 1e6}, "2"},
+      {"marginal", Type::of(TypeKind::boolean), "average over the auxiliary copies of an augmented flow", false, false},
+      {"aux_draws", Type::of(TypeKind::integer), "of a marginal: auxiliary draws for each sample, beside the one it came with; 32 when left out", false, {}, {}, {1.0, {}, 1e6}, "64"},
       {"bootstrap", Type::of(TypeKind::integer), "resamplings for the error bar", false, 200, {}, {2.0, {}, 1e6}},
       {"seed", Type::of(TypeKind::seed), "of the resampling", false, {}},
   };
@@ -272,7 +302,15 @@ KindSchema estimate() {
                   {"residual", ResultType::number, "", "of the MBAR equations"},
                   {"ess", ResultType::number, "", "effective sample fraction"},
                   {"variance", ResultType::number, "", "of the log weights"},
-                  {"largest_weight", ResultType::number, "", "share of the heaviest sample"}});
+                  {"largest_weight", ResultType::number, "", "share of the heaviest sample"},
+                  {"pareto_k", ResultType::number, "", "shape of the tail of the weights; above 0.7 averages with them cannot be trusted"},
+                  {"consistency", ResultType::number, "", "standard errors between lfep, cumulant and bar of the same samples, of the two furthest apart"},
+                  {"states", ResultType::number, "", "of ais: of the ladder"},
+                  {"acceptance", ResultType::number, "", "of ais: of the moves"},
+                  {"left_basin", ResultType::number, "", "of ais: trajectories that ended outside of the crystal"},
+                  {"mean_energy", ResultType::number, "energy", "of ais: per atom, at the ends"},
+                  {"work_forward", ResultType::curve, "", "density of the work from model to crystal, in kT, on samples of the model"},
+                  {"work_reverse", ResultType::curve, "", "the same on those of the crystal"}});
   kind.complete = check_estimate;
   add_task_members(kind);
   return kind;

@@ -86,6 +86,7 @@ KindSchema sample() {
                   {"per_particle", ResultType::number, "", "beta F / N"},
                   {"variance", ResultType::number, "", "of the log weights"},
                   {"largest_weight", ResultType::number, "", "share of the heaviest sample"},
+                  {"pareto_k", ResultType::number, "", "shape of the tail of the weights; above 0.7 averages with them cannot be trusted"},
                   {"samples", ResultType::samples, "", "the configurations"}};
   kind.complete = check_sample;
   add_task_members(kind);

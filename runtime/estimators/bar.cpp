@@ -98,6 +98,8 @@ double bar_root(const Numbers& forward, const Numbers& forward_counts, const Num
   return x;
 }
 
+tensor::RandomStream bar_forward_stream(const plan::Key& stream_key) { return {stream_key, "bar.forward"}; }
+
 BarResult bar(const Tensor& forward, const Blocks& forward_blocks, const Tensor& reverse, const Blocks& reverse_blocks,
               const plan::Key& stream_key, const BarOptions& options) {
   const Numbers f = finite_numbers_of(forward, "forward work");
@@ -115,14 +117,13 @@ BarResult bar(const Tensor& forward, const Blocks& forward_blocks, const Tensor&
                     "with more states",
                     result.overlap, options.least_overlap));
   }
-  const tensor::RandomStream forward_stream(stream_key, "bar.forward");
+  const tensor::RandomStream forward_stream = bar_forward_stream(stream_key);
   const tensor::RandomStream reverse_stream(stream_key, "bar.reverse");
-  Numbers replicates;
   for (std::int64_t i = 0; i < options.bootstrap; ++i) {
-    replicates.push_back(bar_root(f, resampled_counts(forward_blocks, forward_stream, i), r,
-                                  resampled_counts(reverse_blocks, reverse_stream, i)));
+    result.replicates.push_back(bar_root(f, resampled_counts(forward_blocks, forward_stream, i), r,
+                                         resampled_counts(reverse_blocks, reverse_stream, i)));
   }
-  result.delta_f.sigma = spread(replicates) * few_blocks_factor(std::min(forward_blocks.count, reverse_blocks.count));
+  result.delta_f.sigma = spread(result.replicates) * few_blocks_factor(std::min(forward_blocks.count, reverse_blocks.count));
   return result;
 }
 

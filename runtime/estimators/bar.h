@@ -13,7 +13,11 @@ struct BarOptions {
 struct BarResult {
   Estimate delta_f;    // free energy of 1 minus that of 0, kT
   double overlap = 0;  // 0 none, 1 the same distribution: (1/n0 + 1/n1) sum p0 p1 with a sample's responsibilities p
+  std::vector<double> replicates;  // of delta_f
 };
+
+/// Draws the replicates of state 0's side.
+tensor::RandomStream bar_forward_stream(const plan::Key& stream_key);
 
 /// Root of the two-sided equation, to machine precision. Counts say how often each number occurs.
 /// @param forward  u1 - u0 on samples of state 0, kT

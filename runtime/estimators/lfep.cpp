@@ -52,11 +52,16 @@ double cumulant_estimate(const Numbers& w, const Numbers& counts) {
   return -(m.mean + 0.5 * m.variance);
 }
 
+Numbers weights_of(const Tensor& log_weight, const Blocks& blocks) {
+  Numbers w = finite_numbers_of(log_weight, "log weight");
+  if (w.size() != blocks.of_sample.size()) throw ShapeError("lfep: blocks and log weights differ in number");
+  return w;
+}
+
 template <typename Estimator>
 Estimate with_bootstrap(const Tensor& log_weight, const Blocks& blocks, const tensor::RandomStream& stream,
                         std::int64_t bootstrap, const Estimator& estimator) {
-  const Numbers w = finite_numbers_of(log_weight, "log weight");
-  if (w.size() != blocks.of_sample.size()) throw ShapeError("lfep: blocks and log weights differ in number");
+  const Numbers w = weights_of(log_weight, blocks);
   Numbers replicates;
   for (std::int64_t r = 0; r < bootstrap; ++r) replicates.push_back(estimator(w, resampled_counts(blocks, stream, r)));
   return {estimator(w, Numbers(w.size(), 1.0)), spread(replicates) * few_blocks_factor(blocks.count)};
@@ -100,6 +105,18 @@ Estimate second_cumulant(const Tensor& log_weight, const tensor::RandomStream& s
 Estimate second_cumulant(const Tensor& log_weight, const Blocks& blocks, const tensor::RandomStream& stream,
                          std::int64_t bootstrap) {
   return with_bootstrap(log_weight, blocks, stream, bootstrap, cumulant_estimate);
+}
+
+std::vector<Replicated> one_sided_replicates(const Tensor& log_weight, const Blocks& blocks,
+                                             const tensor::RandomStream& stream, std::int64_t bootstrap) {
+  const Numbers w = weights_of(log_weight, blocks), once(w.size(), 1.0);
+  Replicated average{"lfep", exponential_average(w, once), {}}, cumulant{"cumulant", cumulant_estimate(w, once), {}};
+  for (std::int64_t r = 0; r < bootstrap; ++r) {
+    const Numbers counts = resampled_counts(blocks, stream, r);
+    average.replicates.push_back(exponential_average(w, counts));
+    cumulant.replicates.push_back(cumulant_estimate(w, counts));
+  }
+  return {average, cumulant};
 }
 
 }  // namespace bgw::estimators

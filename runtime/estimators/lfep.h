@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/estimators/bootstrap.h"
+#include "runtime/estimators/consistency.h"
 #include "runtime/estimators/numbers.h"
 #include "runtime/tensor/random_stream.h"
 
@@ -40,5 +41,9 @@ Estimate lfep(const Tensor& log_weight, const Blocks& blocks, const tensor::Rand
 Estimate second_cumulant(const Tensor& log_weight, const tensor::RandomStream& stream, std::int64_t bootstrap = 200);
 Estimate second_cumulant(const Tensor& log_weight, const Blocks& blocks, const tensor::RandomStream& stream,
                          std::int64_t bootstrap = 200);
+
+/// Both with what they become in the replicates that the stream draws, for comparison with other estimates of those.
+std::vector<Replicated> one_sided_replicates(const Tensor& log_weight, const Blocks& blocks,
+                                             const tensor::RandomStream& stream, std::int64_t bootstrap = 200);
 
 }  // namespace bgw::estimators

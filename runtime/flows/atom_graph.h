@@ -9,11 +9,12 @@
 
 namespace bgw::flows {
 
-/// Which atoms send messages to an atom.
+/// Which atoms send messages to an atom. Where what is nearest depends on the moment, a map that sees the graph jumps:
+/// its density stays exact, but gradients of losses miss what happens at the jumps.
 enum class Neighbourhood {
-  complete,      // all others, each by its nearest image at the moment
-  of_the_sites,  // those on the k nearest sites of the perfect crystal, periodic images counted
-  at_the_moment  // the k nearest of each configuration: the map jumps where they change, its density stays exact
+  complete,  // all others, each by its nearest image at the moment (cells that are not of right angles: of its site)
+  of_the_sites,  // those on the k nearest sites of the perfect crystal, periodic images counted: smooth
+  at_the_moment  // the k nearest of each configuration
 };
 
 /// Who sends to whom in configurations, and along which vector.

@@ -1,10 +1,11 @@
 #include "runtime/flows/attention_conditioner.h"
 
 #include <cmath>
-#include <numbers>
 
 #include <fmt/format.h>
 
+#include "runtime/flows/attention_operations.h"
+#include "runtime/flows/fourier_features.h"
 #include "runtime/foundation/errors.h"
 
 namespace bgw::flows {
@@ -55,29 +56,14 @@ Tensor AttentionConditioner::apply(const Linear& linear, const Tensor& input, co
   return at::linear(input, layout_.view(parameters, linear.weight), layout_.view(parameters, linear.bias));
 }
 
-// In float64 whatever the network's precision: the phase of the highest frequency is a large number.
-Tensor AttentionConditioner::features(const Tensor& part) const {
-  const Tensor frequencies =
-      2.0 * std::numbers::pi * at::arange(1, spec_.frequencies + 1, at::TensorOptions().dtype(at::kDouble));
-  const Tensor phase = (part.unsqueeze(3) * frequencies).flatten(2);
-  return at::cat({phase.cos(), phase.sin()}, 2);
-}
-
-Tensor AttentionConditioner::attention(const Block& block, const Tensor& atoms, const Tensor& parameters) const {
-  const std::int64_t size = spec_.width / spec_.heads;
-  const Tensor all = apply(block.query_key_value, atoms, parameters)
-                         .view({atoms.size(0), atoms.size(1), 3, spec_.heads, size})
-                         .permute({2, 0, 3, 1, 4});  // [3, B, heads, rows, size]
-  const Tensor scores = at::matmul(all[0], all[1].transpose(2, 3)) / std::sqrt(static_cast<double>(size));
-  const Tensor mixed = at::matmul(scores.softmax(3), all[2]).transpose(1, 2).flatten(2);
-  return apply(block.attended, mixed, parameters);
-}
-
 Tensor AttentionConditioner::raw(const Tensor& part, const Tensor& parameters) const {
-  Tensor atoms = apply(embed_, features(part).to(parameters.scalar_type()), parameters);
+  // Features in float64 whatever the network's precision: the phase of the highest frequency is a large number.
+  const Tensor features = fourier_features(part, {0.0, 1.0}, spec_.frequencies);
+  Tensor atoms = apply(embed_, features.to(parameters.scalar_type()), parameters);
   for (const Block& block : blocks_) {
-    atoms = atoms + attention(block, atoms, parameters);
-    const Tensor wide = at::gelu(apply(block.expand, atoms, parameters), "tanh");
+    const Tensor mixed = self_attention(apply(block.query_key_value, atoms, parameters), spec_.heads);
+    atoms = atoms + apply(block.attended, mixed, parameters);
+    const Tensor wide = tanh_gelu(apply(block.expand, atoms, parameters));
     atoms = atoms + apply(block.contract, wide, parameters);
   }
   return apply(last_, atoms, parameters).view({part.size(0), part.size(1), moved_, 3 * spec_.bins + 1});

@@ -41,8 +41,6 @@ class AttentionConditioner : public Conditioner {
   };
   Linear add_linear(const std::string& name, std::int64_t out, std::int64_t in, bool starts_at_zero);
   Tensor apply(const Linear& linear, const Tensor& input, const Tensor& parameters) const;
-  Tensor features(const Tensor& part) const;
-  Tensor attention(const Block& block, const Tensor& atoms, const Tensor& parameters) const;
 
   AttentionSpec spec_;
   std::int64_t moved_;

@@ -4,16 +4,25 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <string>
 
 #include "runtime/flows/augmented_ends.h"
+#include "runtime/flows/fused_graph_coupling.h"
 #include "runtime/flows/mean_exchange.h"
 #include "runtime/foundation/errors.h"
 
 namespace bgw::flows {
 namespace {
 
-constexpr std::int64_t kEdgesAtOnce = 1 << 16;  // in memory with all that their derivative needs
+// In memory with all that their derivative needs: edges of plain networks, states of atoms of fused ones.
+constexpr std::int64_t kEdgesAtOnce = 1 << 16;
+constexpr std::int64_t kAtomsAtOnce = 1 << 15;
+
+/// Float32 networks run in fused kernels, unless the user wants to compare: BGW_PLAIN_NETWORKS takes the plain path.
+bool is_fused(const AugmentedSpec& spec) {
+  return spec.precision == at::kFloat && std::getenv("BGW_PLAIN_NETWORKS") == nullptr;
+}
 
 void check_spec(const AugmentedSpec& spec) {
   if (spec.layers < 1) throw InputError(fmt::format("augmented flow: layers must be at least 1, not {}", spec.layers));
@@ -56,20 +65,27 @@ std::unique_ptr<CouplingFlow> make_augmented_flow(const AugmentedSpec& spec, con
   const auto network = std::make_shared<const GraphConditioner>(graph, network_of(spec));
 
   const std::int64_t n = target.particles();
+  const auto fused = is_fused(spec) ? std::make_shared<const FusedGraph>(network) : nullptr;
   const StatePart atoms{1, 0, n}, copies{1, n, n};
   const SplineRange range{-spec.range, spec.range, SplineEnds::identity};
   ParameterLayout layout;
   StepChain chain;
   const auto couple = [&](const StatePart& given, const StatePart& moved) {
     const std::string name = "coupling_" + std::to_string(chain.size() / 2);
-    chain.add(std::make_unique<SplineCoupling>(network, layout.append(name, network->layout()), given, moved, range));
+    const std::int64_t offset = layout.append(name, network->layout());
+    if (fused != nullptr) {
+      chain.add(std::make_unique<FusedGraphCoupling>(fused, offset, given, moved, range));
+    } else {
+      chain.add(std::make_unique<SplineCoupling>(network, offset, given, moved, range));
+    }
     chain.add(std::make_unique<MeanExchange>(moved, given));
   };
   for (std::int64_t l = 0; l < spec.layers; ++l) {
     couple(atoms, copies);
     couple(copies, atoms);
   }
-  const std::int64_t chunk = std::max<std::int64_t>(1, kEdgesAtOnce / (n * graph->degree));
+  const std::int64_t at_once = fused != nullptr ? kAtomsAtOnce / n : kEdgesAtOnce / (n * graph->degree);
+  const std::int64_t chunk = std::max<std::int64_t>(1, at_once);
   return std::make_unique<CouplingFlow>(std::move(ends), std::move(chain), std::move(layout), spec.precision, chunk);
 }
 

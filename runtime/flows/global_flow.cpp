@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "runtime/flows/circular_shift.h"
+#include "runtime/flows/direct_spline.h"
 #include "runtime/flows/global_ends.h"
 #include "runtime/flows/sample_blocks.h"
 #include "runtime/foundation/errors.h"
@@ -57,7 +58,7 @@ class Builder {
                            const StatePart& moved, StepChain* steps, std::int64_t block) {
     const std::int64_t offset = layout.append(name, network->layout());
     if (steps == nullptr) return;
-    auto coupling = std::make_unique<SplineCoupling>(network, 0, given, moved, kCell);
+    auto coupling = std::make_unique<DirectSplineCoupling>(network, 0, given, moved, kCell);
     steps->add(std::make_unique<SampleBlocks>(std::move(coupling), offset, network->layout().size(), block));
   }
 

@@ -174,7 +174,7 @@ Evaluated evaluate(const Value& expression, const Results& results) {
   if (op == "const" && expression.has("unit")) return {Estimate::exact(expression.at("value").as_double(), expression.at("unit").as_string())};
   if (op == "const" || op == "string") return constant(expression.at("value"));
   if (op == "attribute") return attribute(expression, results);
-  if (op == "curve") return {results.curve(expression.at("task").as_string())};
+  if (op == "curve") return {results.curve(expression.at("task").as_string(), expression.string_or("name", ""))};
   if (op == "list") return {evaluate_all(expression.at("items").as_list(), results)};
   const List& args = expression.at("args").as_list();
   if (op == "and" || op == "or") return logical(op, args, results);

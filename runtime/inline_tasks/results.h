@@ -20,8 +20,9 @@ class Results {
   virtual ~Results() = default;
   /// @throws InputError when the task makes no such number, StoreError when its result is not there
   virtual artifacts::Result number(const std::string& role, const std::string& name) const = 0;
-  /// @throws StoreError when it is not there
-  virtual Curve curve(const std::string& role) const = 0;
+  /// @param name  of a task that makes several curves; empty for the only one
+  /// @throws InputError when the task makes no such curve, StoreError when its result is not there
+  virtual Curve curve(const std::string& role, const std::string& name) const = 0;
   /// The same text for the same task, whatever the role: its key.
   virtual std::string identity(const std::string& role) const = 0;
 };

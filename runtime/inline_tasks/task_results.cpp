@@ -26,11 +26,15 @@ artifacts::Result TaskResults::number(const std::string& role, const std::string
       fmt::format("{} has no result `{}`; it has: {}", manifest->name, name, names.empty() ? "none" : names));
 }
 
-Curve TaskResults::curve(const std::string& role) const {
+Curve TaskResults::curve(const std::string& role, const std::string& name) const {
   const std::shared_ptr<const artifacts::Artifact> artifact = inputs_.artifact(role);
-  const bool radial = artifact->arrays.contains("r");
-  const artifacts::Array& x = artifact->array(radial ? "r" : "x");
-  const artifacts::Array& y = artifact->array(radial ? "g" : "y");
+  const bool radial = name.empty() && artifact->arrays.contains("r");
+  const std::string prefix = name.empty() ? "" : "curves/" + name + "/";
+  if (!name.empty() && !artifact->arrays.contains(prefix + "x")) {
+    throw InputError(fmt::format("{} has no curve `{}`", inputs_.manifest(role)->name, name));
+  }
+  const artifacts::Array& x = artifact->array(prefix + (radial ? "r" : "x"));
+  const artifacts::Array& y = artifact->array(prefix + (radial ? "g" : "y"));
   if (x.doubles.size() != y.doubles.size()) {
     throw ShapeError(fmt::format("x and y of '{}' have different lengths: {} and {}", role, x.doubles.size(), y.doubles.size()));
   }

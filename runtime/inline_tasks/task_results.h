@@ -10,7 +10,7 @@ class TaskResults : public Results {
  public:
   explicit TaskResults(const engine::TaskInputs& inputs) : inputs_(inputs) {}
   artifacts::Result number(const std::string& role, const std::string& name) const override;
-  Curve curve(const std::string& role) const override;
+  Curve curve(const std::string& role, const std::string& name) const override;
   std::string identity(const std::string& role) const override;
 
  private:

@@ -36,4 +36,9 @@ WhitenedValue WhitenedTarget::evaluate(const Tensor& y) const {
   return {work_from_energy(value.energy, y), beta_ * modes_->pull_back(value.gradient) - y, u.square().sum(2).amax(1).sqrt()};
 }
 
+Configurations WhitenedTarget::configurations(const Tensor& y, const Tensor& work) const {
+  const Tensor reduced = work + 0.5 * y.square().sum(1);  // beta (U - U0)
+  return {displacements(y), reduced / beta_ + static_energy_};
+}
+
 }  // namespace bgw::physics

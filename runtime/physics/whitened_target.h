@@ -3,22 +3,16 @@
 #include <memory>
 
 #include "runtime/physics/energy_model.h"
+#include "runtime/physics/latent_target.h"
 #include "runtime/physics/mode_transform.h"
 #include "runtime/tensor/tensor.h"
 
 namespace bgw::physics {
 
-/// D and what comes with it for a batch of whitened coordinates.
-struct WhitenedValue {
-  Tensor work;                  // [B], D(y) in kT
-  Tensor gradient;              // [B, m], grad D
-  Tensor largest_displacement;  // [B], largest |u_i| of an atom, in the model's length unit
-};
-
 /// A crystal seen from its Gaussian base: u = M y turns the base into N(0, I), and
 /// D(y) = beta U(M y) - beta U0 - |y|^2 / 2 is what the Gaussian leaves over. D = 0 for a harmonic crystal in its own
 /// modes. Holds a reference to the model, which must outlive it.
-class WhitenedTarget {
+class WhitenedTarget : public LatentTarget {
  public:
   /// @param modes          M, columns orthogonal to each other, angstrom
   /// @param beta           1 / kT in the inverse energy unit of the model
@@ -31,7 +25,7 @@ class WhitenedTarget {
 
   const EnergyModel& model() const { return model_; }
   std::int64_t particles() const { return model_.particles(); }
-  std::int64_t dimension() const { return modes_->dimension(); }  // m
+  std::int64_t dimension() const override { return modes_->dimension(); }  // m
   double beta() const { return beta_; }
   double static_energy() const { return static_energy_; }
   const ModeTransform& modes() const { return *modes_; }  // M
@@ -43,7 +37,9 @@ class WhitenedTarget {
   Tensor work(const Tensor& y) const;             // [B, m] -> [B]
   /// D at y, where the energy at its displacements is known. [B]
   Tensor work_from_energy(const Tensor& energy, const Tensor& y) const;
-  WhitenedValue evaluate(const Tensor& y) const;  // one energy-and-gradient call a row
+  WhitenedValue evaluate(const Tensor& y) const override;  // one energy-and-gradient call a row
+  /// Without a call: the work tells the energy.
+  Configurations configurations(const Tensor& y, const Tensor& work) const override;
 
  private:
   const EnergyModel& model_;

@@ -42,14 +42,17 @@ double conditional_fraction(const Tensor& log_weight, const Tensor& increment) {
                   (share + 2.0 * increment).logsumexp(0).item<double>());
 }
 
-Hmc moves_at(const physics::WhitenedTarget& target, const AisOptions& options, const AisState& state,
+Hmc moves_at(const physics::LatentTarget& target, const AisOptions& options, const AisState& state,
              const plan::Key& stream_key) {
-  const std::string purpose =
-      state.producing ? fmt::format("ais.{}", state.done() / ais_portion(target.dimension())) : "ais.pilot";
-  return {target, state.ladder.lambda[static_cast<std::size_t>(state.state)], options.hmc, stream_key, purpose};
+  const std::int64_t portion = ais_portion(target.dimension());
+  const double lambda = state.ladder.lambda[static_cast<std::size_t>(state.state)];
+  if (!state.producing) return {target, lambda, options.hmc, stream_key, "ais.pilot"};
+  // A portion that was cut short, since no more trajectories were asked for, is completed by those that it lacks.
+  const std::string purpose = fmt::format("ais.{}", state.done() / portion);
+  return {target, lambda, options.hmc, stream_key, purpose, state.done() % portion};
 }
 
-void begin(const physics::WhitenedTarget& target, const AisOptions& options, const plan::Key& stream_key,
+void begin(const physics::LatentTarget& target, const AisOptions& options, const plan::Key& stream_key,
            std::int64_t trajectories, AisState& state) {
   state.state = state.moved = 0;
   state.chains = moves_at(target, options, state, stream_key).start(trajectories);
@@ -82,8 +85,8 @@ std::int64_t states_of_production(const AisOptions& options, const AisState& sta
 
 [[noreturn]] void refuse_long_ladder(const AisOptions& options, double lambda) {
   throw NumericalError(fmt::format(
-      "ais: {} states lead from the Gaussian no further than {:.3g} of the way to the crystal; take a base that fits it "
-      "better (kind = scha), or a lower temperature",
+      "ais: {} states lead from the Gaussian no further than {:.3g} of the way to the crystal; begin nearer to it: with a base "
+      "that fits it better (kind = scha), a flow that is trained longer, or a lower temperature",
       options.most_states, lambda));
 }
 
@@ -110,7 +113,7 @@ void climb_pilot(const AisOptions& options, const plan::Key& stream_key, AisStat
   if (next < 1.0 && effective_fraction(state.log_weight) < kResampleBelow) resample(stream_key, state);
 }
 
-void pilot_move(const physics::WhitenedTarget& target, const AisOptions& options, const plan::Key& stream_key,
+void pilot_move(const physics::LatentTarget& target, const AisOptions& options, const plan::Key& stream_key,
                 AisState& state) {
   if (!state.chains.positions.defined()) {
     state.ladder = {{0.0}, {options.hmc.first_angle}};
@@ -148,11 +151,12 @@ void climb(AisState& state) {
   if (state.state == state.ladder.states() - 1) finish_portion(state);
 }
 
-void production_move(const physics::WhitenedTarget& target, const AisOptions& options, const plan::Key& stream_key,
+void production_move(const physics::LatentTarget& target, const AisOptions& options, const plan::Key& stream_key,
                      AisState& state) {
   if (!state.chains.positions.defined()) {
     const std::int64_t left = options.trajectories - state.done();
-    begin(target, options, stream_key, std::min(left, ais_portion(target.dimension())), state);
+    const std::int64_t portion = ais_portion(target.dimension());
+    begin(target, options, stream_key, std::min(left, portion - state.done() % portion), state);
     return climb(state);
   }
   moves_at(target, options, state, stream_key).move(state.chains);
@@ -259,7 +263,7 @@ AisState ais_state_from(const std::map<std::string, Tensor>& named) {
   return state;
 }
 
-void run_ais(const physics::WhitenedTarget& target, const AisOptions& options, const plan::Key& stream_key,
+void run_ais(const physics::LatentTarget& target, const AisOptions& options, const plan::Key& stream_key,
              AisState& state, const std::function<void(const AisState&)>& on_move) {
   check_options(options);
   while (!state.producing || state.done() < options.trajectories) {

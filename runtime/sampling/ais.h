@@ -10,7 +10,8 @@
 
 namespace bgw::sampling {
 
-/// Annealed importance sampling from the Gaussian base to the crystal. A trajectory begins at an independent draw y of
+/// Annealed importance sampling from a model of the crystal, its Gaussian base or a flow, to the crystal, in coordinates in
+/// which the model is N(0, I): "the Gaussian" here, of either. A trajectory begins at an independent draw y of
 /// the Gaussian and climbs a ladder of states u_l = |y|^2 / 2 + l D(y): its log weight falls by (l_k - l_{k-1}) D(y) when
 /// it enters state k, and in each state between the ends it makes hmc moves. The mean of exp(log weight) over
 /// trajectories is Z / Z_Gaussian without bias, whatever the ladder and however far from equilibrium the trajectories are;
@@ -72,7 +73,7 @@ std::int64_t ais_portion(std::int64_t dimension);
 /// @param on_move  called after every move, those of the pilot too; what it throws ends the sampling
 /// @throws InputError when there are no trajectories, no moves, or one state
 /// @throws NumericalError when an energy is not finite, or when the ladder would need more than `most_states`
-void run_ais(const physics::WhitenedTarget& target, const AisOptions& options, const plan::Key& stream_key,
+void run_ais(const physics::LatentTarget& target, const AisOptions& options, const plan::Key& stream_key,
              AisState& state, const std::function<void(const AisState&)>& on_move);
 
 /// The furthest l above `from` at which weights exp(log_weight - (l - from) D) keep the conditional effective fraction,

@@ -58,14 +58,14 @@ HmcState hmc_state_from(const std::map<std::string, Tensor>& named) {
           c[3]};
 }
 
-Hmc::Hmc(const physics::WhitenedTarget& target, double lambda, const HmcOptions& options, const plan::Key& stream_key,
-         const std::string& purpose)
-    : target_(target), lambda_(lambda), options_(options), stream_key_(stream_key), purpose_(purpose) {}
+Hmc::Hmc(const physics::LatentTarget& target, double lambda, const HmcOptions& options, const plan::Key& stream_key,
+         const std::string& purpose, std::int64_t first)
+    : target_(target), lambda_(lambda), options_(options), stream_key_(stream_key), purpose_(purpose), first_(first) {}
 
 HmcState Hmc::start(std::int64_t chains) const {
   const tensor::RandomStream stream(stream_key_, purpose_ + ".start");
   HmcState state;
-  state.positions = stream.normal(0, 0, chains, target_.dimension());
+  state.positions = stream.normal(0, first_, chains, target_.dimension());
   physics::WhitenedValue value = target_.evaluate(state.positions);
   const double highest = kHighestStart * static_cast<double>(target_.dimension());
   // At l = 0 the draws are the state, and annealing weighs them as such.
@@ -108,9 +108,9 @@ Hmc::Phase Hmc::trajectory(const HmcState& state, const Tensor& momentum, const 
 void Hmc::advance(HmcState& state, bool adapt) const {
   const std::int64_t chains = state.positions.size(0);
   const Tensor momentum =
-      tensor::RandomStream(stream_key_, purpose_ + ".momentum").normal(state.move, 0, chains, target_.dimension());
+      tensor::RandomStream(stream_key_, purpose_ + ".momentum").normal(state.move, first_, chains, target_.dimension());
   const Tensor draws =
-      tensor::RandomStream(stream_key_, purpose_ + ".jitter_and_acceptance").uniform(state.move, 0, chains, 2);
+      tensor::RandomStream(stream_key_, purpose_ + ".jitter_and_acceptance").uniform(state.move, first_, chains, 2);
   const Tensor angle = state.angle * (1.0 + options_.jitter * (2.0 * draws.slice(1, 0, 1) - 1.0));
   const auto energy = [&](const Tensor& y, const Tensor& work, const Tensor& p) {
     return 0.5 * (y.square().sum(1) + p.square().sum(1)) + lambda_ * work;

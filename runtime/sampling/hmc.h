@@ -6,7 +6,7 @@
 #include <string>
 
 #include "compiler/plan/plan.h"
-#include "runtime/physics/whitened_target.h"
+#include "runtime/physics/latent_target.h"
 #include "runtime/tensor/tensor.h"
 
 namespace bgw::sampling {
@@ -53,8 +53,9 @@ class Hmc {
  public:
   /// @param lambda   l, 0 for the Gaussian, 1 for the crystal
   /// @param purpose  sets the chains of one state apart from those of another in the random streams
-  Hmc(const physics::WhitenedTarget& target, double lambda, const HmcOptions& options, const plan::Key& stream_key,
-      const std::string& purpose);
+  /// @param first    number of the first of the chains in the random streams
+  Hmc(const physics::LatentTarget& target, double lambda, const HmcOptions& options, const plan::Key& stream_key,
+      const std::string& purpose, std::int64_t first = 0);
 
   /// Chains that start from independent draws of the Gaussian. Where the Gaussian fits badly some lie so far uphill
   /// that no move from there is accepted; these are drawn in toward the sites, where D is zero, until l D is below a
@@ -75,11 +76,12 @@ class Hmc {
   std::int64_t rotations(const HmcState& state) const;
   Phase trajectory(const HmcState& state, const Tensor& momentum, const Tensor& angle) const;
 
-  const physics::WhitenedTarget& target_;
+  const physics::LatentTarget& target_;
   double lambda_;
   HmcOptions options_;
   plan::Key stream_key_;
   std::string purpose_;
+  std::int64_t first_;
 };
 
 }  // namespace bgw::sampling

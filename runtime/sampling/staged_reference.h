@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "runtime/physics/whitened_target.h"
 #include "runtime/sampling/basin.h"
 #include "runtime/sampling/hmc.h"
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "runtime/estimators/lfep.h"
+#include "runtime/flows/generator_target.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/sampling/ais.h"
 #include "runtime/sampling/basin.h"
@@ -17,14 +18,15 @@
 namespace bgw::tasks {
 namespace {
 
-sampling::AisOptions options_of(const schema::Value& arguments) {
-  const schema::Value& states = arguments.at("path").at("states");
+sampling::AisOptions options_of(const schema::Value& states, const schema::Value& trajectories, const schema::Value& moves) {
   sampling::AisOptions options;
   options.states = states.is_number() ? states.as_int() : 0;  // the word auto
-  options.trajectories = arguments.at("sampler").at("chains").as_int();
-  options.moves = arguments.at("sampler").at("steps").as_int();
+  options.trajectories = trajectories.as_int();
+  options.moves = moves.as_int();
   return options;
 }
+
+constexpr std::int64_t kBootstrap = 200;
 
 artifacts::Artifact checkpoint_of(const sampling::AisState& state, const physics::CallCount& calls) {
   return checkpoint_from(sampling::to_named_tensors(state), calls);
@@ -81,65 +83,102 @@ struct Ends {
       excursion.lindemann[worst].item<double>(), sampling::Basin::lindemann_limit()));
 }
 
-Ends ends_of(const Ground& ground, const sampling::AisState& state) {
+Ends ends_of(const Ground& ground, const physics::LatentTarget& target, const sampling::AisState& state) {
   const sampling::Basin basin(ground.base.sites, ground.base.cell);
-  const Tensor displacements = ground.target->displacements(state.done_positions);
-  const sampling::Excursion excursion = basin.excursion(displacements);
+  const physics::Configurations found = target.configurations(state.done_positions, state.done_work);
+  const sampling::Excursion excursion = basin.excursion(found.displacements);
   const Tensor kept = basin.holds(excursion).nonzero().view({-1});
-  const std::int64_t all = displacements.size(0), left = all - kept.numel();
+  const std::int64_t all = state.done(), left = all - kept.numel();
   if (4 * left > all) refuse_melt(basin, excursion, left);
-  const Tensor reduced = state.done_work + 0.5 * state.done_positions.square().sum(1);  // beta (U - U0)
-  const Tensor energy = reduced / ground.base.beta + ground.base.static_energy;
-  return {displacements.index_select(0, kept), state.done_log_weight.index_select(0, kept), energy.index_select(0, kept), all,
-          excursion.furthest.index_select(0, kept).max().item<double>()};
+  return {found.displacements.index_select(0, kept), state.done_log_weight.index_select(0, kept),
+          found.energy.index_select(0, kept), all, excursion.furthest.index_select(0, kept).max().item<double>()};
+}
+
+void add_configurations(artifacts::Artifact& artifact, const Ground& ground, const Ends& ends) {
+  artifact.arrays["displacements"] = tensor::to_array(ends.displacements, "angstrom");
+  artifact.arrays["energy"] = tensor::to_array(ends.energy, "eV");
+  add_crystal(artifact, ground);
 }
 
 void add_ends(artifacts::Artifact& artifact, const Ground& ground, const Ends& ends, const plan::Key& stream_key) {
-  artifact.arrays["displacements"] = tensor::to_array(ends.displacements, "angstrom");
-  artifact.arrays["energy"] = tensor::to_array(ends.energy, "eV");
   artifact.arrays["log_weight"] = tensor::to_array(ends.log_weight, "kT");
-  add_crystal(artifact, ground);
   artifact.results.push_back({"largest_displacement", ends.largest_displacement, {}, "angstrom", {}, "of an atom from its site, at the end of a trajectory"});
   artifact.results.push_back({"left_basin", static_cast<double>(ends.left()), {}, "", ends.trajectories, "trajectories that ended outside of the basin of the crystal and weigh nothing"});
   add_mean_energy(artifact, ends.energy, estimators::normalised_weights(ends.log_weight), Tensor(), ground, stream_key);
 }
 
-artifacts::Artifact result_of(const Ground& ground, const sampling::AisState& state, const plan::Key& stream_key) {
-  const Ends ends = ends_of(ground, state);
+/// Free energies of the weights, what the weights are, the ladder and what is known of the ends.
+artifacts::Artifact free_energies_of(const Ground& ground, const sampling::AisState& state, const Ends& ends,
+                                     const plan::Key& stream_key, std::int64_t bootstrap) {
   const tensor::RandomStream stream(stream_key, "bootstrap");
-  const estimators::Estimate f = estimators::lfep(ends.log_weight, stream);
-  const estimators::Estimate cumulant = estimators::second_cumulant(ends.log_weight, stream);
+  const estimators::Estimate f = estimators::lfep(ends.log_weight, stream, bootstrap);
+  const estimators::Estimate cumulant = estimators::second_cumulant(ends.log_weight, stream, bootstrap);
   artifacts::Artifact artifact;
   add_free_energy(artifact, ground, {ends.log_share() - f.value, f.sigma}, ends.trajectories);
   artifact.results.push_back({"cumulant", ground.free_energy(ends.log_share() - cumulant.value),
                               error_per_particle(cumulant.sigma, ground), "kT", ends.trajectories, kConvention});
-  add_weights(artifact, ends.log_weight, stream_key);
+  add_weights(artifact, ends.log_weight, stream_key, bootstrap);
   add_ladder(artifact, state);
   add_ends(artifact, ground, ends, stream_key);
   return artifact;
 }
 
+/// A run from the last checkpoint to the last trajectory, and what is made of it.
+class Annealing {
+ public:
+  Annealing(engine::TaskContext& context, const Ground& ground, const physics::LatentTarget& target,
+            const sampling::AisOptions& options)
+      : context_(context), ground_(ground), target_(target), options_(options) {}
+
+  /// @param result  of the state and its ends
+  template <typename Result>
+  artifacts::Artifact run(const Result& result) {
+    if (const auto checkpoint = context_.load_checkpoint()) {
+      state_ = state_from(*checkpoint);
+      before_ = calls_of(checkpoint->cost);
+    }
+    const auto checkpoint = [this] { return checkpoint_of(state_, calls()); };
+    const Listening listening = stop_in_interludes(context_, checkpoint);
+    sampling::run_ais(target_, options_, context_.spec().stream_key, state_, [&](const sampling::AisState& now) {
+      context_.report(progress_of(now, options_));
+      context_.step_done(checkpoint);
+    });
+    artifacts::Artifact artifact = result(state_, ends_of(ground_, target_, state_));
+    artifact.cost = cost_of(calls());
+    return artifact;
+  }
+
+ private:
+  physics::CallCount calls() const { return before_ + ground_.model->calls(); }
+
+  engine::TaskContext& context_;
+  const Ground& ground_;
+  const physics::LatentTarget& target_;
+  sampling::AisOptions options_;
+  sampling::AisState state_;
+  physics::CallCount before_;
+};
+
 }  // namespace
 
 artifacts::Artifact annealing(engine::TaskContext& context, const Ground& ground) {
-  const sampling::AisOptions options = options_of(context.arguments());
-  sampling::AisState state;
-  physics::CallCount before;
-  if (const auto checkpoint = context.load_checkpoint()) {
-    state = state_from(*checkpoint);
-    before = calls_of(checkpoint->cost);
-  }
-  const auto calls = [&] { return before + ground.model->calls(); };
-  const auto checkpoint = [&] { return checkpoint_of(state, calls()); };
-  sampling::run_ais(*ground.target, options, context.spec().stream_key, state, [&](const sampling::AisState& now) {
-    context.report(progress_of(now, options));
-    context.step_done(checkpoint);
+  const schema::Value &path = context.arguments().at("path"), &sampler = context.arguments().at("sampler");
+  const plan::Key& stream_key = context.spec().stream_key;
+  Annealing annealing(context, ground, *ground.target, options_of(path.at("states"), sampler.at("chains"), sampler.at("steps")));
+  return annealing.run([&](const sampling::AisState& state, const Ends& ends) {
+    artifacts::Artifact artifact = free_energies_of(ground, state, ends, stream_key, kBootstrap);
+    add_configurations(artifact, ground, ends);
+    return artifact;
   });
+}
 
-  const Listening listening = stop_in_interludes(context, checkpoint);
-  artifacts::Artifact artifact = result_of(ground, state, context.spec().stream_key);
-  artifact.cost = cost_of(calls());
-  return artifact;
+artifacts::Artifact annealing_from(engine::TaskContext& context, const Model& model) {
+  const schema::Value& arguments = context.arguments();
+  const flows::GeneratorTarget target(model.flow(), model.parameters());
+  Annealing annealing(context, model.ground(), target, options_of(arguments.at("states"), arguments.at("count"), arguments.at("moves")));
+  return annealing.run([&](const sampling::AisState& state, const Ends& ends) {
+    return free_energies_of(model.ground(), state, ends, context.spec().stream_key, arguments.at("bootstrap").as_int());
+  });
 }
 
 }  // namespace bgw::tasks

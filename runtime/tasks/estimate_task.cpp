@@ -2,13 +2,18 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <string_view>
 
 #include "runtime/estimators/bar.h"
+#include "runtime/estimators/consistency.h"
 #include "runtime/estimators/lfep.h"
 #include "runtime/estimators/mbar.h"
+#include "runtime/estimators/work_histogram.h"
 #include "runtime/foundation/errors.h"
+#include "runtime/tasks/annealing.h"
 #include "runtime/tasks/free_energy_results.h"
+#include "runtime/tasks/inverse_passes.h"
 #include "runtime/tasks/ledger.h"
 #include "runtime/tasks/model.h"
 #include "runtime/tasks/pace.h"
@@ -35,37 +40,6 @@ Tensor chain_of(const artifacts::Artifact& data, std::int64_t count) {
   return data.arrays.contains("chain") ? tensor::to_tensor(data.array("chain")) : at::zeros({count}, at::kLong);
 }
 
-/// For a checkpoint: the log weights of the data so far.
-artifacts::Artifact state_of(const Tensor& log_weight, const physics::CallCount& calls) {
-  artifacts::Artifact state;
-  state.arrays["log_weight"] = tensor::to_array(log_weight);
-  state.cost = cost_of(calls);
-  return state;
-}
-
-/// Log weights of the data under the model, chunk by chunk.
-/// @param before  calls made by earlier attempts, set from the checkpoint
-Tensor log_weights_of_data(engine::TaskContext& context, const Model& model, const Tensor& data,
-                           physics::CallCount& before) {
-  std::vector<Tensor> done;
-  std::int64_t count = 0;
-  if (const auto checkpoint = context.load_checkpoint()) {
-    done.push_back(tensor::to_tensor(checkpoint->array("log_weight")));
-    before = calls_of(checkpoint->cost);
-    count = done.front().size(0);
-  }
-  const tensor::RandomStream auxiliary(context.spec().stream_key, "auxiliary");
-  while (count < data.size(0)) {
-    const std::int64_t end = std::min(count + model.at_once(), data.size(0));
-    done.push_back(model.log_weight_of(
-        data.slice(0, count, end), auxiliary.normal(0, count, end - count, model.auxiliary_dimension())));
-    count = end;
-    context.report({"inverse of the data", count, data.size(0), {}});
-    context.step_done([&] { return state_of(at::cat(done), before + model.calls()); });
-  }
-  return at::cat(done);
-}
-
 void add_side(artifacts::Artifact& artifact, const Ground& ground, const char* name, const estimators::Estimate& f,
               std::int64_t n) {
   artifact.results.push_back(
@@ -82,6 +56,7 @@ struct TwoSides {
 struct Difference {
   estimators::Estimate delta_f;  // model to crystal, kT
   double overlap = 0;
+  std::vector<estimators::Replicated> estimates;  // of delta_f from the same resampled samples
 };
 
 Difference by_bar(const TwoSides& sides, const plan::Key& stream_key, std::int64_t bootstrap) {
@@ -90,7 +65,11 @@ Difference by_bar(const TwoSides& sides, const plan::Key& stream_key, std::int64
   const estimators::BarResult bar =
       estimators::bar(-sides.model, estimators::single_samples(sides.model.numel()), sides.data,
                       estimators::chain_blocks(sides.chain, sides.data), stream_key, options);
-  return {bar.delta_f, bar.overlap};
+  std::vector<estimators::Replicated> estimates =
+      estimators::one_sided_replicates(sides.model, estimators::single_samples(sides.model.numel()),
+                                       estimators::bar_forward_stream(stream_key), bootstrap);
+  estimates.push_back({"bar", bar.delta_f.value, bar.replicates});
+  return {bar.delta_f, bar.overlap, estimates};
 }
 
 /// Two states: the model, of which energies count, and the crystal, minus the log weight above it.
@@ -107,18 +86,37 @@ Difference by_mbar(const TwoSides& sides, const plan::Key& stream_key, std::int6
   artifact.results.push_back({"residual", mbar.residual, {}, "", {}, "of the MBAR equations"});
   artifact.arrays["overlap_matrix"] = tensor::to_array(mbar.overlap_matrix);
   const double overlap = (mbar.overlap_matrix[0][1] + mbar.overlap_matrix[1][0]).item<double>();
-  return {mbar.difference(0, 1), overlap};
+  return {mbar.difference(0, 1), overlap,
+          estimators::one_sided_replicates(sides.model, estimators::single_samples(draws), {stream_key, "one-sided"}, bootstrap)};
 }
 
-artifacts::Artifact two_sided(engine::TaskContext& context, const Model& model, const Tensor& log_weight) {
+/// A base that is cut off has no density where configurations of the crystal may be; without them the two sides are not of the
+/// same two ensembles.
+void refuse_unreachable(const Tensor& log_weight_of_data) {
+  const std::int64_t beyond = at::isposinf(log_weight_of_data).sum().item<std::int64_t>();
+  if (beyond == 0) return;
+  throw NumericalError(fmt::format(
+      "{} of the {} configurations of `data` lie where the model has no density; take a base of a larger `width`, or train the flow "
+      "longer",
+      beyond, log_weight_of_data.numel()));
+}
+
+void add_consistency(artifacts::Artifact& artifact, const std::vector<estimators::Replicated>& estimates, std::int64_t samples) {
+  const estimators::Consistency apart = estimators::consistency(estimates, samples);
+  if (std::isfinite(apart.sigmas)) {
+    artifact.results.push_back({"consistency", apart.sigmas, {}, "", samples, "standard errors between " + apart.pair});
+  }
+}
+
+artifacts::Artifact two_sided(engine::TaskContext& context, const Model& model, const Tensor& log_weight,
+                              InversePasses& passes, std::int64_t copies) {
   const Ground& ground = model.ground();
   const auto data = context.input("data");
   refuse_others(*data);
-  physics::CallCount before;
-  const Tensor of_data = log_weights_of_data(context, model, displacements_on(ground, *data), before);
+  const Tensor of_data = passes.of_data(displacements_on(ground, *data), copies);
+  refuse_unreachable(of_data);
   const TwoSides sides{log_weight, of_data, chain_of(*data, of_data.numel())};
-  const Listening listening =
-      stop_in_interludes(context, [&] { return state_of(of_data, before + model.calls()); });
+  const Listening listening = stop_in_interludes(context, [&] { return passes.state(); });
 
   const plan::Key& stream_key = context.spec().stream_key;
   const std::int64_t bootstrap = context.arguments().at("bootstrap").as_int();
@@ -134,45 +132,116 @@ artifacts::Artifact two_sided(engine::TaskContext& context, const Model& model, 
   const estimators::Estimate reverse =
       estimators::lfep(-of_data, estimators::chain_blocks(sides.chain, of_data), data_stream, bootstrap);
   add_side(artifact, ground, "reverse", {-reverse.value, reverse.sigma}, of_data.numel());
+  add_consistency(artifact, difference.estimates, log_weight.numel());
   // Work from model to target on both sides, so that the two histograms overlap where the ensembles do.
   artifact.arrays["work_reverse"] = tensor::to_array(-of_data, "kT");
   artifact.arrays["chain_reverse"] = tensor::to_array(sides.chain);
-  artifact.cost = cost_of(before + model.calls());
   return artifact;
+}
+
+/// An average in which one sample outweighs all others is that sample.
+void refuse_single_weight(const Tensor& log_weight) {
+  constexpr std::int64_t kFew = 20;
+  constexpr double kAll = 0.999;
+  const double largest = estimators::summarise(log_weight).largest_weight;
+  if (log_weight.numel() < kFew || largest < kAll) return;
+  throw NumericalError(fmt::format(
+      "the model does not reach the crystal: of {} samples one carries {:.4g} of the weight, so that no average is left; train "
+      "the flow longer or give it more splits or layers, take a base that fits better (kind = scha), anneal from the model "
+      "(method = ais), or compare it with samples of the crystal (method = bar)",
+      log_weight.numel(), largest));
 }
 
 /// The exponential average and the second cumulant check each other: the first is right for enough samples, the second
 /// for Gaussian weights.
-artifacts::Artifact one_sided(engine::TaskContext& context, const Model& model, const Tensor& log_weight) {
-  const Listening listening = stop_in_interludes(context);
+artifacts::Artifact one_sided(engine::TaskContext& context, const Model& model, const Tensor& log_weight,
+                              const InversePasses& passes) {
+  const Listening listening = stop_in_interludes(context, [&] { return passes.state(); });
   const tensor::RandomStream stream(context.spec().stream_key, "one-sided");
   const std::int64_t bootstrap = context.arguments().at("bootstrap").as_int();
   const std::string& method = context.arguments().at("method").as_string();
   artifacts::Artifact artifact;
   if (method == "ess") return artifact;
+  if (method == "lfep") refuse_single_weight(log_weight);
   const estimators::Estimate average = estimators::lfep(log_weight, stream, bootstrap);
   const estimators::Estimate cumulant = estimators::second_cumulant(log_weight, stream, bootstrap);
   const estimators::Estimate& asked = method == "cumulant" ? cumulant : average;
   add_free_energy(artifact, model.ground(), {-asked.value, asked.sigma}, log_weight.numel());
   add_side(artifact, model.ground(), "lfep", average, log_weight.numel());
   add_side(artifact, model.ground(), "cumulant", cumulant, log_weight.numel());
+  add_consistency(artifact,
+                  estimators::one_sided_replicates(log_weight, estimators::single_samples(log_weight.numel()), stream, bootstrap),
+                  log_weight.numel());
+  return artifact;
+}
+
+void add_curve(artifacts::Artifact& artifact, const std::string& name, const Tensor& work, const Tensor& density) {
+  artifact.arrays["curves/" + name + "/x"] = tensor::to_array(work, "kT");
+  artifact.arrays["curves/" + name + "/y"] = tensor::to_array(density);
+}
+
+/// Densities of the work on both sides, as curves on one grid.
+void add_histograms(artifacts::Artifact& artifact) {
+  const bool both = artifact.arrays.contains("work_reverse");
+  const estimators::WorkHistograms h = estimators::work_histograms(
+      tensor::to_tensor(artifact.array("work_forward")), both ? tensor::to_tensor(artifact.array("work_reverse")) : Tensor());
+  add_curve(artifact, "work_forward", h.work, h.forward);
+  if (both) add_curve(artifact, "work_reverse", h.work, h.reverse);
+  artifact.attributes = schema::Map{{"x_name", "work"}, {"y_name", "density"}};
+}
+
+/// Annealing makes weights of its own, those of the samples say nothing of it.
+artifacts::Artifact annealed(engine::TaskContext& context, const Model& model) {
+  artifacts::Artifact artifact = annealing_from(context, model);
+  const Listening listening = stop_in_interludes(context);
+  const Tensor log_weight = tensor::to_tensor(artifact.array("log_weight"));
+  refuse_single_weight(log_weight);
+  const std::int64_t bootstrap = context.arguments().at("bootstrap").as_int();
+  const tensor::RandomStream stream(context.spec().stream_key, "bootstrap");
+  add_consistency(artifact,
+                  estimators::one_sided_replicates(log_weight, estimators::single_samples(log_weight.numel()), stream, bootstrap),
+                  log_weight.numel());
+  artifact.arrays["work_forward"] = tensor::to_array(-log_weight, "kT");
+  add_histograms(artifact);
+  return artifact;
+}
+
+/// Fresh auxiliary copies of each sample that a marginal averages over; none for joint weights.
+std::int64_t fresh_copies(const schema::Value& arguments) {
+  const schema::Value* marginal = arguments.find("marginal");
+  return marginal != nullptr && !marginal->is_none() && marginal->as_bool() ? arguments.at("aux_draws").as_int() : 0;
+}
+
+/// From the weights of the samples, and of the data where there are two sides.
+artifacts::Artifact from_samples(engine::TaskContext& context, const Model& model, bool two) {
+  const auto samples = context.input("samples");
+  const std::int64_t fresh = fresh_copies(context.arguments());
+  if (fresh > 0 && model.auxiliary_dimension() == 0) {
+    throw InputError("the flow behind the samples has no auxiliary copies to average over; leave `marginal` out");
+  }
+  InversePasses passes(context, model);
+  Tensor log_weight = tensor::to_tensor(samples->array("log_weight"));
+  if (fresh > 0) log_weight = passes.of_samples(displacements_on(model.ground(), *samples), log_weight, fresh);
+  artifacts::Artifact artifact = two ? two_sided(context, model, log_weight, passes, fresh + 1)
+                                     : one_sided(context, model, log_weight, passes);
+  const Listening listening = stop_in_interludes(context, [&] { return passes.state(); });
+  add_weights(artifact, log_weight, context.spec().stream_key, context.arguments().at("bootstrap").as_int());
+  artifact.arrays["work_forward"] = tensor::to_array(-log_weight, "kT");
+  add_histograms(artifact);
+  if (two || fresh > 0) artifact.cost = cost_of(passes.calls());
   return artifact;
 }
 
 }  // namespace
 
 artifacts::Artifact estimate(engine::TaskContext& context) {
-  const auto model = load_model(context, context.input_spec("samples"));
-  const Tensor log_weight = tensor::to_tensor(context.input("samples")->array("log_weight"));
   const std::string& method = context.arguments().at("method").as_string();
-  constexpr std::array<std::string_view, 5> kKnown = {"bar", "mbar", "lfep", "cumulant", "ess"};
+  constexpr std::array<std::string_view, 6> kKnown = {"bar", "mbar", "lfep", "cumulant", "ess", "ais"};
   if (std::find(kKnown.begin(), kKnown.end(), method) == kKnown.end())
     throw InputError(fmt::format("no estimate by '{}'; this version has {}", method, fmt::join(kKnown, ", ")));
-  artifacts::Artifact artifact = method == "bar" || method == "mbar" ? two_sided(context, *model, log_weight)
-                                                                     : one_sided(context, *model, log_weight);
-  add_weights(artifact, log_weight, context.spec().stream_key, context.arguments().at("bootstrap").as_int());
-  artifact.arrays["work_forward"] = tensor::to_array(-log_weight, "kT");
-  return artifact;
+  const auto model = load_model(context, context.input_spec("samples"));
+  if (method == "ais") return annealed(context, *model);
+  return from_samples(context, *model, method == "bar" || method == "mbar");
 }
 
 }  // namespace bgw::tasks

@@ -9,6 +9,7 @@
 #include "runtime/crystal/lattice.h"
 #include "runtime/estimators/averages.h"
 #include "runtime/estimators/lfep.h"
+#include "runtime/estimators/pareto.h"
 #include "runtime/physics/potential.h"
 
 namespace bgw::tasks {
@@ -72,6 +73,8 @@ void add_weights(artifacts::Artifact& artifact, const Tensor& log_weight, const 
   artifact.results.push_back({"ess", ess.value, sigma, "", n, "fraction of the samples"});
   artifact.results.push_back({"variance", summary.variance, {}, "", n, "of the log weights"});
   artifact.results.push_back({"largest_weight", summary.largest_weight, {}, "", n, "normalised"});
+  const double k = estimators::pareto_k(log_weight);
+  if (std::isfinite(k)) artifact.results.push_back({"pareto_k", k, {}, "", n, "of the tail of the weights; above 0.7 few samples decide"});
 }
 
 void add_mean_energy(artifacts::Artifact& artifact, const Tensor& energy, const Tensor& weights, const Tensor& chain,

@@ -29,7 +29,8 @@ std::optional<double> error_per_particle(double sigma, const Ground& ground);
 void add_free_energy(artifacts::Artifact& artifact, const Ground& ground, const estimators::Estimate& log_ratio,
                      std::int64_t n);
 
-/// Adds `ess` with its standard error, `variance` and `largest_weight` of samples with weights.
+/// Adds `ess` with its standard error, `variance` and `largest_weight` of samples with weights, and `pareto_k` where they are
+/// enough to tell.
 /// @param log_weight [n]
 void add_weights(artifacts::Artifact& artifact, const Tensor& log_weight, const plan::Key& stream_key,
                  std::int64_t bootstrap = 200);

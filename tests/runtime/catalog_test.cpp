@@ -195,10 +195,37 @@ TEST_CASE("every estimator compiles from its smallest program", "[catalog]") {
   clean(kConditionalModel + "sample draws { model = at(bg, temperature = 250 K); count = 400; seed = 2 }\nestimate F { method = lfep; samples = draws }\n");
 }
 
+TEST_CASE("annealing from a model takes its trajectories, states and moves, and has them when they are left out", "[catalog]") {
+  const lowering::Program program = clean(kModel + kDraws + "estimate F { method = ais; samples = draws }\n"
+                                          "estimate G { method = ais; samples = draws; count = 200; states = auto; moves = 1 }\n"
+                                          "estimate H { method = ais; samples = draws; count = 50; states = 12; moves = 2 }\n"
+                                          "figure works { series f { y = H.work_forward } }\n");
+  const Value& left_out = task(program, "F").arguments;
+  CHECK(left_out.at("count").as_int() == 200);
+  CHECK(left_out.at("states").as_string() == "auto");
+  CHECK(left_out.at("moves").as_int() == 1);
+  CHECK(task(program, "F").later.empty());
+  CHECK(task(program, "H").arguments.at("states").as_int() == 12);
+  CHECK(task(program, "F").also_named == std::vector<std::string>{"G"});
+  CHECK(task(program, "F").stream_key != task(program, "H").stream_key);
+  const Value& drawn = task(program, "works").arguments.at("series").as_list()[0].at("y");
+  CHECK(drawn.at("op").as_string() == "curve");
+  CHECK(drawn.at("name").as_string() == "work_forward");
+}
+
+TEST_CASE("a marginal has its copies when their number is left out", "[catalog]") {
+  const std::string model = kCrystal + kCold + kBase + "flow wide { type = augmented_coupling; layers = 2; bins = 8; embedding = 16; conditioner = gnn(layers = 1, frequencies = 4) }\n"
+                            "train bg { system = water; ensemble = cold; base = phonons; flow = wide; seed = 1; stage main { loss = reverse_kl; steps = 60 } }\n";
+  const lowering::Program program = clean(model + kDraws + "estimate F { method = lfep; samples = draws; marginal = true }\n"
+                                          "estimate G { method = lfep; samples = draws; marginal = true; aux_draws = 4 }\n");
+  CHECK(task(program, "F").arguments.at("aux_draws").as_int() == 32);
+  CHECK(task(program, "G").arguments.at("aux_draws").as_int() == 4);
+}
+
 TEST_CASE("attributes that nothing runs yet stay out of the arguments of those that leave them out", "[catalog]") {
   const lowering::Program program = clean(kModel + kDraws + "estimate F { method = lfep; samples = draws }\n");
   const auto& estimate = task(program, "F").arguments.as_map();
-  for (const char* name : {"model", "count", "marginal", "aux_draws", "temperature", "density", "c_over_a"}) CHECK(estimate.count(name) == 0);
+  for (const char* name : {"model", "temperature", "density", "c_over_a"}) CHECK(estimate.count(name) == 0);
   const auto& trained = task(program, "bg").arguments.as_map();
   CHECK(trained.at("stages").as_list()[0].find("when") == nullptr);
   CHECK(trained.at("stages").as_list()[0].find("density") == nullptr);

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "runtime/foundation/errors.h"
+#include "runtime/physics/whitened_target.h"
 #include "runtime/sampling/basin.h"
 #include "runtime/sampling/force_field.h"
 #include "runtime/sampling/hmc.h"

@@ -1,8 +1,9 @@
-// Estimates from numbers in a file, for comparison with other programs (tests/scripts/against_pymbar.py).
+// Estimates from numbers in a file, for comparison with other programs (tests/scripts/against_pymbar.py, against_scipy.py).
 //
 //   estimate_file FILE    the first word says which: "mbar K N_1 .. N_K", then K rows of the energies of all samples;
-//                         "bar n_F n_R", then the forward and the reverse works. Prints numbers one a line: the free
-//                         energies and the overlap matrix, or the difference. Exit 1 with the message of a refusal.
+//                         "bar n_F n_R", then the forward and the reverse works; "pareto n", then log weights. Prints
+//                         numbers one a line: the free energies and the overlap matrix, the difference, or the shape of the
+//                         tail. Exit 1 with the message of a refusal.
 
 #include <cstdint>
 #include <cstdio>
@@ -13,6 +14,7 @@
 
 #include "runtime/estimators/bar.h"
 #include "runtime/estimators/mbar.h"
+#include "runtime/estimators/pareto.h"
 
 using namespace bgw;
 
@@ -52,6 +54,12 @@ void bar_of(std::istream& in) {
   std::printf("%.17g\n", result.delta_f.value);
 }
 
+void pareto_of(std::istream& in) {
+  std::int64_t count = 0;
+  in >> count;
+  std::printf("%.17g\n", estimators::pareto_k(numbers_from(in, count)));
+}
+
 }  // namespace
 
 int main(int count, char** words) {
@@ -60,7 +68,7 @@ int main(int count, char** words) {
     std::ifstream in(words[1]);
     std::string what;
     if (!(in >> what)) throw std::runtime_error("cannot read " + std::string(words[1]));
-    what == "mbar" ? mbar_of(in) : bar_of(in);
+    what == "mbar" ? mbar_of(in) : what == "bar" ? bar_of(in) : pareto_of(in);
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());

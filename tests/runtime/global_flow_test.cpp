@@ -8,10 +8,13 @@
 #include <utility>
 
 #include "runtime/crystal/lattice.h"
+#include "runtime/flows/attention_operations.h"
 #include "runtime/flows/circular_shift.h"
+#include "runtime/flows/direct_spline.h"
 #include "runtime/flows/global_ends.h"
 #include "runtime/flows/global_flow.h"
 #include "runtime/flows/sample_blocks.h"
+#include "runtime/flows/training_loss.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/physics/gaussian_base.h"
 #include "runtime/physics/make_energy_model.h"
@@ -188,6 +191,107 @@ TEST_CASE("the density of truncated noise integrates to one and ends at its radi
   const Tensor direction = normal(5, 6, 2).view({5, 2, 3});
   const auto value = [&](const Tensor& at) { return noise.log_density(at); };
   CHECK(largest(slope(value, v, direction) - (noise.score(v) * direction).sum({1, 2})) < 1e-6);
+}
+
+TEST_CASE("gelu in one loop is that of the library, and so is its derivative", "[attention]") {
+  const Tensor x = 4.0 * normal(3, 37);
+  const Tensor bar = normal(3, 37, 2);
+  for (const auto type : {at::kDouble, at::kFloat}) {
+    const at::AutoGradMode with_grad(true);
+    const Tensor a = x.to(type).requires_grad_(true), b = x.to(type).requires_grad_(true);
+    const Tensor own = tanh_gelu(a), library = at::gelu(b, "tanh");
+    const double tolerance = type == at::kDouble ? 1e-13 : 1e-5;
+    CHECK(largest(own - library) < tolerance);
+    const auto own_bar = torch::autograd::grad({own}, {a}, {bar.to(type)})[0];
+    CHECK(largest(own_bar - torch::autograd::grad({library}, {b}, {bar.to(type)})[0]) < tolerance);
+  }
+  CHECK(tanh_gelu(at::tensor({-90.0, 90.0}, at::kFloat))[1].item<float>() == 90.0F);
+}
+
+TEST_CASE("attention in loops is attention by matrix products", "[attention]") {
+  const std::int64_t size = 5;
+  for (const std::int64_t heads : {1, 2, 3}) {
+    const Tensor x = normal(4 * 7, 3 * heads * size).view({4, 7, 3 * heads * size});
+    const Tensor bar = normal(4 * 7, heads * size, 2).view({4, 7, heads * size});
+    for (const auto type : {at::kDouble, at::kFloat}) {
+      const at::AutoGradMode with_grad(true);
+      const Tensor a = x.to(type).requires_grad_(true), b = x.to(type).requires_grad_(true);
+      const Tensor own = self_attention(a, heads), library = self_attention_by_products(b, heads);
+      const double tolerance = type == at::kDouble ? 1e-13 : 1e-4;
+      CHECK(largest(own - library) < tolerance);
+      const auto own_bar = torch::autograd::grad({own}, {a}, {bar.to(type)})[0];
+      CHECK(largest(own_bar - torch::autograd::grad({library}, {b}, {bar.to(type)})[0]) < tolerance);
+    }
+  }
+  const Tensor many = normal(2 * 40, 12).view({2, 40, 12});
+  CHECK(at::equal(self_attention(many, 2), self_attention_by_products(many, 2)));
+  CHECK_THROWS_AS(self_attention(many, 3), ShapeError);
+}
+
+TEST_CASE("direct splines are those of the library's operations, derivatives included", "[spline]") {
+  for (const auto ends : {SplineEnds::circular, SplineEnds::identity}) {
+    for (const auto type : {at::kDouble, at::kFloat}) {
+      const SplineRange range{-1.5, 2.5, ends};
+      // Numbers that lie inside, outside and at the ends.
+      Tensor x = 1.3 * normal(1, 60).view({3, 4, 5}) + 0.5;
+      x[0][0] = at::tensor({-1.5, 2.5, -1.4999, 2.4999, 7.0}, at::kDouble);
+      const Tensor numbers = 1.5 * normal(60, 22, 2).view({3, 4, 5, 22});
+      const Tensor bar = normal(1, 60, 3).view({3, 4, 5});
+      const Tensor raw = numbers.to(type).requires_grad_(true);
+      const Tensor moved = x.clone().requires_grad_(true);
+      const at::AutoGradMode with_grad(true);
+      const RationalQuadraticSpline spline(raw.to(at::kDouble), range.lower, range.upper, ends);
+      const SplineValue plain = spline.forward(moved);
+      const SplineValue direct = direct_spline_forward(raw.detach(), range, x);
+      CHECK(largest(direct.value - plain.value) < 1e-13);
+      CHECK(largest(direct.log_derivative - plain.log_derivative) < 1e-11);
+      const SplineValue back = direct_spline_inverse(raw.detach(), range, direct.value);
+      CHECK(largest(back.value - x) < 1e-10);
+      CHECK(largest(back.log_derivative + direct.log_derivative) < 1e-9);
+      const double tolerance = type == at::kDouble ? 1e-9 : 1e-4;
+
+      const SplineDerivatives pulled = direct_spline_pull_back(raw.detach(), range, x, bar, 0.7);
+      const auto bars = torch::autograd::grad({(bar * plain.value).sum() + 0.7 * plain.log_derivative.sum()},
+                                              {moved, raw}, {}, /*retain_graph=*/true);
+      CHECK(largest(pulled.moved - bars[0]) < 1e-9);
+      CHECK(largest(pulled.raw - bars[1]) < tolerance);
+
+      const SplineDerivatives carried = direct_spline_carry_score(raw.detach(), range, x, bar);
+      const Tensor bent =
+          torch::autograd::grad({plain.log_derivative.sum()}, {moved}, {}, /*retain_graph=*/true)[0];
+      const Tensor score = ((bar - bent) / plain.log_derivative.exp()).detach();
+      CHECK(largest(carried.moved - score) < 1e-8);
+      const Tensor of_raw =
+          torch::autograd::grad({-(score * plain.value).sum() - plain.log_derivative.sum()}, {raw})[0];
+      CHECK(largest((carried.raw - of_raw) / (1.0 + of_raw.abs())) < tolerance);
+    }
+  }
+  CHECK_THROWS_AS(direct_spline_forward(at::zeros({2, 5}, at::kDouble), {0.0, 1.0, SplineEnds::circular},
+                                        at::zeros({2}, at::kDouble)),
+                  ShapeError);
+}
+
+TEST_CASE("a coupling of direct splines is the plain coupling", "[spline]") {
+  const auto network = std::make_shared<AttentionConditioner>(AttentionSpec{8, 2, 2, 3, 5}, 2, 1);
+  const StatePart given{2, 1, 2}, moved{2, 0, 1};
+  const SplineRange range{0.0, 1.0, SplineEnds::circular};
+  const SplineCoupling plain(network, 0, given, moved, range);
+  const DirectSplineCoupling direct(network, 0, given, moved, range);
+  const Tensor p = 0.3 * normal(1, network->layout().size()).squeeze(0);
+  const Tensor x = tensor::RandomStream(key(1), "state").uniform(0, 0, 4, 15).view({4, 5, 3});
+  const Tensor bar = normal(4, 15, 3).view({4, 5, 3});
+  Tensor of_plain = at::zeros({4}, at::kDouble), of_direct = at::zeros({4}, at::kDouble);
+  const Tensor y = plain.forward(x, p, of_plain);
+  CHECK(largest(direct.forward(x, p, of_direct) - y) < 1e-13);
+  CHECK(largest(of_direct - of_plain) < 1e-11);
+  CHECK(largest(direct.inverse(y, p, of_direct) - x) < 1e-11);
+  CHECK(largest(of_direct) < 1e-10);
+  Tensor g = at::zeros_like(p), h = at::zeros_like(p);
+  CHECK(largest(plain.pull_back(x, p, bar, -1.0, &g) - direct.pull_back(x, p, bar, -1.0, &h)) < 1e-9);
+  CHECK(largest(g - h) < 1e-9);
+  CHECK(largest(plain.carry_score(x, p, bar, &g) - direct.carry_score(x, p, bar, &h)) < 1e-9);
+  CHECK(largest(g - h) < 1e-9);
+  CHECK(largest(direct.carry_score(x, p, bar, nullptr) - plain.carry_score(x, p, bar, nullptr)) < 1e-9);
 }
 
 TEST_CASE("wrapping keeps the half-open unit interval", "[global]") {
@@ -473,6 +577,25 @@ TEST_CASE("a sample's numbers do not depend on its batch or on the threads", "[g
   CHECK(at::equal(flow->generate(z, p).log_weight, all.log_weight));
   CHECK(at::equal(flow->reverse_kl(KlGradient::path, z, p).gradient, path));
   at::set_num_threads(threads);
+}
+
+TEST_CASE("training brings the flow nearer to ice, by either gradient", "[global]") {
+  const Solid solid = ice();
+  const std::shared_ptr<const CouplingFlow> flow = solid.flow({3, {16, 2, 2, 4, 8}}, at::kFloat);
+  const auto mean_work = [&](const Tensor& p) {
+    return -flow->generate(normal(256, 21, 7), p).log_weight.mean().item<double>();
+  };
+  for (const KlGradient gradient : {KlGradient::path, KlGradient::total}) {
+    TrainingState state = start_training(flow->start(key(1)));
+    const double before = mean_work(state.parameters);
+    Stage stage;
+    stage.steps = 30;
+    stage.batch = 64;
+    stage.learning_rate = {LearningRate::Kind::constant, 5e-3};
+    train(training_loss(Objective{flow, gradient, 0, {}}, key(2)), {stage}, flow->chunk(), flow->latent_dimension(), state,
+          {});
+    CHECK(mean_work(state.parameters) < before - 4.0);
+  }
 }
 
 TEST_CASE("global flows that cannot be are refused", "[global]") {

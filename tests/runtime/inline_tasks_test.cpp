@@ -31,7 +31,7 @@ class FakeResults : public Results {
     if (found == numbers.end()) throw InputError(role + " has no result " + name);
     return found->second;
   }
-  Curve curve(const std::string& role) const override { return curves.at(role); }
+  Curve curve(const std::string& role, const std::string& name) const override { return curves.at(name.empty() ? role : role + "." + name); }
   std::string identity(const std::string& role) const override { return role.substr(0, role.find('@')); }
 };
 
@@ -248,6 +248,19 @@ TEST_CASE("a curve brings its own abscissa", "[inline_tasks]") {
   CHECK(series.at("y") == Value(List{0.0, 5.0, 1.0}));
   CHECK(series.at("label").as_string() == "flow");
   CHECK(series.at("style").as_string() == "line");
+}
+
+TEST_CASE("a task of several curves is drawn by their names", "[inline_tasks]") {
+  FakeResults results = three_results();
+  results.curves["f.work_forward"] = {{1, 2}, {0.5, 0.5}, "kT", "", "work", "density"};
+  results.curves["f.work_reverse"] = {{1, 2}, {0.1, 0.9}, "kT", "", "work", "density"};
+  const auto series = [](const char* name) {
+    return Value(Map{{"name", name}, {"y", Map{{"op", "curve"}, {"task", "f"}, {"name", name}}}});
+  };
+  const Value figure = make_figure(Map{{"xlabel", nullptr}, {"ylabel", nullptr}, {"series", List{series("work_forward"), series("work_reverse")}}}, results);
+  CHECK(figure.at("series").as_list()[0].at("y") == Value(List{0.5, 0.5}));
+  CHECK(figure.at("series").as_list()[1].at("y") == Value(List{0.1, 0.9}));
+  CHECK(figure.at("xlabel").as_string() == "work (kT)");
 }
 
 TEST_CASE("numbers of a family become one series with error bars, two indices two series", "[inline_tasks]") {

@@ -11,6 +11,7 @@
 #include "runtime/physics/free_energy.h"
 #include "runtime/physics/make_energy_model.h"
 #include "runtime/physics/phonon.h"
+#include "runtime/physics/whitened_target.h"
 #include "runtime/sampling/ais.h"
 #include "runtime/sampling/einstein_dynamics.h"
 #include "runtime/sampling/hmc.h"
