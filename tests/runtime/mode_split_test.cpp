@@ -244,6 +244,41 @@ TEST_CASE("what a guide leaves out of the linear answer is put back", "[flows]")
   CHECK(largest(by_whole.forward(z, p) - by_part.forward(z, p)) < 1e-12);
 }
 
+TEST_CASE("an energy of near neighbours keeps the pairs of the perfect crystal wherever atoms go", "[flows]") {
+  const schema::Value system = testing::lennard_jones(108);
+  const crystal::Crystal crystal = physics::make_crystal(system);
+  physics::PotentialForm form;
+  form.neighbours_within = 1.2;
+  const auto model = physics::make_energy_model(system, crystal.sites, crystal.cell, form);
+  const Tensor u = 0.2 * normal(3, 324).view({3, 108, 3});
+  // Once more by hand: twelve neighbours at the sites, each pair once, in a cubic box.
+  const double edge = crystal.cell.vectors[0][0];
+  const double shift = 4.0 * (std::pow(2.7, -12) - std::pow(2.7, -6));
+  const double* d = u.data_ptr<double>();
+  double energy = 0;
+  int pairs = 0;
+  for (std::size_t i = 0; i < 108; ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      double apart = 0, r2 = 0;
+      for (std::size_t c = 0; c < 3; ++c) {
+        const double x = crystal.sites[i][c] - crystal.sites[j][c];
+        const double nearest = x - edge * std::round(x / edge);
+        apart += nearest * nearest;
+        r2 += std::pow(nearest + d[3 * i + c] - d[3 * j + c], 2);
+      }
+      if (apart > 1.2 * 1.2) continue;
+      ++pairs;
+      if (r2 < 2.7 * 2.7) energy += 4.0 * (std::pow(r2, -6) - std::pow(r2, -3)) - shift;
+    }
+  }
+  CHECK(pairs == 108 * 6);
+  CHECK(model->energy(u)[0].item<double>() == Approx(energy).epsilon(1e-12));
+
+  form.neighbours_within = 0.5;
+  CHECK_THROWS_WITH(physics::make_energy_model(system, crystal.sites, crystal.cell, form),
+                    Catch::Contains("within 0.5 angstrom"));
+}
+
 TEST_CASE("the remainder couples modes of one wave vector, and is what the average over translations leaves", "[flows]") {
   const schema::Value system = testing::lennard_jones(108);
   const crystal::Crystal crystal = physics::make_crystal(system);
