@@ -210,7 +210,9 @@ KindSchema train() {
       {"warm_start", Type::reference({"train"}), "training whose parameters it begins with", false, {}, {}, {}, "bg[prev(n)]"},
   };
   kind.nested.push_back(stage());
-  kind.results = {{"loss", ResultType::number, "", "mean of the last batches, kT"}, {"ess", ResultType::number, "", "effective sample fraction"}};
+  kind.results = {{"loss", ResultType::number, "", "mean of the last batches, kT"}, {"ess", ResultType::number, "", "effective sample fraction"},
+                  {"loss_history", ResultType::curve, "", "loss against step, kT"},
+                  {"ess_history", ResultType::curve, "", "running effective fraction against step"}};
   kind.complete = check_train;
   kind.version = 2;  // portions of a batch
   add_task_members(kind);

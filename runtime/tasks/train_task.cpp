@@ -70,6 +70,11 @@ artifacts::Artifact result_of(const flows::TrainingState& state, const flows::Ge
   result.arrays["history/step"] = {{steps}, step, {}, ""};
   result.arrays["history/loss"] = {{steps}, state.history.loss, {}, "kT"};
   result.arrays["history/ess"] = {{steps}, state.history.ess, {}, ""};
+  for (const char* name : {"loss", "ess"}) {
+    const std::string curve = std::string("curves/") + name + "_history/";
+    result.arrays[curve + "x"] = result.arrays["history/step"];
+    result.arrays[curve + "y"] = result.arrays[std::string("history/") + name];
+  }
   result.results.push_back({"loss",
                             -state.latest_log_weights.mean().item<double>(),
                             {},

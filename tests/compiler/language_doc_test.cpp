@@ -190,6 +190,8 @@ TEST_CASE("every program of the page on the language compiles as it says", "[doc
   CHECK(check_page(kSource / "docs" / "language.md", "", {{"traj.h5md", "configurations"}}, true) >= 50);
 }
 
+TEST_CASE("every program of the page on generators compiles", "[docs]") { CHECK(check_page(kSource / "docs" / "generators.md") >= 3); }
+
 TEST_CASE("the program of the README compiles", "[docs]") { CHECK(check_page(kSource / "README.md") >= 1); }
 
 TEST_CASE("the programs of the pages on diagnostics compile as they say", "[docs]") {
