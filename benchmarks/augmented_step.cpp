@@ -15,9 +15,9 @@
 
 // augmented_step ATOMS EMBEDDING LAYERS BATCH THREADS TIMES: training steps of the augmented flow of cubic ice on an
 // Einstein crystal, 16 neighbours: reverse Kullback-Leibler loss of a batch and its total gradient, energies included,
-// without the optimizer. Prints the seconds of the fastest of TIMES steps, those of the processors in the step that took
-// least of them, the peak memory in MB, and the loss and the length of its gradient, by which two paths are seen to
-// compute the same.
+// without the optimizer. Prints the seconds of the fastest of TIMES steps, those of the processors in the step that
+// took least of them, the peak memory in MB, and the loss and the length of its gradient, by which two paths are seen
+// to compute the same.
 namespace {
 
 using bgw::Tensor;
@@ -29,12 +29,12 @@ constexpr double kDensity = 0.033567184, kBeta = 1.0 / (0.0019872067 * 200.0);  
 
 Value ice(std::int64_t atoms) {
   const auto repeats = bgw::crystal::repeats_for(*bgw::crystal::find_lattice("diamond_cubic"), atoms).value();
-  return Map{{"potential",
-              Map{{"style", "stillinger_weber"}, {"epsilon", 6.189}, {"sigma", 2.3925}, {"lambda", 23.15}}},
-             {"lattice", Map{{"kind", "diamond_cubic"},
-                             {"atoms", atoms},
-                             {"density", kDensity},
-                             {"repeats", List{repeats[0], repeats[1], repeats[2]}}}}};
+  return Map{
+      {"potential", Map{{"style", "stillinger_weber"}, {"epsilon", 6.189}, {"sigma", 2.3925}, {"lambda", 23.15}}},
+      {"lattice", Map{{"kind", "diamond_cubic"},
+                      {"atoms", atoms},
+                      {"density", kDensity},
+                      {"repeats", List{repeats[0], repeats[1], repeats[2]}}}}};
 }
 
 double seconds(clockid_t clock) {

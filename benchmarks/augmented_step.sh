@@ -5,6 +5,8 @@
 #
 #   benchmarks/augmented_step.sh [TIMES] [BATCH]     the best of TIMES steps of each counts (3); BATCH samples (128)
 #
+# Both run with one thread of BLAS and passive waiting, as bgw starts its tasks.
+#
 # The limits: at least four times the speed of the plain path, at most 2 GB, and the same loss and length of the gradient
 # to what float32 networks are good for. The aim, 1.0 s, is printed beside. Not a test: the numbers belong to the machine
 # named below them, and to a time when nothing else runs on it; where something does, the seconds of the processors tell
@@ -18,6 +20,9 @@ cd "$(dirname "$(readlink -f "$0")")/.." || exit 1
 . cmake/build.sh
 build_release augmented_step || exit $?
 step=$release_tree/benchmarks/augmented_step
+OPENBLAS_NUM_THREADS=1
+OMP_WAIT_POLICY=passive
+export OPENBLAS_NUM_THREADS OMP_WAIT_POLICY
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 for _ in $(seq "$times"); do

@@ -13,6 +13,10 @@ namespace {
 
 constexpr std::int64_t kExpansion = 4;  // of the width, in a block's perceptron
 
+// Each sample begins at a multiple of so many rows: libraries multiply tiles of 4, 8 or 12 rows, and some round halves of
+// a tile in different ways. An atom's numbers would depend on its place in the batch.
+constexpr std::int64_t kTile = 12;
+
 void check(const AttentionSpec& spec) {
   if (spec.width < 1 || spec.blocks < 1 || spec.heads < 1 || spec.frequencies < 1 || spec.bins < 1) {
     throw InputError(
@@ -57,16 +61,21 @@ Tensor AttentionConditioner::apply(const Linear& linear, const Tensor& input, co
 }
 
 Tensor AttentionConditioner::raw(const Tensor& part, const Tensor& parameters) const {
+  const std::int64_t rows = part.size(1);
+  const Atoms atoms{part.size(0), rows, (rows + kTile - 1) / kTile * kTile};
   // Features in float64 whatever the network's precision: the phase of the highest frequency is a large number.
-  const Tensor features = fourier_features(part, {0.0, 1.0}, spec_.frequencies);
-  Tensor atoms = apply(embed_, features.to(parameters.scalar_type()), parameters);
+  const Tensor features = fourier_features(part, {0.0, 1.0}, spec_.frequencies).to(parameters.scalar_type());
+  const Tensor input = at::constant_pad_nd(features, {0, 0, 0, atoms.stride - rows}).flatten(0, 1);
+  Tensor state = apply(embed_, input, parameters);
   for (const Block& block : blocks_) {
-    const Tensor mixed = self_attention(apply(block.query_key_value, atoms, parameters), spec_.heads);
-    atoms = atoms + apply(block.attended, mixed, parameters);
-    const Tensor wide = tanh_gelu(apply(block.expand, atoms, parameters));
-    atoms = atoms + apply(block.contract, wide, parameters);
+    const Tensor mixed = self_attention(apply(block.query_key_value, state, parameters), atoms, spec_.heads);
+    state = state + apply(block.attended, mixed, parameters);
+    const Tensor wide = tanh_gelu(apply(block.expand, state, parameters));
+    state = state + apply(block.contract, wide, parameters);
   }
-  return apply(last_, atoms, parameters).view({part.size(0), part.size(1), moved_, 3 * spec_.bins + 1});
+  return apply(last_, state, parameters)
+      .view({atoms.samples, atoms.stride, moved_, 3 * spec_.bins + 1})
+      .narrow(1, 0, rows);
 }
 
 }  // namespace bgw::flows

@@ -80,10 +80,11 @@ struct Heads {
   std::int64_t mixed(std::int64_t row, std::int64_t head) const { return row * width() + head * size; }
 };
 
-Heads heads_of(const Tensor& all, std::int64_t heads) {
-  if (all.dim() != 3 || heads < 1 || all.size(2) % (3 * heads) != 0)
-    throw ShapeError("attention: needs [B, rows, 3 heads size]");
-  return {all.size(1), heads, all.size(2) / (3 * heads)};
+Heads heads_of(const Tensor& all, const Atoms& atoms, std::int64_t heads) {
+  if (all.dim() != 2 || heads < 1 || all.size(1) % (3 * heads) != 0 || atoms.stride < atoms.rows ||
+      all.size(0) != atoms.samples * atoms.stride)
+    throw ShapeError("attention: needs [samples stride, 3 heads size]");
+  return {atoms.rows, heads, all.size(1) / (3 * heads)};
 }
 
 /// Eight sums at a time, so that the loop fills registers.
@@ -150,20 +151,21 @@ void attend_back(const Heads& h, const T* all, const T* shares, const T* mixed_b
 }
 
 struct SelfAttention : torch::autograd::Function<SelfAttention> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& given, std::int64_t heads) {
+  static Tensor forward(AutogradContext* ctx, const Tensor& given, const Atoms& atoms, std::int64_t heads) {
     const Tensor all = given.contiguous();
-    const Heads h = heads_of(all, heads);
-    const Tensor shares = at::empty({all.size(0), heads, h.rows, h.rows}, all.options());
-    const Tensor mixed = at::empty({all.size(0), h.rows, h.width()}, all.options());
+    const Heads h = heads_of(all, atoms, heads);
+    const Tensor shares = at::empty({atoms.samples, heads, h.rows, h.rows}, all.options());
+    const Tensor mixed = at::zeros({all.size(0), h.width()}, all.options());
     of_type(all, [&](auto zero) {
       using T = decltype(zero);
-      for (std::int64_t b = 0; b < all.size(0); ++b) {
-        attend(h, all.data_ptr<T>() + b * all.stride(0), shares.data_ptr<T>() + b * shares.stride(0),
-               mixed.data_ptr<T>() + b * mixed.stride(0));
+      for (std::int64_t b = 0; b < atoms.samples; ++b) {
+        const std::int64_t row = b * atoms.stride;
+        attend(h, all.data_ptr<T>() + row * 3 * h.width(), shares.data_ptr<T>() + b * shares.stride(0),
+               mixed.data_ptr<T>() + row * h.width());
       }
     });
     ctx->save_for_backward({all, shares});
-    ctx->saved_data["heads"] = heads;
+    ctx->saved_data["stride"] = atoms.stride;
     return mixed;
   }
 
@@ -172,17 +174,19 @@ struct SelfAttention : torch::autograd::Function<SelfAttention> {
     const auto saved = ctx->get_saved_variables();
     const Tensor& all = saved[0];
     const Tensor& shares = saved[1];
-    const Heads h = heads_of(all, ctx->saved_data["heads"].toInt());
+    const Atoms atoms{shares.size(0), shares.size(2), ctx->saved_data["stride"].toInt()};
+    const Heads h = heads_of(all, atoms, shares.size(1));
     const Tensor mixed_bar = grads[0].contiguous();
     const Tensor all_bar = at::zeros_like(all);
     of_type(all, [&](auto zero) {
       using T = decltype(zero);
-      for (std::int64_t b = 0; b < all.size(0); ++b) {
-        attend_back(h, all.data_ptr<T>() + b * all.stride(0), shares.data_ptr<T>() + b * shares.stride(0),
-                    mixed_bar.data_ptr<T>() + b * mixed_bar.stride(0), all_bar.data_ptr<T>() + b * all_bar.stride(0));
+      for (std::int64_t b = 0; b < atoms.samples; ++b) {
+        const std::int64_t row = b * atoms.stride;
+        attend_back(h, all.data_ptr<T>() + row * 3 * h.width(), shares.data_ptr<T>() + b * shares.stride(0),
+                    mixed_bar.data_ptr<T>() + row * h.width(), all_bar.data_ptr<T>() + row * 3 * h.width());
       }
     });
-    return {all_bar, Tensor()};
+    return {all_bar, Tensor(), Tensor()};
   }
 };
 
@@ -190,17 +194,19 @@ struct SelfAttention : torch::autograd::Function<SelfAttention> {
 
 Tensor tanh_gelu(const Tensor& x) { return TanhGelu::apply(x); }
 
-Tensor self_attention(const Tensor& all, std::int64_t heads) {
-  if (all.size(1) > kFewRows) return self_attention_by_products(all, heads);
-  return SelfAttention::apply(all, heads);
+Tensor self_attention(const Tensor& all, const Atoms& atoms, std::int64_t heads) {
+  if (atoms.rows > kFewRows) return self_attention_by_products(all, atoms, heads);
+  return SelfAttention::apply(all, atoms, heads);
 }
 
-Tensor self_attention_by_products(const Tensor& all, std::int64_t heads) {
-  const Heads h = heads_of(all, heads);
-  // [3, B, heads, rows, size]
-  const Tensor parts = all.view({all.size(0), h.rows, 3, heads, h.size}).permute({2, 0, 3, 1, 4});
+Tensor self_attention_by_products(const Tensor& all, const Atoms& atoms, std::int64_t heads) {
+  const Heads h = heads_of(all, atoms, heads);
+  // [3, samples, heads, rows, size]
+  const Tensor parts =
+      all.view({atoms.samples, atoms.stride, 3, heads, h.size}).narrow(1, 0, h.rows).permute({2, 0, 3, 1, 4});
   const Tensor scores = at::matmul(parts[0], parts[1].transpose(2, 3)) / std::sqrt(static_cast<double>(h.size));
-  return at::matmul(scores.softmax(3), parts[2]).transpose(1, 2).flatten(2);
+  const Tensor mixed = at::matmul(scores.softmax(3), parts[2]).transpose(1, 2).flatten(2);
+  return at::constant_pad_nd(mixed, {0, 0, 0, atoms.stride - h.rows}).flatten(0, 1);
 }
 
 }  // namespace bgw::flows

@@ -11,12 +11,20 @@ namespace bgw::flows {
 /// exponential, none in the backward pass.
 Tensor tanh_gelu(const Tensor& x);
 
-/// Attention of every atom to all: softmax(q k^T / sqrt(size)) v for each head.
-/// @param all  [B, rows, 3 heads size], query, key and value one after the other, each of them head by head
-/// @return     [B, rows, heads size]
-Tensor self_attention(const Tensor& all, std::int64_t heads);
+/// Which rows of a matrix are atoms: each sample has `stride` rows, of which the first are its atoms.
+struct Atoms {
+  std::int64_t samples = 0;
+  std::int64_t rows = 0;    // atoms of a sample
+  std::int64_t stride = 0;  // at least as many
+};
 
-/// The same by matrix products of the library: what self_attention does where rows are many.
-Tensor self_attention_by_products(const Tensor& all, std::int64_t heads);
+/// Attention of every atom to all of its sample: softmax(q k^T / sqrt(size)) v for each head.
+/// @param all  [T, 3 heads size], query, key and value one after the other, each of them head by head; T = samples stride
+/// @return     [T, heads size]; zero in the rows of no atom
+/// @throws ShapeError for other sizes
+Tensor self_attention(const Tensor& all, const Atoms& atoms, std::int64_t heads);
+
+/// The same by matrix products of the library: what self_attention does where the rows of a sample are many.
+Tensor self_attention_by_products(const Tensor& all, const Atoms& atoms, std::int64_t heads);
 
 }  // namespace bgw::flows

@@ -14,8 +14,12 @@ constexpr std::int64_t kNone = -1;
 class Matching {
  public:
   Matching(std::int64_t particles, std::int64_t degree, const std::int64_t* senders, const double* offsets)
-      : degree_(degree), senders_(senders), offsets_(offsets), open_(static_cast<std::size_t>(particles), kNone),
-        edges_(static_cast<std::size_t>(particles * degree), kNone), partner_(edges_.size(), kNone) {
+      : degree_(degree),
+        senders_(senders),
+        offsets_(offsets),
+        open_(static_cast<std::size_t>(particles), kNone),
+        edges_(static_cast<std::size_t>(particles * degree), kNone),
+        partner_(edges_.size(), kNone) {
     sort_by_lower_atom(particles);
   }
 
@@ -82,9 +86,9 @@ class Matching {
   std::int64_t degree_;
   const std::int64_t* senders_;
   const double* offsets_;
-  std::vector<std::size_t> ends_;     // of the edges of each lower atom
-  std::vector<std::int64_t> open_;    // by upper atom: the first edge without a way back
-  std::vector<std::int64_t> edges_;   // by lower atom
+  std::vector<std::size_t> ends_;    // of the edges of each lower atom
+  std::vector<std::int64_t> open_;   // by upper atom: the first edge without a way back
+  std::vector<std::int64_t> edges_;  // by lower atom
   std::vector<std::int64_t> partner_, next_;
 };
 

@@ -7,8 +7,8 @@
 
 namespace bgw::flows {
 
-/// The edges of a graph of atoms, two by two: an edge and its way back, along the opposite vector, are one pair. Edges without
-/// a way back, which the k nearest of a moment may have, stand alone behind them.
+/// The edges of a graph of atoms, two by two: an edge and its way back, along the opposite vector, are one pair. Edges
+/// without a way back, which the k nearest of a moment may have, stand alone behind them.
 struct EdgePairs {
   std::int64_t both = 0;
   std::vector<std::int32_t> first, second;  // the first receives, from the second

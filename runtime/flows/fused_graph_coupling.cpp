@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "runtime/foundation/errors.h"
 
@@ -154,10 +155,9 @@ Tensor FusedGraphCoupling::derivatives(bool carry, const Tensor& x, const Tensor
       float* sum = size == 0 ? nullptr : sums.get() + c * size;
       std::fill_n(sum, size, 0.0F);
       for (std::int64_t b = c * kChunk; b < std::min(samples, (c + 1) * kChunk); ++b) {
-        kernels_.derivatives(packed.view(), pairs.of(b, found),
-                             {rows.at(b, given_), rows.at(b, moved_), scratch.get()},
-                             {carry, bar_rows.at(b, moved_), log_det_bar, row_of(result, b, moved_),
-                              row_of(result, b, given_), sum});
+        kernels_.derivatives(
+            packed.view(), pairs.of(b, found), {rows.at(b, given_), rows.at(b, moved_), scratch.get()},
+            {carry, bar_rows.at(b, moved_), log_det_bar, row_of(result, b, moved_), row_of(result, b, given_), sum});
       }
     }
   });

@@ -9,11 +9,12 @@ namespace bgw::flows {
 
 /// SplineCoupling with a GraphConditioner, computed by fused kernels (kernels/graph_body.h) sample by sample: the same
 /// function of the same parameters, by way of exact identities. The network is float32, states, splines and logarithms
-/// are float64. A sample's numbers depend neither on the others of its batch nor on threads, and those of AVX2 and AVX-512
-/// are the same; other processors round products that these fuse. Gradients of parameters are summed over chunks of a
-/// few samples.
+/// are float64. A sample's numbers depend neither on the others of its batch nor on threads, and those of AVX2 and
+/// AVX-512 are the same; other processors round products that these fuse. Gradients of parameters are summed over
+/// chunks of a few samples.
 ///
-/// Networks of float64 parameters, splines with circular ends and parts that are no rows of the state take the plain path.
+/// Networks of float64 parameters, splines with circular ends and parts that are no rows of the state take the plain
+/// path.
 class FusedGraphCoupling : public Step {
  public:
   /// @param offset  where the network's parameters begin in those of the flow

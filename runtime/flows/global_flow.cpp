@@ -1,5 +1,7 @@
 #include "runtime/flows/global_flow.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "runtime/flows/circular_shift.h"
@@ -15,13 +17,15 @@ constexpr StatePart kFirst{2, 0, 1};
 constexpr StatePart kOthers{2, 1, 2};
 constexpr SplineRange kCell{0.0, 1.0, SplineEnds::circular};
 
-// Sixteen samples fill vector registers of any width; small crystals take more, so that matrices are worth the call.
+// Sixteen samples fill vector registers of any width. Narrow networks of small crystals take up to four times as many, so
+// that matrices are worth the call.
 constexpr std::int64_t kBlockStep = 16;
-constexpr std::int64_t kBlockRows = 448;
+constexpr std::int64_t kMostSteps = 4;
+constexpr std::int64_t kBlockNumbers = 448 * 64;  // rows times width
 constexpr std::int64_t kBlocksOfChunk = 16;
 
-std::int64_t block_of(std::int64_t rows) {
-  return kBlockStep * std::max<std::int64_t>(1, kBlockRows / (kBlockStep * rows));
+std::int64_t block_of(std::int64_t rows, std::int64_t width) {
+  return kBlockStep * std::clamp<std::int64_t>(kBlockNumbers / (kBlockStep * rows * width), 1, kMostSteps);
 }
 
 /// Turns of the axes at the end of a layer.
@@ -74,7 +78,7 @@ std::unique_ptr<CouplingFlow> make_global_flow(const GlobalFlowSpec& spec, const
                                                const Tensor& sites, const crystal::Cell& cell, at::ScalarType type) {
   const Builder builder(spec);
   auto ends = std::make_unique<GlobalEnds>(target, sites, cell);
-  const std::int64_t block = block_of(target.particles() - 1);
+  const std::int64_t block = block_of(target.particles() - 1, spec.network.width);
   StepChain steps;
   ParameterLayout layout = builder.build(&steps, block);
   return std::make_unique<CouplingFlow>(std::move(ends), std::move(steps), std::move(layout), type,

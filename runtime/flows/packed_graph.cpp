@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 namespace bgw::flows {
 namespace {
@@ -104,7 +105,8 @@ PackedGraph::PackedGraph(const FusedGraph& graph, const float* parameters, doubl
   for (const Direct& d : direct_) {
     for (std::int64_t o = 0; o < d.map->out; ++o) {
       for (std::int64_t i = 0; i < d.map->in; ++i) {
-        set(*d.map, o, i, d.weight_scale * static_cast<double>(parameters_[d.weight + o * d.columns + d.first_column + i]));
+        set(*d.map, o, i,
+            d.weight_scale * static_cast<double>(parameters_[d.weight + o * d.columns + d.first_column + i]));
       }
       if (d.bias >= 0) {
         weights_->get()[d.map->bias_place + o] =
@@ -137,8 +139,8 @@ void PackedGraph::place_direct(LinearMap& map, std::int64_t out, std::int64_t in
                                std::int64_t first_column, bool with_bias, double weight_scale, double bias_scale) {
   place(map, out, in, with_bias);
   const std::int64_t columns = graph_.conditioner->layout().entries()[index_of(index)].sizes[1];
-  direct_.push_back({&map, entry(index), columns, first_column, with_bias ? entry(index + 1) : -1, weight_scale,
-                     bias_scale});
+  direct_.push_back(
+      {&map, entry(index), columns, first_column, with_bias ? entry(index + 1) : -1, weight_scale, bias_scale});
 }
 
 void PackedGraph::place_layer(std::int64_t l) {
@@ -187,7 +189,8 @@ void PackedGraph::pack_node() {
     for (std::int64_t s = 0; s < view_.sublattices; ++s) {
       double sum = static_cast<double>(bias[o]);
       for (std::int64_t f = 0; f < node.in; ++f) {
-        sum += static_cast<double>(weight[2 * node.in * o + node.in + f]) * graph_.site_features[index_of(s * node.in + f)];
+        sum += static_cast<double>(weight[2 * node.in * o + node.in + f]) *
+               graph_.site_features[index_of(s * node.in + f)];
       }
       weights_->get()[view_.sublattice_place + s * node.out_stride + o] = static_cast<float>(sum);
     }

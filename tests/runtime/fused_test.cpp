@@ -57,8 +57,8 @@ struct Case {
   explicit Case(const Setting& setting) {
     const crystal::Crystal crystal = physics::make_crystal(setting.system);
     const Tensor sites = physics::sites_tensor(crystal);
-    const auto atoms = std::make_shared<const AtomGraph>(
-        make_atom_graph(crystal, sites, setting.neighbourhood, setting.degree));
+    const auto atoms =
+        std::make_shared<const AtomGraph>(make_atom_graph(crystal, sites, setting.neighbourhood, setting.degree));
     GraphNetwork network;
     network.embedding = setting.embedding;
     network.layers = setting.layers;
@@ -294,8 +294,7 @@ TEST_CASE("edges and their ways back are pairs, each edge once", "[fused]") {
     const Edges edges = atoms.edges(c.x.narrow(1, c.given.begin, n).slice(0, 0, 1));
     const Tensor senders = edges.senders.reshape({n, atoms.degree}).contiguous();
     const Tensor offsets = edges.offsets.reshape({n, atoms.degree, 3}).contiguous();
-    const EdgePairs pairs =
-        pair_edges(n, atoms.degree, senders.data_ptr<std::int64_t>(), offsets.data_ptr<double>());
+    const EdgePairs pairs = pair_edges(n, atoms.degree, senders.data_ptr<std::int64_t>(), offsets.data_ptr<double>());
     using Edge = std::tuple<std::int64_t, std::int64_t, std::array<std::int64_t, 3>>;
     const auto edge = [](std::int64_t receiver, std::int64_t sender, const double* offset, double sign) {
       std::array<std::int64_t, 3> rounded{};

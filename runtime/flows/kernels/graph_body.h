@@ -1,10 +1,10 @@
 // A coupling by a graph network, sample by sample; written once. A variant source defines BGW_VARIANT (a namespace) and
 // includes this file.
 //
-// No tensor over edges exists but the waves of their features. Pairs of atoms are taken kTile at a time: two products give
-// the even and the odd part of what both directions hear, what senders and receivers add is read from rows of nodes, and
-// gelu of the sum goes straight into the sum over neighbours. The backward pass does the same once more, up to the
-// slopes of gelu, rather than keep 3 E numbers of every edge: they would not fit the caches.
+// No tensor over edges exists but the waves of their features. Pairs of atoms are taken kTile at a time: two products
+// give the even and the odd part of what both directions hear, what senders and receivers add is read from rows of
+// nodes, and gelu of the sum goes straight into the sum over neighbours. The backward pass does the same once more, up
+// to the slopes of gelu, rather than keep 3 E numbers of every edge: they would not fit the caches.
 //
 // Set aside: samples side by side in the lanes of a register (sixteen samples do not fit the caches); products by BLAS
 // (its rows and columns are too few here, and its results hang on the processor).
@@ -22,10 +22,13 @@ namespace {
 
 using physics::kernels::kLanes;
 
+// Each stands on the one above.
 #include "runtime/physics/kernels/lanes.h"
-// clang-format off: what follows stands on the lanes
+
 #include "runtime/flows/kernels/vectors.h"
+
 #include "runtime/flows/kernels/matrix_product.h"
+
 #include "runtime/flows/kernels/spline_lanes.h"
 
 std::int64_t padded(std::int64_t count) { return (count + kFloats - 1) / kFloats * kFloats; }
@@ -139,7 +142,7 @@ struct Numbers {
   }
   LayerNumbers at(std::int64_t l) const {
     const std::int64_t by = l * layer_floats;
-    return {layer.sender + by,  layer.receiver + by, layer.sum + by, layer.message + by,
+    return {layer.sender + by, layer.receiver + by, layer.sum + by, layer.message + by,
             layer.update + by, layer.node + by,     layer.mlp + by};
   }
   float* nodes_before(std::int64_t l) const { return nodes + l * node_stride; }
@@ -162,8 +165,8 @@ float turn(double length, double per_period) {
   return static_cast<float>(t - __builtin_rint(t));
 }
 
-/// Harmonics of one component: cosines at result[n * places ...], sines `sines` further, from the fractions of a turn that
-/// stand where the first cosines go.
+/// Harmonics of one component: cosines at result[n * places ...], sines `sines` further, from the fractions of a turn
+/// that stand where the first cosines go.
 void harmonics(std::int64_t frequencies, std::int64_t count, std::int64_t places, std::int64_t sines, float* result) {
   for (std::int64_t p = 0; p < count; p += kWidth32) {
     const Wave first = wave(read(result + p));
@@ -196,10 +199,10 @@ void pair_waves(const GraphNetworkView& network, const PairView& pairs, const do
       const std::int64_t at = t * kTile + p;
       for (std::int64_t d = 0; d < 3; ++d) {
         tile[d * f * kTile + p] =
-            at < pairs.count ? turn(given[3 * pairs.first[at] + d] - given[3 * pairs.second[at] + d] +
-                                        pairs.offset[3 * at + d],
-                                    1.0 / network.edge_period)
-                             : 0.0F;
+            at < pairs.count
+                ? turn(given[3 * pairs.first[at] + d] - given[3 * pairs.second[at] + d] + pairs.offset[3 * at + d],
+                       1.0 / network.edge_period)
+                : 0.0F;
       }
     }
     for (std::int64_t d = 0; d < 3; ++d) harmonics(f, kTile, kTile, 3 * f * kTile, tile + d * f * kTile);
@@ -225,8 +228,8 @@ struct Tile {
 void edge_parts(const GraphLayer& layer, const Numbers& numbers, const Tile& tile) {
   const float* sines = tile.waves + numbers.waves / 2 * kTile;
   const auto part = [&](const LinearMap& map, const float* x, float* y) {
-    multiply({tile.count, map.out_stride, map.in, x, 1, kTile, map.weight, map.out_stride, nullptr, 0, y,
-              map.out_stride});
+    multiply(
+        {tile.count, map.out_stride, map.in, x, 1, kTile, map.weight, map.out_stride, nullptr, 0, y, map.out_stride});
   };
   part(layer.even, tile.waves, numbers.even);
   part(layer.odd, sines, numbers.odd);
@@ -470,8 +473,8 @@ void pull_back_node_waves(const GraphNetworkView& network, const Numbers& number
   }
 }
 
-/// The bars of what a pair hears are added to those of senders and receivers; their sum and difference take the place of
-/// the even and odd part.
+/// The bars of what a pair hears are added to those of senders and receivers; their sum and difference take the place
+/// of the even and odd part.
 template <bool kBoth, int U>
 BGW_INLINE void pull_back_messages_at(const PairRows& pair, const Numbers& numbers, std::int64_t c) {
   auto bar = gelu_slope<kBoth>(pair.heard<kBoth, U>(c));

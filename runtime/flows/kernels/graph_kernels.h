@@ -11,14 +11,14 @@ inline constexpr std::int64_t kFloats = 16;
 /// Pairs of atoms that are worked on together.
 inline constexpr std::int64_t kTile = 32;
 
-/// y = W x + b of rows. `weight` has the numbers of one input side by side, `transposed` those of one output. The gradient
-/// is laid out as `weight` and `bias`, from `place` and `bias_place` of one array for the whole network.
+/// y = W x + b of rows. `weight` has the numbers of one input side by side, `transposed` those of one output. The
+/// gradient is laid out as `weight` and `bias`, from `place` and `bias_place` of one array for the whole network.
 struct LinearMap {
-  std::int64_t in, out;                 // numbers
-  std::int64_t in_stride, out_stride;   // padded
-  const float* weight;                  // [in][out_stride]
-  const float* transposed;              // [out][in_stride]
-  const float* bias;                    // [out_stride], or nullptr
+  std::int64_t in, out;                // numbers
+  std::int64_t in_stride, out_stride;  // padded
+  const float* weight;                 // [in][out_stride]
+  const float* transposed;             // [out][in_stride]
+  const float* bias;                   // [out_stride], or nullptr
   std::int64_t place, bias_place;
 };
 
@@ -27,25 +27,25 @@ struct LinearMap {
 /// map acts on the sum of the neighbours and holds 1 / sqrt(k). Features of an edge are even (cosines) or odd (sines)
 /// in the edge vector, so that both directions of a pair are the sum and the difference of two products.
 struct GraphLayer {
-  LinearMap sender, receiver;        // E -> 3 E; the bias of the receiver is that of all
-  LinearMap even, odd;               // 3 n -> 3 E
-  LinearMap second;                  // 3 E -> E
+  LinearMap sender, receiver;             // E -> 3 E; the bias of the receiver is that of all
+  LinearMap even, odd;                    // 3 n -> 3 E
+  LinearMap second;                       // 3 E -> E
   LinearMap update_message, update_node;  // E -> 2 E; the bias is that of the message
-  LinearMap update_second;           // 2 E -> E
-  LinearMap mlp_first, mlp_second;   // E -> E
+  LinearMap update_second;                // 2 E -> E
+  LinearMap mlp_first, mlp_second;        // E -> E
 };
 
 /// A graph network with its parameters, and the lengths by which it sees.
 struct GraphNetworkView {
   std::int64_t atoms, embedding, layer_count, frequencies, bins, sublattices;
-  LinearMap node;             // 6 n -> E, no bias
-  const float* sublattice;    // [sublattices][stride of E], what a site adds, the bias included
+  LinearMap node;           // 6 n -> E, no bias
+  const float* sublattice;  // [sublattices][stride of E], what a site adds, the bias included
   std::int64_t sublattice_place;
   const std::int32_t* sublattice_of;  // [atoms]
   const GraphLayer* layers;
-  LinearMap raw;              // E -> 3 (3 K + 1)
+  LinearMap raw;                    // E -> 3 (3 K + 1)
   double node_period, edge_period;  // of the features
-  double lower, upper;        // of the splines, which go over into the identity
+  double lower, upper;              // of the splines, which go over into the identity
   std::int64_t gradient_size;
 };
 
@@ -66,12 +66,12 @@ struct CouplingCall {
 
 /// What a sample's derivatives are asked for.
 struct CouplingBars {
-  bool carry;            // a score is carried to the other side; else a loss is pulled back
+  bool carry;               // a score is carried to the other side; else a loss is pulled back
   const double* moved_bar;  // [atoms][3], dL/dy of the moved part, or its score
-  double log_det_bar;    // dL/d ln det; of no meaning where a score is carried
-  double* moved_result;  // [atoms][3]
-  double* given_result;  // [atoms][3], is added to
-  float* gradient;       // [gradient_size], is added to; or nullptr
+  double log_det_bar;       // dL/d ln det; of no meaning where a score is carried
+  double* moved_result;     // [atoms][3]
+  double* given_result;     // [atoms][3], is added to
+  float* gradient;          // [gradient_size], is added to; or nullptr
 };
 
 struct GraphKernels {

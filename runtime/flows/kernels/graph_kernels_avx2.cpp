@@ -3,7 +3,7 @@
 
 namespace bgw::flows::kernels {
 
-const GraphKernels avx2_graph_kernels{&avx2_graph::floats_of, &avx2_graph::forward, &avx2_graph::inverse, &avx2_graph::derivatives,
-                                    &avx2_graph::gelu_of_row};
+const GraphKernels avx2_graph_kernels{&avx2_graph::floats_of, &avx2_graph::forward, &avx2_graph::inverse,
+                                      &avx2_graph::derivatives, &avx2_graph::gelu_of_row};
 
 }  // namespace bgw::flows::kernels

@@ -1,8 +1,8 @@
 // Products of small float32 matrices. Included only by graph_body.h, inside the namespace of one variant.
 //
-// One loop serves all: y[r][c] = start[r][c] + sum_i x[r, i] w[i][c], where x is read number by number with any strides,
-// so that it may stand transposed, and w, start and y are rows of full registers. A number of the result is summed in the
-// order of i, whatever the tile it falls into.
+// One loop serves all: y[r][c] = start[r][c] + sum_i x[r, i] w[i][c], where x is read number by number with any
+// strides, so that it may stand transposed, and w, start and y are rows of full registers. A number of the result is
+// summed in the order of i, whatever the tile it falls into.
 
 /// R rows times C registers in the accumulators.
 template <int R, int C>

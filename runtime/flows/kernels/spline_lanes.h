@@ -1,9 +1,9 @@
-// Rational-quadratic splines (rational_quadratic_spline.h) of eight numbers at once, float64. Included only by graph_body.h,
-// inside the namespace of one variant. The ends go over into the identity.
+// Rational-quadratic splines (rational_quadratic_spline.h) of eight numbers at once, float64. Included only by
+// graph_body.h, inside the namespace of one variant. The ends go over into the identity.
 
-constexpr double kSmallestFraction = 1e-4;          // of a bin, relative to the interval
+constexpr double kSmallestFraction = 1e-4;  // of a bin, relative to the interval
 constexpr double kSmallestSlope = 1e-4;
-constexpr double kSlopeOffset = 0.5411666523385311; // makes raw = 0 a slope of one: ln(exp(1 - 1e-4) - 1)
+constexpr double kSlopeOffset = 0.5411666523385311;  // makes raw = 0 a slope of one: ln(exp(1 - 1e-4) - 1)
 
 /// An interval and its division.
 struct SplineShape {
@@ -63,8 +63,8 @@ BGW_INLINE Slope slope_of(Lanes raw) {
   const Lanes x = raw + splat(kSlopeOffset);
   const Mask negative = below(x, splat(0.0));
   const Lanes power = exponential(select(negative, x, -x));  // exp(-|x|)
-  const Lanes softplus = select(negative, splat(0.0), x) +
-                         lane_by_lane(power, [](double t) { return __builtin_log1p(t); });
+  const Lanes softplus =
+      select(negative, splat(0.0), x) + lane_by_lane(power, [](double t) { return __builtin_log1p(t); });
   return {softplus + splat(kSmallestSlope), select(negative, power, splat(1.0)) / (splat(1.0) + power)};
 }
 
@@ -179,8 +179,8 @@ BGW_INLINE BinBars bars_of(const Bin& b, const Place& a, Lanes y_bar, Lanes log_
   const Lanes d_s = one - (a.mixed + a.mixed);
   const Lanes p_z = two * (b.right.value * a.z + a.s * (rest - a.z) - b.left.value * rest);
   const Lanes z_bar = y_bar * h * a.s * a.p + log_bar * (p_z * by_p - two * a.bend * (rest - a.z) * by_d);
-  const Lanes s_bar = y_bar * h * (a.z * a.z * a.d - a.n * d_s) +
-                      log_bar * two * (one / a.s + a.mixed * by_p - d_s * by_d);
+  const Lanes s_bar =
+      y_bar * h * (a.z * a.z * a.d - a.n * d_s) + log_bar * two * (one / a.s + a.mixed * by_p - d_s * by_d);
   BinBars bars;
   bars.left = y_bar * h * a.mixed * (a.d - a.n) + log_bar * (rest * rest * by_p - two * a.mixed * by_d);
   bars.right = log_bar * (a.z * a.z * by_p - two * a.mixed * by_d) - y_bar * h * a.mixed * a.n;
@@ -239,8 +239,7 @@ BGW_INLINE Lanes spline_derivatives(const SplineShape& shape, const SplineRoom& 
       return select(below(place, low), splat(0.0), select(below(place, high), splat(1.0), splat(0.0)));
     };
     const double number = static_cast<double>(k);
-    store(room.raw + (2 * shape.bins + k) * kLanes,
-          is(b.place, number) * left + is(b.place, number - 1.0) * right);
+    store(room.raw + (2 * shape.bins + k) * kLanes, is(b.place, number) * left + is(b.place, number - 1.0) * right);
   }
   return select(b.outside, moved_bar, result);
 }

@@ -1,8 +1,8 @@
-// One register of float32 numbers. Included only by graph_body.h, inside the namespace of one variant: nothing here may be
-// shared between sources that are compiled for different processors.
+// One register of float32 numbers. Included only by graph_body.h, inside the namespace of one variant: nothing here may
+// be shared between sources that are compiled for different processors.
 //
-// Products are fused with the sums they enter where the processor can: all that is done here is rounded the same in AVX2
-// and AVX-512, and a number never depends on its place in a register, so these two agree in all bits.
+// Products are fused with the sums they enter where the processor can: all that is done here is rounded the same in
+// AVX2 and AVX-512, and a number never depends on its place in a register, so these two agree in all bits.
 
 #if defined(__AVX512F__)
 typedef float Vec __attribute__((vector_size(64)));
@@ -44,16 +44,17 @@ constexpr std::int64_t kWidth32 = static_cast<std::int64_t>(sizeof(Vec) / sizeof
 BGW_INLINE Vec read(const float* p) { return *reinterpret_cast<const Vec*>(p); }
 BGW_INLINE void write(float* p, Vec x) { *reinterpret_cast<Vec*>(p) = x; }
 
-/// Some registers that go through the same operations in turn: each operation waits for the one before it, so that others
-/// must stand between them.
+/// Some registers that go through the same operations in turn: each operation waits for the one before it, so that
+/// others must stand between them.
 template <int V>
 struct Vecs {
   Vec v[V];
 };
 #define BGW_EACH _Pragma("GCC unroll 16") for (int k = 0; k < V; ++k)
 
-/// 2^t to 3e-7 for -126 <= t <= 62; what is beyond counts as the nearest of these. t = n + f with |f| <= 1/2, a polynomial of
-/// degree 5 in f (through the zeros of a Chebyshev polynomial, off by 2e-7), and 2^n put together from its bits.
+/// 2^t to 3e-7 for -126 <= t <= 62; what is beyond counts as the nearest of these. t = n + f with |f| <= 1/2, a
+/// polynomial of degree 5 in f (through the zeros of a Chebyshev polynomial, off by 2e-7), and 2^n put together from
+/// its bits.
 template <int V>
 BGW_INLINE Vecs<V> power_of_two(Vecs<V> t) {
   Vecs<V> shifted, p;
@@ -90,7 +91,8 @@ BGW_INLINE Vecs<V> gate_below(const Vecs<V>& x) {
   return t;
 }
 
-/// 1 / (1 + exp(-2 u)). Dividing is the slowest of all: where kPaired, one division serves the first half and the second.
+/// 1 / (1 + exp(-2 u)). Dividing is the slowest of all: where kPaired, one division serves the first half and the
+/// second.
 template <bool kPaired, int V>
 BGW_INLINE Vecs<V> gate(const Vecs<V>& x) {
   const Vecs<V> d = gate_below(x);
