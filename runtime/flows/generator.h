@@ -55,6 +55,9 @@ class Generator {
   /// Energy-and-gradient calls of a drawn sample beside the energy of the result.
   virtual std::int64_t calls_per_sample() const { return 0; }
 
+  /// Calls so far of energies of the flow's own, beside those of `target().model()`.
+  virtual physics::CallCount other_calls() const { return {}; }
+
   /// @param latent [B, latent_dimension]
   virtual Draws generate(const Tensor& latent, const Tensor& parameters) const = 0;
   /// The log weight of given configurations, by the inverse flow: the number that `generate` gives for the latent numbers

@@ -1,14 +1,21 @@
 #include "runtime/flows/mode_split.h"
 
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <string>
+#include <utility>
 
 #include "compiler/plan/plan.h"
-#include "runtime/flows/differentiable_operations.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/tensor/random_stream.h"
 
 namespace bgw::flows {
 namespace {
+
+constexpr std::int64_t kBlock = 8;  // samples on one thread: as many as the energy kernels take at once
 
 plan::Key key_of_seed(std::uint64_t seed) {
   plan::Key key;
@@ -16,91 +23,508 @@ plan::Key key_of_seed(std::uint64_t seed) {
   return key;
 }
 
-void check_spec(const ModeSplitSpec& spec, std::int64_t modes) {
+const ModeSplitSpec& checked(const ModeSplitSpec& spec, std::int64_t modes) {
   if (spec.splits < 1) throw InputError("mode_split: splits must be at least 1, not " + std::to_string(spec.splits));
   if (spec.look_ahead < 0) {
     throw InputError("mode_split: look_ahead must be 0 (never) or k (every k-th split), not " +
                      std::to_string(spec.look_ahead));
   }
   if (modes < 2) throw InputError("mode_split: a crystal with " + std::to_string(modes) + " mode cannot be split");
+  return spec;
 }
+
+/// Rows [B, m] as numbers.
+template <class F>
+void for_each_number(std::int64_t rows, std::int64_t modes, F visit) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t j = 0; j < modes; ++j) visit(r * modes + j, static_cast<std::size_t>(j));
+  }
+}
+
+/// Calls work(first, rows) for the blocks of a batch, which do not know of each other.
+template <class F>
+void for_each_block(std::int64_t batch, F work) {
+  at::parallel_for(0, (batch + kBlock - 1) / kBlock, 1, [&](std::int64_t begin, std::int64_t end) {
+    const at::NoGradGuard no_grad;
+    for (std::int64_t b = begin; b < end; ++b) work(b * kBlock, std::min(kBlock, batch - b * kBlock));
+  });
+}
+
+/// Sums of x_j v_j^k over the modes.
+void add_moments(const double* x, const std::vector<double>& v, double (&sums)[3]) {
+  double s0 = 0, s1 = 0, s2 = 0;
+  for (std::size_t j = 0; j < v.size(); ++j) {
+    s0 += x[j];
+    s1 += x[j] * v[j];
+    s2 += x[j] * v[j] * v[j];
+  }
+  sums[0] += s0;
+  sums[1] += s1;
+  sums[2] += s2;
+}
+
+Tensor as_batch(const Tensor& rows, std::int64_t dimension) {
+  if (rows.dim() != 2 || rows.size(1) != dimension)
+    throw ShapeError("mode_split: modes must have the shape [batch, " + std::to_string(dimension) + "]");
+  return rows.detach().to(at::kDouble).contiguous();
+}
+
+Tensor half_square(const Tensor& rows) { return 0.5 * rows.square().sum(1); }
 
 }  // namespace
 
-Tensor mode_split_start() { return at::tensor({0.69, 1.41, 0.35, 0.48, 0.0125}, at::kDouble); }
+struct ModeSplitFlow::Table {
+  std::vector<double> widening;  // [m], e^s
+  std::vector<SplitGains> splits;
+};
 
-ModeSplitFlow::ModeSplitFlow(const physics::WhitenedTarget& target, const ModeSplitSpec& spec)
-    : target_(target), spec_(spec) {
+/// Some samples on their way through the flow.
+class ModeSplitFlow::Block {
+ public:
+  Block(const ModeSplitFlow& flow, const Table& table, Tensor y)
+      : flow_(flow), table_(table), y_(std::move(y)), rows_(y_.size(0)), modes_(y_.size(1)) {}
+
+  const Tensor& y() const { return y_; }
+  const Tensor& score() const { return score_; }
+
+  /// y = e^s z, and back.
+  void widen() { scale(false); }
+  void narrow() { scale(true); }
+
+  void forward() {
+    for (std::int64_t l = 0; l < splits(); ++l) {
+      for (int c : {0, 1}) move(l, c, -1.0);
+    }
+  }
+  void inverse() {
+    for (std::int64_t l = splits() - 1; l >= 0; --l) {
+      for (int c : {1, 0}) move(l, c, 1.0);
+    }
+  }
+
+  /// Forward, with the states before each step kept for `pull_back`; with the score as well where `score` is given.
+  void forward_kept(const Tensor& score) {
+    score_ = score;
+    for (std::int64_t l = 0; l < splits(); ++l) {
+      for (int c : {0, 1}) {
+        const Step step{l, c};
+        Kept kept{y_, Tensor()};
+        if (score_.defined()) {
+          Response r = respond(step, y_, masked(step, score_), Tensor(), nullptr);
+          kept.force = flow_.gains_.looks_ahead(l) ? r.force : Tensor();
+          y_ = y_ - r.shift;
+          score_ = score_ + r.back;
+        } else {
+          const Shift s = shift(step, y_);
+          kept.force = flow_.gains_.looks_ahead(l) ? s.force : Tensor();
+          y_ = y_ - s.shift;
+        }
+        kept_.push_back(std::move(kept));
+      }
+    }
+  }
+
+  /// From dL/dy at the end to dL/dy after the widening. @param gradient [rows, P] is added to, unless null
+  Tensor pull_back(Tensor bar, Tensor* gradient) const {
+    for (std::int64_t l = splits() - 1; l >= 0; --l) {
+      for (int c : {1, 0}) {
+        const Step step{l, c};
+        const Kept& kept = kept_[static_cast<std::size_t>(2 * l + c)];
+        bar = bar - respond(step, kept.y, masked(step, bar), kept.force, gradient).back;
+      }
+    }
+    return bar;
+  }
+
+  /// The gradient of -ln q at y, the end, [rows, P] added to; y becomes the state after the widening.
+  void add_likelihood_gradient(Tensor* gradient) {
+    std::vector<Kept> passed;
+    for (std::int64_t l = splits() - 1; l >= 0; --l) {
+      for (int c : {1, 0}) {
+        const Shift s = shift({l, c}, y_);
+        passed.push_back({y_, flow_.gains_.looks_ahead(l) ? s.force : Tensor()});
+        y_ = y_ + s.shift;
+      }
+    }
+    score_ = score_of_widened();
+    for (std::int64_t l = 0; l < splits(); ++l) {
+      for (int c : {0, 1}) {
+        const Kept& kept = passed[passed.size() - 1 - static_cast<std::size_t>(2 * l + c)];
+        score_ = score_ + respond({l, c}, kept.y, masked({l, c}, score_), kept.force, gradient).back;
+      }
+    }
+  }
+
+  /// d ln q / dy after the widening.
+  Tensor score_of_widened() const {
+    Tensor score = at::empty_like(y_);
+    double* s = score.data_ptr<double>();
+    const double* y = y_.data_ptr<double>();
+    for_each_number(rows_, modes_, [&](std::int64_t i, std::size_t j) {
+      s[i] = -y[i] / (table_.widening[j] * table_.widening[j]);
+    });
+    return score;
+  }
+
+ private:
+  struct Step {
+    std::int64_t split;
+    int conditioning;  // half that acts: 0 is A
+  };
+  /// Before a step.
+  struct Kept {
+    Tensor y;
+    Tensor force;  // F, of a split that looks ahead
+  };
+  struct Shift {
+    Tensor shift;  // t, zero in C
+    Tensor force;  // F
+  };
+  struct Response {
+    Tensor shift;
+    Tensor force;
+    Tensor back;  // (dt/dy_C)^T w, zero in U
+  };
+
+  std::int64_t splits() const { return flow_.spec_.splits; }
+  const std::vector<double>& acting(const Step& s) const {
+    return flow_.splits_[static_cast<std::size_t>(s.split)].in_half[s.conditioning];
+  }
+  const std::vector<double>& moving(const Step& s) const {
+    return flow_.splits_[static_cast<std::size_t>(s.split)].in_half[1 - s.conditioning];
+  }
+  const SplitGains& gains(const Step& s) const { return table_.splits[static_cast<std::size_t>(s.split)]; }
+
+  template <class F>
+  Tensor made(F number) const {
+    Tensor result = at::empty_like(y_);
+    double* out = result.data_ptr<double>();
+    for_each_number(rows_, modes_, [&](std::int64_t i, std::size_t j) { out[i] = number(i, j); });
+    return result;
+  }
+
+  void scale(bool back) {
+    const double* y = y_.data_ptr<double>();
+    y_ = made([&](std::int64_t i, std::size_t j) {
+      return back ? y[i] / table_.widening[j] : y[i] * table_.widening[j];
+    });
+  }
+
+  Tensor field(const Tensor& modes) const { return flow_.target_.modes().displacements(modes); }
+  Tensor in_modes(const Tensor& field) const { return flow_.target_.modes().pull_back(field).mul_(flow_.target_.beta()); }
+  /// What a gradient, or a product along v, is in the modes, with what a guide leaves out of it at, or along, the modes v.
+  Tensor answer(const Tensor& found, const Tensor& v) const {
+    Tensor result = in_modes(found);
+    if (flow_.remainder_) flow_.remainder_->add_to(result, v);
+    return result;
+  }
+  /// The force at the modes v, whose field is u.
+  Tensor force_at(const Tensor& v, const Tensor& u) const {
+    return answer(flow_.guide_.energy_and_gradient(u).gradient, v);
+  }
+
+  Tensor masked(const Step& step, const Tensor& w) const {
+    const std::vector<double>& in_u = moving(step);
+    const double* from = w.data_ptr<double>();
+    return made([&](std::int64_t i, std::size_t j) { return in_u[j] * from[i]; });
+  }
+
+  /// A = h y_C
+  Tensor amplified(const Step& step, const Tensor& y) const {
+    const std::vector<double>& in_c = acting(step);
+    const std::vector<double>& h = gains(step).field;
+    const double* from = y.data_ptr<double>();
+    return made([&](std::int64_t i, std::size_t j) { return h[j] * in_c[j] * from[i]; });
+  }
+
+  /// d = -lambda (F - A)
+  Tensor look(const Step& step, const Tensor& force, const Tensor& amplified) const {
+    const std::vector<double>& lambda = gains(step).step;
+    const double* f = force.data_ptr<double>();
+    const double* a = amplified.data_ptr<double>();
+    return made([&](std::int64_t i, std::size_t j) { return -lambda[j] * (f[i] - a[i]); });
+  }
+
+  /// t = (a/L) F + (a2/n) (G - d - F) in U, with G the force at u + M d.
+  Tensor shift_of(const Step& step, const Tensor& force, const Tensor& second, const Tensor& d) const {
+    const std::vector<double>& in_u = moving(step);
+    const SplitGains& g = gains(step);
+    const double* f = force.data_ptr<double>();
+    if (!second.defined())
+      return made([&](std::int64_t i, std::size_t j) { return in_u[j] * (g.force[j] * f[i]); });
+    const double* f2 = second.data_ptr<double>();
+    const double* dd = d.data_ptr<double>();
+    return made([&](std::int64_t i, std::size_t j) {
+      return in_u[j] * (g.force[j] * f[i] + g.look_ahead[j] * (f2[i] - dd[i] - f[i]));
+    });
+  }
+
+  Shift shift(const Step& step, const Tensor& y) const {
+    const Tensor a = amplified(step, y);
+    const Tensor u = field(a);
+    const Tensor f = force_at(a, u);
+    if (!flow_.gains_.looks_ahead(step.split)) return {shift_of(step, f, {}, {}), f};
+    const Tensor d = look(step, f, a);
+    return {shift_of(step, f, force_at(a + d, u + field(d)), d), f};
+  }
+
+  void move(std::int64_t split, int conditioning, double sign) {
+    y_ = at::add(y_, shift({split, conditioning}, y_).shift, sign);
+  }
+
+  /// The shift and its derivatives along w, which is zero in C.
+  /// @param force     F where it is known already; used when looking ahead
+  /// @param gradient  [rows, P], -w dt/dparameters is added, unless null
+  Response respond(const Step& step, const Tensor& y, const Tensor& w, const Tensor& force, Tensor* gradient) const {
+    return flow_.gains_.looks_ahead(step.split) ? respond_looking(step, y, w, force, gradient)
+                                         : respond_plainly(step, y, w, gradient);
+  }
+
+  Tensor times(const std::vector<double>& factors, const Tensor& x) const {
+    const double* from = x.data_ptr<double>();
+    return made([&](std::int64_t i, std::size_t j) { return factors[j] * from[i]; });
+  }
+
+  Tensor back_of(const Step& step, const Tensor& bar_amplified) const {
+    const std::vector<double>& in_c = acting(step);
+    const std::vector<double>& h = gains(step).field;
+    const double* q = bar_amplified.data_ptr<double>();
+    return made([&](std::int64_t i, std::size_t j) { return in_c[j] * (h[j] * q[i]); });
+  }
+
+  Response respond_plainly(const Step& step, const Tensor& y, const Tensor& w, Tensor* gradient) const {
+    const Tensor a = amplified(step, y);
+    const Tensor along = times(gains(step).force, w);
+    const physics::GradientAndProduct found = flow_.guide_.gradient_and_product(field(a), field(along));
+    const Tensor f = answer(found.gradient, a);
+    const Tensor q = answer(found.product, along);
+    if (gradient != nullptr) add_gradient(step, y, w, f, {}, q, {}, *gradient);
+    return {shift_of(step, f, {}, {}), f, back_of(step, q)};
+  }
+
+  // Backwards through t: w -> the second force and d -> the first force -> A.
+  Response respond_looking(const Step& step, const Tensor& y, const Tensor& w, const Tensor& force,
+                           Tensor* gradient) const {
+    const SplitGains& g = gains(step);
+    const Tensor a = amplified(step, y);
+    const Tensor u = field(a);
+    const Tensor f = force.defined() ? force : force_at(a, u);
+    const Tensor d = look(step, f, a);
+    const Tensor bar_second = times(g.look_ahead, w);
+    const physics::GradientAndProduct there =
+        flow_.guide_.gradient_and_product(u + field(d), field(bar_second));
+    const Tensor second = answer(there.gradient, a + d);
+    const Tensor through_second = answer(there.product, bar_second);
+    const Tensor bar_d = through_second - bar_second;
+    const double* ww = w.data_ptr<double>();
+    const double* bd = bar_d.data_ptr<double>();
+    const Tensor bar_force = made([&](std::int64_t i, std::size_t j) {
+      return (g.force[j] - g.look_ahead[j]) * ww[i] - g.step[j] * bd[i];
+    });
+    const Tensor through_first =
+        answer(flow_.guide_.gradient_and_product(u, field(bar_force)).product, bar_force);
+    const double* q1 = through_first.data_ptr<double>();
+    const double* q2 = through_second.data_ptr<double>();
+    const Tensor bar_amplified =
+        made([&](std::int64_t i, std::size_t j) { return q1[i] + q2[i] + g.step[j] * bd[i]; });
+    if (gradient != nullptr) {
+      const Tensor change = second - d - f;
+      add_gradient(step, y, w, f, change, bar_amplified, bar_d * (a - f), *gradient);
+    }
+    return {shift_of(step, f, second, d), f, back_of(step, bar_amplified)};
+  }
+
+  /// @param change        F2 - F, or undefined
+  /// @param bar_amplified what w becomes at A
+  /// @param bar_step      w dt/dlambda, or undefined
+  void add_gradient(const Step& step, const Tensor& y, const Tensor& w, const Tensor& f, const Tensor& change,
+                    const Tensor& bar_amplified, const Tensor& bar_step, Tensor& gradient) const {
+    const std::vector<double>& v = flow_.gains_.stiffness();
+    const std::vector<double>& in_c = acting(step);
+    const Tensor bar_force = w * f;
+    const double* from = y.data_ptr<double>();
+    const double* q = bar_amplified.data_ptr<double>();
+    const Tensor bar_field = made([&](std::int64_t i, std::size_t j) { return in_c[j] * from[i] * q[i]; });
+    const Tensor bar_look = change.defined() ? w * change : Tensor();
+    const Tensor minus_gradient = at::zeros_like(gradient);
+    const std::int64_t width = gradient.size(1);
+    for (std::int64_t r = 0; r < rows_; ++r) {
+      GainSums sums;
+      add_moments(bar_force.data_ptr<double>() + r * modes_, v, sums.force);
+      add_moments(bar_field.data_ptr<double>() + r * modes_, v, sums.field);
+      if (change.defined()) {
+        add_moments(bar_look.data_ptr<double>() + r * modes_, v, sums.look_ahead);
+        add_moments(bar_step.data_ptr<double>() + r * modes_, v, sums.step);
+      }
+      flow_.gains_.add_gradient(step.split, sums, minus_gradient.data_ptr<double>() + r * width);
+    }
+    gradient.sub_(minus_gradient);
+  }
+
+  const ModeSplitFlow& flow_;
+  const Table& table_;
+  Tensor y_, score_;
+  std::int64_t rows_, modes_;
+  std::vector<Kept> kept_;  // 2 L, in the order of the steps
+};
+
+ModeSplitFlow::ModeSplitFlow(const physics::WhitenedTarget& target, const ModeSplitSpec& spec,
+                             const physics::EnergyModel* guide)
+    : target_(target),
+      guide_(guide == nullptr ? target.model() : *guide),
+      spec_(checked(spec, target.dimension())),
+      gains_(spec.gains, spec.splits, spec.look_ahead, target.modes().squared_norms()) {
   const std::int64_t m = target.dimension();
-  check_spec(spec, m);
-  look_ahead_splits_ = spec.look_ahead == 0 ? 0 : (spec.splits + spec.look_ahead - 1) / spec.look_ahead;
+  if (guide_.particles() != target.particles()) throw ShapeError("mode_split: the guide is of another crystal");
+  if (guide != nullptr) remainder_.emplace(target, guide_, tensor::RandomStream(key_of_seed(spec.seed), "mode_split.guide"));
   const tensor::RandomStream stream(key_of_seed(spec.seed), "mode_split.halves");
   for (std::int64_t l = 0; l < spec.splits; ++l) {
-    const Tensor order = stream.permutation(l, m);
-    Tensor in_a = at::zeros({m}, at::kDouble);
-    in_a.index_fill_(0, order.slice(0, 0, m / 2), 1.0);
-    splits_.push_back({order, in_a, 1.0 - in_a});
+    Split split;
+    split.order = stream.permutation(l, m);
+    split.in_half[0].assign(static_cast<std::size_t>(m), 0.0);
+    split.in_half[1].assign(static_cast<std::size_t>(m), 1.0);
+    const std::int64_t* mode = split.order.data_ptr<std::int64_t>();
+    for (std::int64_t i = 0; i < m / 2; ++i) {
+      split.in_half[0][static_cast<std::size_t>(mode[i])] = 1.0;
+      split.in_half[1][static_cast<std::size_t>(mode[i])] = 0.0;
+    }
+    splits_.push_back(std::move(split));
   }
 }
 
-bool ModeSplitFlow::looks_ahead(std::int64_t split) const {
-  return spec_.look_ahead > 0 && split % spec_.look_ahead == 0;
-}
-
-ModeSplitFlow::Scalars ModeSplitFlow::scalars(const Tensor& parameters) {
-  if (parameters.size(-1) != 5 || parameters.dim() > 2) {
-    throw ShapeError("mode_split: parameters must be [5] or [B, 5]");
-  }
-  const Tensor rows = parameters.dim() == 1 ? parameters.unsqueeze(0) : parameters;
-  const auto column = [&](std::int64_t i) { return rows.slice(1, i, i + 1); };
-  return {column(0), column(1), column(2), column(3), column(4)};
-}
-
-// A field of one half is that of all modes with the other half at zero: one transform, whichever the half.
-Tensor ModeSplitFlow::shift(const Tensor& y, const Tensor& in_c, const Tensor& in_u, const Scalars& p,
-                            bool look) const {
-  const auto field = [&](const Tensor& modes) { return field_of_modes(target_.modes(), modes); };
-  const auto whitened_force = [&](const Tensor& u) {
-    return modes_of_field(target_.modes(), reduced_gradient(target_.model(), target_.beta(), u));
-  };
-  const Tensor amplified = p.h * (y * in_c);
-  const Tensor u = field(amplified);
-  const Tensor f = whitened_force(u);
-  const Tensor first_order = p.a / static_cast<double>(spec_.splits) * f;
-  if (!look) return first_order * in_u;
-
-  const Tensor d = -p.lambda * (f - amplified);
-  const Tensor f2 = whitened_force(u + field(d)) - d;
-  return (first_order + p.a2 / static_cast<double>(look_ahead_splits_) * (f2 - f)) * in_u;
+ModeSplitFlow::Table ModeSplitFlow::table(const Tensor& parameters) const {
+  if (parameters.dim() != 1 || parameters.size(0) != layout().size())
+    throw ShapeError("mode_split: parameters must be [" + std::to_string(layout().size()) + "]");
+  const Tensor numbers = parameters.detach().to(at::kDouble).contiguous();
+  Table table;
+  table.widening = gains_.log_widening(numbers.data_ptr<double>());
+  for (double& s : table.widening) s = std::exp(s);
+  for (std::int64_t l = 0; l < spec_.splits; ++l) table.splits.push_back(gains_.at(l, numbers.data_ptr<double>()));
+  return table;
 }
 
 Tensor ModeSplitFlow::forward(const Tensor& z, const Tensor& parameters) const {
-  const Scalars p = scalars(parameters);
-  Tensor y = p.s0.exp() * z;
-  for (std::int64_t l = 0; l < spec_.splits; ++l) {
-    const Split& s = splits_[static_cast<std::size_t>(l)];
-    y = y - shift(y, s.in_a, s.in_b, p, looks_ahead(l));
-    y = y - shift(y, s.in_b, s.in_a, p, looks_ahead(l));
-  }
-  return y;
+  const Tensor in = as_batch(z, dimension());
+  const Table gains = table(parameters);
+  Tensor result = at::empty_like(in);
+  for_each_block(in.size(0), [&](std::int64_t first, std::int64_t rows) {
+    Block block(*this, gains, in.narrow(0, first, rows));
+    block.widen();
+    block.forward();
+    result.narrow(0, first, rows).copy_(block.y());
+  });
+  return result;
 }
 
 Tensor ModeSplitFlow::inverse(const Tensor& y, const Tensor& parameters) const {
-  const Scalars p = scalars(parameters);
-  Tensor z = y;
-  for (std::int64_t l = spec_.splits - 1; l >= 0; --l) {
-    const Split& s = splits_[static_cast<std::size_t>(l)];
-    z = z + shift(z, s.in_b, s.in_a, p, looks_ahead(l));
-    z = z + shift(z, s.in_a, s.in_b, p, looks_ahead(l));
-  }
-  return (-p.s0).exp() * z;
+  const Tensor in = as_batch(y, dimension());
+  const Table gains = table(parameters);
+  Tensor result = at::empty_like(in);
+  for_each_block(in.size(0), [&](std::int64_t first, std::int64_t rows) {
+    Block block(*this, gains, in.narrow(0, first, rows));
+    block.inverse();
+    block.narrow();
+    result.narrow(0, first, rows).copy_(block.y());
+  });
+  return result;
 }
 
-Tensor ModeSplitFlow::log_determinant(const Tensor& parameters) const {
-  return static_cast<double>(dimension()) * parameters.select(-1, 4);
+double ModeSplitFlow::log_determinant(const Tensor& parameters) const {
+  const Tensor numbers = parameters.detach().to(at::kDouble).contiguous();
+  const std::vector<double> s = gains_.log_widening(numbers.data_ptr<double>());
+  return std::accumulate(s.begin(), s.end(), 0.0);
 }
 
-std::int64_t ModeSplitFlow::calls_per_sample() const { return 2 * spec_.splits + 2 * look_ahead_splits_; }
+Tensor ModeSplitFlow::reduced(const Tensor& energy) const { return target_.beta() * (energy - target_.static_energy()); }
+
+Draws ModeSplitFlow::generate(const Tensor& z, const Tensor& parameters) const {
+  const Tensor displacements = target_.displacements(forward(z, parameters));
+  const Tensor energy = target_.model().energy(displacements);
+  return {displacements, energy, half_square(z) + log_determinant(parameters) - reduced(energy)};
+}
+
+Tensor ModeSplitFlow::log_weight_of(const Tensor& displacements, const Tensor& parameters) const {
+  const Tensor z = inverse(target_.whiten(displacements), parameters);
+  return half_square(z) + log_determinant(parameters) - reduced(target_.model().energy(displacements));
+}
+
+// Total: L = beta U(x) - ln det. Path: L = ln q(x) - ln p(x) where parameters count through x alone, so that what is pulled
+// back is the difference of two scores, which vanishes where model and crystal agree.
+SampleLoss ModeSplitFlow::reverse_kl(KlGradient kind, const Tensor& z, const Tensor& parameters) const {
+  const Tensor in = as_batch(z, dimension());
+  const Table gains = table(parameters);
+  const std::int64_t m = dimension();
+  Tensor energies = at::empty({in.size(0)}, at::kDouble);
+  Tensor gradient = at::zeros({in.size(0), layout().size()}, at::kDouble);
+  for_each_block(in.size(0), [&](std::int64_t first, std::int64_t rows) {
+    Block block(*this, gains, in.narrow(0, first, rows));
+    block.widen();
+    block.forward_kept(kind == KlGradient::path ? block.score_of_widened() : Tensor());
+    const physics::EnergyAndGradient end = target_.model().energy_and_gradient(target_.displacements(block.y()));
+    energies.narrow(0, first, rows).copy_(end.energy);
+    Tensor bar = target_.modes().pull_back(end.gradient).mul_(target_.beta());
+    if (kind == KlGradient::path) bar.add_(block.score());
+    Tensor own = gradient.narrow(0, first, rows);
+    bar = block.pull_back(bar, &own);
+    // dL/ds at y = e^s z.
+    Tensor widening = at::empty_like(bar);
+    for_each_number(rows, m, [&](std::int64_t i, std::size_t j) {
+      const double y0 = gains.widening[j] * in.data_ptr<double>()[first * m + i];
+      widening.data_ptr<double>()[i] = bar.data_ptr<double>()[i] * y0 - (kind == KlGradient::total ? 1.0 : 0.0);
+    });
+    for (std::int64_t r = 0; r < rows; ++r)
+      gains_.add_widening_gradient(widening.data_ptr<double>() + r * m,
+                                   own.data_ptr<double>() + r * layout().size());
+  });
+  return {half_square(in) + log_determinant(parameters) - reduced(energies), gradient};
+}
+
+SampleLoss ModeSplitFlow::forward_kl(const Tensor& displacements, const Tensor& parameters) const {
+  const Tensor last = as_batch(target_.whiten(displacements), dimension());
+  const Table gains = table(parameters);
+  const std::int64_t m = dimension();
+  Tensor z = at::empty_like(last);
+  Tensor gradient = at::zeros({last.size(0), layout().size()}, at::kDouble);
+  for_each_block(last.size(0), [&](std::int64_t first, std::int64_t rows) {
+    Block block(*this, gains, last.narrow(0, first, rows));
+    Tensor own = gradient.narrow(0, first, rows);
+    block.add_likelihood_gradient(&own);
+    block.narrow();
+    z.narrow(0, first, rows).copy_(block.y());
+    // -ln q = |z|^2 / 2 + s with z = e^-s y.
+    const Tensor widening = 1.0 - block.y().square();
+    for (std::int64_t r = 0; r < rows; ++r)
+      gains_.add_widening_gradient(widening.data_ptr<double>() + r * m,
+                                   own.data_ptr<double>() + r * layout().size());
+  });
+  const Tensor energy = target_.model().energy(displacements);
+  return {reduced(energy) - half_square(z) - log_determinant(parameters), gradient};
+}
+
+LatentValue ModeSplitFlow::latent_work(const Tensor& z, const Tensor& parameters) const {
+  const Tensor in = as_batch(z, dimension());
+  const Table gains = table(parameters);
+  const std::int64_t m = dimension();
+  LatentValue value{at::empty({in.size(0)}, at::kDouble), at::empty_like(in), at::empty({in.size(0)}, at::kDouble)};
+  const Tensor constant = half_square(in) + log_determinant(parameters);
+  for_each_block(in.size(0), [&](std::int64_t first, std::int64_t rows) {
+    Block block(*this, gains, in.narrow(0, first, rows));
+    block.widen();
+    block.forward_kept({});
+    const Tensor u = target_.displacements(block.y());
+    const physics::EnergyAndGradient end = target_.model().energy_and_gradient(u);
+    value.work.narrow(0, first, rows).copy_(reduced(end.energy) - constant.narrow(0, first, rows));
+    value.largest_displacement.narrow(0, first, rows).copy_(u.square().sum(2).amax(1).sqrt());
+    const Tensor bar = block.pull_back(target_.modes().pull_back(end.gradient).mul_(target_.beta()), nullptr);
+    for_each_number(rows, m, [&](std::int64_t i, std::size_t j) {
+      const std::int64_t k = first * m + i;
+      value.gradient.data_ptr<double>()[k] = gains.widening[j] * bar.data_ptr<double>()[i] - in.data_ptr<double>()[k];
+    });
+  });
+  return value;
+}
+
+std::int64_t ModeSplitFlow::calls_per_sample() const { return 2 * spec_.splits + 2 * look_ahead_splits(); }
 
 Tensor ModeSplitFlow::half(std::int64_t split) const {
   return splits_.at(static_cast<std::size_t>(split)).order.slice(0, 0, dimension() / 2);

@@ -1,56 +1,74 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "runtime/flows/generator.h"
+#include "runtime/flows/linear_remainder.h"
+#include "runtime/flows/mode_split_gains.h"
 #include "runtime/physics/whitened_target.h"
 #include "runtime/tensor/tensor.h"
 
 namespace bgw::flows {
 
-/// What makes one mode-split flow differ from another, apart from its five parameters.
+/// What makes one mode-split flow differ from another, apart from its parameters.
 struct ModeSplitSpec {
   std::int64_t splits = 16;     // L
   std::int64_t look_ahead = 4;  // every k-th split, the first included, looks ahead; 0: none
   std::uint64_t seed = 0;       // of the random halves, which are part of the model
+  GainForm gains = GainForm::constant;
 };
-
-/// The five scalars, in the order in which they lie in a parameter tensor:
-/// a   weight of the force;  h   amplification of the conditioning half's field;
-/// a2  weight of the look-ahead correction;  lambda  step of the look-ahead;  s0  log of the overall widening
-inline constexpr std::array<const char*, 5> kModeSplitParameters = {"a", "h", "a2", "lambda", "s0"};
-
-/// Start values: what training finds for ices and silicon, so that an untrained flow already is a good one. Theory
-/// gives a = 2/3 and h = sqrt 2 for a cubic crystal. [5], float64
-Tensor mode_split_start();
 
 /// The mode-split flow: a bijection of the whitened modes of a crystal made of its own forces.
 ///
-/// y = e^{s0} z. Then for each of L random splits of the modes into halves A and B, and for (C, U) = (A, B), (B, A):
-///   u = h M_C y_C,  F = beta M^T g(u),  y_U <- y_U - (a/L) F_U - [look ahead] (a2/n_look) (F2_U - F_U)
-/// with F2_U = beta M_U^T g(u + M_U d_U + M_C d_C) - d_U,  d_U = -lambda F_U,  d_C = -lambda (F_C - h y_C).
+/// y = e^s z. Then for each of L random splits of the modes into halves A and B, and for (C, U) = (A, B), (B, A):
+///   u = M h y_C,  F = beta M^T g(u),  y_U <- y_U - (a/L) F_U - [look ahead] (a2/n_look) (F2_U - F_U)
+/// with F2 = beta M^T g(u + M d) - d,  d = -lambda (F - h y_C), where y_C is zero in U.
 /// Half of the modes moves by a function of the other half, so each step is exactly invertible for any parameters and
-/// ln |dy/dz| = m s0 exactly. Why it works: each cubic term of the energy is removed by the splits that cut it 2-1;
-/// h restores the variance that the field of one half lacks; looking ahead adds the second order.
+/// ln |dy/dz| = sum s exactly. Why it works: each cubic term of the energy is removed by the splits that cut it 2-1;
+/// h restores the variance that the field of one half lacks; looking ahead adds the second order. All gains are numbers
+/// (mode_split_gains.h), which carry over to other sizes; the halves depend on seed, split and number of modes only.
 ///
-/// A batch of parameters [B, 5] gives each sample its own copy, so that a gradient comes sample by sample and its sum
-/// over the batch can be taken in a fixed order; [5] is shared by all. Gradients flow into parameters and inputs when
-/// grad mode is on. The halves depend on seed, split and number of modes only; parameters carry over to other sizes.
-/// Holds a reference to the target, which must outlive it.
+/// g is the gradient of the crystal's energy, or that of a guide, another energy of the same atoms: any g makes a bijection,
+/// and the weights tell it from the right one. A guide may leave out what is nearly harmonic, since the force then gets
+/// what its mean linear answer lacks (linear_remainder.h).
+///
+/// Derivatives are written out. An additive step y_U' = y_U - t(y_C) has t' in one Hessian-vector product, which comes with
+/// the force in one call of the model: scores go forward by it and losses back, (ds, dL)_C = +-(dt/dy_C)^T (s, dL)_U. Samples
+/// pass in blocks of a few, each from end to end on one thread, with the states between its steps and nothing else. So
+/// neither batch nor threads change a number. Holds references to the target and the guide, which must outlive it.
 class ModeSplitFlow {
  public:
+  /// @param guide  energy whose forces move the modes; that of the target when null
   /// @throws InputError when splits < 1, look_ahead < 0, or there are fewer than two modes
-  ModeSplitFlow(const physics::WhitenedTarget& target, const ModeSplitSpec& spec);
+  ModeSplitFlow(const physics::WhitenedTarget& target, const ModeSplitSpec& spec,
+                const physics::EnergyModel* guide = nullptr);
 
   const physics::WhitenedTarget& target() const { return target_; }
   std::int64_t dimension() const { return target_.dimension(); }         // m
-  std::int64_t look_ahead_splits() const { return look_ahead_splits_; }  // n_look
+  std::int64_t look_ahead_splits() const { return gains_.look_ahead_splits(); }  // n_look
+  const ParameterLayout& layout() const { return gains_.layout(); }
+  /// Start values: what training finds for ices and silicon, so that an untrained flow already is a good one. Theory
+  /// gives a = 2/3 and h = sqrt 2 for a cubic crystal. [P], float64
+  Tensor start() const { return gains_.start(); }
 
   Tensor forward(const Tensor& z, const Tensor& parameters) const;  // [B, m] -> y [B, m]
   Tensor inverse(const Tensor& y, const Tensor& parameters) const;  // [B, m] -> z [B, m]
-  /// ln |det dy/dz| = m s0; [] for parameters [5], [B] for [B, 5].
-  Tensor log_determinant(const Tensor& parameters) const;
+  double log_determinant(const Tensor& parameters) const;           // ln |det dy/dz|, the same for all z
+
+  /// Pushes standard normal z [B, m] to configurations.
+  Draws generate(const Tensor& z, const Tensor& parameters) const;
+  /// The log weights of given configurations [B, N, 3]. Uniform shifts drop out. [B]
+  Tensor log_weight_of(const Tensor& displacements, const Tensor& parameters) const;
+
+  /// The loss of a sample and its gradient, each in its own row.
+  /// @param z  [B, m] standard normal
+  /// @source Roeder, Wu, Duvenaud, NeurIPS 2017; Vaitl, Winkler, Richter, Kessel, ICLR 2024 (the score carried forward)
+  SampleLoss reverse_kl(KlGradient gradient, const Tensor& z, const Tensor& parameters) const;
+  /// The same of configurations of the crystal. @param displacements [B, N, 3]
+  SampleLoss forward_kl(const Tensor& displacements, const Tensor& parameters) const;
+  LatentValue latent_work(const Tensor& z, const Tensor& parameters) const;
 
   /// Energy-and-gradient calls of one forward or inverse pass of one sample: 2 L + 2 n_look.
   std::int64_t calls_per_sample() const;
@@ -60,21 +78,20 @@ class ModeSplitFlow {
 
  private:
   struct Split {
-    Tensor order;  // [m], modes of A, then of B
-    Tensor in_a;   // [m], 1 for the modes of A, else 0
-    Tensor in_b;   // [m]
+    Tensor order;                    // [m], modes of A, then of B
+    std::vector<double> in_half[2];  // [m], 1 for the modes of A, and of B, else 0
   };
-  struct Scalars {
-    Tensor a, h, a2, lambda, s0;  // [B, 1] or [1, 1]
-  };
+  struct Table;  // of the gains of all splits
+  class Block;
 
-  static Scalars scalars(const Tensor& parameters);
-  bool looks_ahead(std::int64_t split) const;
-  Tensor shift(const Tensor& y, const Tensor& in_c, const Tensor& in_u, const Scalars& p, bool look) const;
+  Tensor reduced(const Tensor& energy) const;  // beta (U - U0)
+  Table table(const Tensor& parameters) const;
 
   const physics::WhitenedTarget& target_;
+  const physics::EnergyModel& guide_;
+  std::optional<LinearRemainder> remainder_;  // of a guide
   ModeSplitSpec spec_;
-  std::int64_t look_ahead_splits_;
+  ModeSplitGains gains_;
   std::vector<Split> splits_;
 };
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <memory>
+
 #include "runtime/flows/generator.h"
 #include "runtime/flows/mode_split.h"
 
@@ -8,15 +10,18 @@ namespace bgw::flows {
 /// The mode-split flow behind the doorway of all flows.
 class ModeSplitGenerator : public Generator {
  public:
+  /// @param guide  energy whose forces move the modes; that of the target when null
   /// @throws InputError as ModeSplitFlow does
-  ModeSplitGenerator(const physics::WhitenedTarget& target, const ModeSplitSpec& spec);
+  ModeSplitGenerator(const physics::WhitenedTarget& target, const ModeSplitSpec& spec,
+                     std::unique_ptr<const physics::EnergyModel> guide = nullptr);
 
   const physics::WhitenedTarget& target() const override { return flow_.target(); }
   std::int64_t latent_dimension() const override { return flow_.dimension(); }
-  const ParameterLayout& layout() const override { return layout_; }
-  Tensor start(const plan::Key& stream_key) const override;
+  const ParameterLayout& layout() const override { return flow_.layout(); }
+  Tensor start(const plan::Key&) const override { return flow_.start(); }
   std::int64_t chunk() const override;
   std::int64_t calls_per_sample() const override { return flow_.calls_per_sample(); }
+  physics::CallCount other_calls() const override;
 
   Draws generate(const Tensor& latent, const Tensor& parameters) const override;
   Tensor log_weight_of(const Tensor& displacements, const Tensor& auxiliary, const Tensor& parameters) const override;
@@ -25,8 +30,8 @@ class ModeSplitGenerator : public Generator {
   LatentValue latent_work(const Tensor& latent, const Tensor& parameters) const override;
 
  private:
+  std::unique_ptr<const physics::EnergyModel> guide_;
   ModeSplitFlow flow_;
-  ParameterLayout layout_;
 };
 
 /// The Gaussian base as a flow without parameters, which moves nothing.

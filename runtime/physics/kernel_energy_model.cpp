@@ -172,10 +172,13 @@ KernelEnergyModel::KernelEnergyModel(const Potential& potential, std::vector<cry
       tail_virial_(0.0) {
   check_sites();
   const auto n = static_cast<double>(sites_.size());
-  list_ = images_ == Images::nearest
+  list_ = potential_.listed_within > 0.0 ? NeighbourList::within(sites_, cell_, potential_.listed_within, 0.0, kind_)
+          : images_ == Images::nearest
               ? NeighbourList::of_nearest_images(sites_, cell_, kind_)
               : NeighbourList::within(sites_, cell_, potential_.cutoff,
                                       default_skin(cell_.volume() / n, potential_.cutoff), kind_);
+  if (potential_.listed_within > 0.0 && list_.entries() == 0)
+    throw InputError(fmt::format("no two atoms of the crystal stand within {:g} angstrom of each other; reach further", potential_.listed_within));
   tail_energy_ = n * tail_energy_per_atom(potential_, n / cell_.volume());
   tail_virial_ = cell_.volume() * tail_pressure(potential_, n / cell_.volume());
 }
@@ -244,6 +247,7 @@ void KernelEnergyModel::call(const NeighbourList& list, bool deformed, Workspace
 
 bool KernelEnergyModel::is_listed(std::int64_t row, const Inputs& in) const {
   const double* u = in.displacements + row * 3 * particles();
+  if (potential_.listed_within > 0.0) return true;
   if (in.deformations == nullptr) return list_.serves(u);
   const crystal::Matrix3 f = matrix_at(in.deformations + 9 * row);
   return list_.serves(u, &f);
@@ -476,8 +480,8 @@ void KernelEnergyModel::add_hessians(const Tensor& displacements, const HessianS
   const double far = far_away(cell_);
   for (std::int64_t b = 0; b < displacements.size(0); ++b) {
     const double* row = displacements.data_ptr<double>() + b * width;
-    const bool serves = list_.serves(row);
-    if (serves && displacements.size(0) > 1) {
+    const bool serves = potential_.listed_within > 0.0 || list_.serves(row);
+    if (serves && (displacements.size(0) > 1 || potential_.listed_within > 0.0)) {
       listed.push_back(row);
       continue;
     }

@@ -149,6 +149,8 @@ Potential make_potential(const schema::Value& potential, const PotentialForm& fo
     throw InputError("potential: unknown style '" + style +
                      "'; known are stillinger_weber, lennard_jones, einstein and harmonic");
   if (form.linearize_below != 0.0) linearize(result, form.linearize_below);
+  result.listed_within = form.neighbours_within;
+  if (form.neighbours_within != 0.0) result.tail = false;
   return result;
 }
 

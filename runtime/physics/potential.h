@@ -14,6 +14,7 @@ struct Potential {
   double sigma = 1;
   double cutoff = 0;
   bool tail = false;  // Lennard-Jones: mean-field energy beyond the cutoff
+  double listed_within = 0;  // PotentialForm::neighbours_within
 };
 
 /// What is taken in place of the energy itself, in training and along paths.
@@ -25,6 +26,9 @@ struct PotentialForm {
   /// the cutoff where the potential is; 1 is the energy itself, 0 is none.
   /// @source Wirnsberger et al. (2022), supplement
   double soft_core_lambda = 1.0;
+  /// Pairs that stand further apart than this at the sites, in angstrom, are left out wherever the atoms go, and so is the
+  /// tail: a cheap energy whose neighbours never change. 0: all pairs within the cutoff.
+  double neighbours_within = 0.0;
 };
 
 /// The form in which the published flows were trained: linear below 0.8 sigma (Lennard-Jones), 0.5 sigma (Stillinger-Weber).

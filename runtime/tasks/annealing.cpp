@@ -127,8 +127,8 @@ artifacts::Artifact free_energies_of(const Ground& ground, const sampling::AisSt
 class Annealing {
  public:
   Annealing(engine::TaskContext& context, const Ground& ground, const physics::LatentTarget& target,
-            const sampling::AisOptions& options)
-      : context_(context), ground_(ground), target_(target), options_(options) {}
+            const sampling::AisOptions& options, const flows::Generator* flow = nullptr)
+      : context_(context), ground_(ground), target_(target), options_(options), flow_(flow) {}
 
   /// @param result  of the state and its ends
   template <typename Result>
@@ -149,12 +149,16 @@ class Annealing {
   }
 
  private:
-  physics::CallCount calls() const { return before_ + ground_.model->calls(); }
+  physics::CallCount calls() const {
+    const physics::CallCount own = before_ + ground_.model->calls();
+    return flow_ == nullptr ? own : own + flow_->other_calls();
+  }
 
   engine::TaskContext& context_;
   const Ground& ground_;
   const physics::LatentTarget& target_;
   sampling::AisOptions options_;
+  const flows::Generator* flow_;  // behind the target, or null
   sampling::AisState state_;
   physics::CallCount before_;
 };
@@ -175,7 +179,8 @@ artifacts::Artifact annealing(engine::TaskContext& context, const Ground& ground
 artifacts::Artifact annealing_from(engine::TaskContext& context, const Model& model) {
   const schema::Value& arguments = context.arguments();
   const flows::GeneratorTarget target(model.flow(), model.parameters());
-  Annealing annealing(context, model.ground(), target, options_of(arguments.at("states"), arguments.at("count"), arguments.at("moves")));
+  Annealing annealing(context, model.ground(), target,
+                      options_of(arguments.at("states"), arguments.at("count"), arguments.at("moves")), &model.flow());
   return annealing.run([&](const sampling::AisState& state, const Ends& ends) {
     return free_energies_of(model.ground(), state, ends, context.spec().stream_key, arguments.at("bootstrap").as_int());
   });

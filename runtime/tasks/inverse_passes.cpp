@@ -35,7 +35,7 @@ InversePasses::InversePasses(engine::TaskContext& context, const Model& model) :
   before_ = calls_of(checkpoint->cost);
 }
 
-physics::CallCount InversePasses::calls() const { return before_ + model_.ground().model->calls(); }
+physics::CallCount InversePasses::calls() const { return before_ + model_.calls(); }
 
 artifacts::Artifact InversePasses::state() const {
   artifacts::Artifact state;

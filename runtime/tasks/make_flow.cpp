@@ -10,6 +10,7 @@
 #include "runtime/flows/mode_split_generator.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/physics/make_energy_model.h"
+#include "runtime/physics/potential.h"
 #include "runtime/tensor/array.h"
 
 namespace bgw::tasks {
@@ -21,6 +22,7 @@ flows::ModeSplitSpec mode_split_spec(const schema::Value& train_arguments) {
   spec.splits = flow.at("splits").as_int();
   spec.look_ahead = flow.at("look_ahead").as_int();
   spec.seed = static_cast<std::uint64_t>(train_arguments.at("seed").as_int());
+  if (flow.string_or("gains", "constant") == "polynomial") spec.gains = flows::GainForm::polynomial;
   return spec;
 }
 
@@ -28,6 +30,18 @@ flows::ModeSplitSpec mode_split_spec(const schema::Value& train_arguments) {
 const schema::Value* given(const schema::Value& map, const char* name) {
   const schema::Value* value = map.find(name);
   return value == nullptr || value->is_none() ? nullptr : value;
+}
+
+/// The crystal whose forces move the modes where they are not the crystal's own, else null: softer, or of near neighbours.
+std::unique_ptr<const physics::EnergyModel> guide_of(const schema::Value& flow, const Ground& ground) {
+  const schema::Value* soften = given(flow, "soften");
+  const schema::Value* reach = given(flow, "reach");
+  if (soften == nullptr && reach == nullptr) return nullptr;
+  const double sigma = physics::length_scale(ground.system);
+  physics::PotentialForm form;
+  if (soften != nullptr) form.linearize_below = soften->as_double() * sigma;
+  if (reach != nullptr) form.neighbours_within = reach->as_double() * sigma;
+  return physics::make_energy_model(ground.system, ground.site_vectors(), ground.base.cell, form);
 }
 
 at::ScalarType precision_of(const schema::Value& train_arguments) {
@@ -115,7 +129,10 @@ std::vector<std::string> differences(const artifacts::Artifact& training, const 
 std::unique_ptr<flows::Generator> make_flow(const schema::Value& train_arguments, const Ground& ground,
                                             const physics::WhitenedTarget& target) {
   const std::string& type = train_arguments.at("flow").at("type").as_string();
-  if (type == "mode_split") return std::make_unique<flows::ModeSplitGenerator>(target, mode_split_spec(train_arguments));
+  if (type == "mode_split") {
+    return std::make_unique<flows::ModeSplitGenerator>(target, mode_split_spec(train_arguments),
+                                                       guide_of(train_arguments.at("flow"), ground));
+  }
   if (type == "augmented_coupling") {
     return flows::make_augmented_flow(augmented_spec(train_arguments, ground), target,
                                       physics::make_crystal(ground.system), ground.base.sites);

@@ -4,6 +4,7 @@
 
 #include "runtime/flows/generator.h"
 #include "runtime/tasks/ground.h"
+#include "runtime/tasks/ledger.h"
 
 namespace bgw::tasks {
 
@@ -21,6 +22,8 @@ class Model {
   const Ground& ground() const { return ground_; }
   const flows::Generator& flow() const { return *flow_; }
   const Tensor& parameters() const { return parameters_; }
+  /// All calls so far, those of energies of the flow's own among them.
+  physics::CallCount calls() const { return ground_.model->calls() + flow_->other_calls(); }
   std::int64_t latent_dimension() const { return flow_->latent_dimension(); }
   std::int64_t auxiliary_dimension() const { return flow_->auxiliary_dimension(); }
   /// Samples of one call, so that a request to stop is met in time: whole chunks of the flow.

@@ -54,7 +54,7 @@ artifacts::Artifact sample(engine::TaskContext& context) {
   }
   const auto state = [&] {
     artifacts::Artifact artifact = arrays_of(drawn);
-    artifact.cost = cost_of(before + model->ground().model->calls());
+    artifact.cost = cost_of(before + model->calls());
     return artifact;
   };
   const std::int64_t at_once = std::min(batch, model->at_once());

@@ -104,7 +104,7 @@ artifacts::Artifact train(engine::TaskContext& context) {
     state = state_from(*checkpoint, state.parameters);
     before = calls_of(checkpoint->cost);
   }
-  const auto calls = [&] { return before + ground.model->calls() + plan.other_calls(); };
+  const auto calls = [&] { return before + ground.model->calls() + flow->other_calls() + plan.other_calls(); };
   const auto checkpoint = [&] { return checkpoint_of(state, calls()); };
   const Listening listening = stop_in_interludes(context, checkpoint);
   const auto schedule = [&](std::int64_t stage, std::int64_t step) -> const flows::Objective& {

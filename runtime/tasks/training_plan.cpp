@@ -159,6 +159,11 @@ physics::CallCount TrainingPlan::other_calls() const {
   for (const auto& crystal : others_) {
     if (crystal->model) sum = sum + crystal->model->calls();
   }
+  for (const auto& parts : stretches_) {
+    for (const flows::Objective& part : parts) {
+      if (part.generator != flow_) sum = sum + part.generator->other_calls();
+    }
+  }
   return sum;
 }
 
