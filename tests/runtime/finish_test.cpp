@@ -85,7 +85,7 @@ class Study {
 Map short_flow() { return {{"type", "mode_split"}, {"splits", 2}, {"look_ahead", 0}}; }
 
 Map augmented_flow() {
-  return {{"type", "augmented_coupling"}, {"layers", 1}, {"bins", 4}, {"embedding", 8},
+  return {{"type", "augmented_coupling"}, {"aux_width", 0.16}, {"layers", 1}, {"bins", 4}, {"embedding", 8},
           {"conditioner", Map{{"call", "gnn"}, {"layers", 1}, {"frequencies", 2}}}};
 }
 
