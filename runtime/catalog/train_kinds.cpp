@@ -51,6 +51,11 @@ void check_schedule(const Value& stage, bool last, const char* name, const char*
     context.complain({"E0416", place_in(stage, name), fmt::format("`{}` of stage `{}` lists nothing", name, stage.at("name").as_string()), {}, {"leave it out"}});
     return;
   }
+  if (schedule->is_list() && std::ssize(schedule->as_list()) > stage.at("steps").as_int()) {
+    context.complain({"E0416", place_in(stage, name), fmt::format("stage `{}` has fewer steps than values of `{}`", stage.at("name").as_string(), name),
+                      {fmt::format("{} steps, {} values", stage.at("steps").as_int(), schedule->as_list().size())}, {"give it more steps, or list fewer"}});
+    return;
+  }
   const Range asked = range_of(target), walked = range_of(*schedule);
   if (is_interval(target) && !(asked.holds(walked.low) && asked.holds(walked.high))) {
     context.complain({"E0416", place_in(stage, name), fmt::format("`{}` of stage `{}` leaves the range of {}", name, stage.at("name").as_string(), context.block),
@@ -94,6 +99,11 @@ void check_data(const Value& stage, const Map& train, CheckContext& context) {
   }
   if (data == nullptr) return;
   const bool harmonic = data->find("call") != nullptr;
+  if (!harmonic && carries_weights(context.upstream(*data))) {
+    context.complain({"E0428", place_in(stage, "data"), fmt::format("the samples of `{}` carry weights, {} of stage `{}` learns from those of chains", context.upstream(*data).name, loss, stage.at("name").as_string()), {},
+                      {"take a reference with `method = mbar`, dynamics, or `harmonic(…)`"}});
+    return;
+  }
   const State theirs = harmonic ? state_of(data->as_map()) : state_of(context.upstream(*data), context);
   const State mine = state_of(train);
   expect_same(mine.system, theirs.system, "system", place_in(stage, "data"), harmonic ? "its data" : fmt::format("`{}`", context.upstream(*data).name), context);

@@ -27,8 +27,10 @@ Numbers exceedances(Numbers log_weight) {
   const double threshold = log_weight[log_weight.size() - 1 - length];
   Numbers tail;
   for (std::size_t i = log_weight.size() - length; i < log_weight.size(); ++i) {
+    if (log_weight[i] <= threshold) continue;
+    // Weights that are nothing beside the largest say that the tail is long: they count as the smallest number.
     const double above = std::exp(log_weight[i] - top) - std::exp(threshold - top);
-    if (above > 0) tail.push_back(above);
+    tail.push_back(std::max(above, std::numeric_limits<double>::min()));
   }
   return tail;
 }

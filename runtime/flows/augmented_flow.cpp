@@ -10,12 +10,14 @@
 #include "runtime/flows/augmented_ends.h"
 #include "runtime/flows/fused_graph_coupling.h"
 #include "runtime/flows/mean_exchange.h"
+#include "runtime/flows/sample_blocks.h"
 #include "runtime/foundation/errors.h"
 
 namespace bgw::flows {
 namespace {
 
 // In memory with all that their derivative needs: edges of plain networks, states of atoms of fused ones.
+constexpr std::int64_t kPlainBlock = 4;  // samples: with as many always, their numbers do not depend on the batch
 constexpr std::int64_t kEdgesAtOnce = 1 << 16;
 constexpr std::int64_t kAtomsAtOnce = 1 << 15;
 
@@ -76,7 +78,8 @@ std::unique_ptr<CouplingFlow> make_augmented_flow(const AugmentedSpec& spec, con
     if (fused != nullptr) {
       chain.add(std::make_unique<FusedGraphCoupling>(fused, offset, given, moved, range));
     } else {
-      chain.add(std::make_unique<SplineCoupling>(network, offset, given, moved, range));
+      auto plain = std::make_unique<SplineCoupling>(network, 0, given, moved, range);
+      chain.add(std::make_unique<SampleBlocks>(std::move(plain), offset, network->layout().size(), kPlainBlock));
     }
     chain.add(std::make_unique<MeanExchange>(moved, given));
   };

@@ -4,8 +4,8 @@ namespace bgw::flows {
 
 Tensor wrapped_to_unit(const Tensor& x) {
   const Tensor inside = x - x.floor();
-  // A small negative number ends at one exactly, which is zero on the circle.
-  return at::where(inside < 1.0, inside, at::zeros_like(inside));
+  // A small negative number ends at one exactly, which is zero on the circle. What is no number stays none.
+  return at::where(inside >= 1.0, at::zeros_like(inside), inside);
 }
 
 Tensor CircularShift::forward(const Tensor& x, const Tensor& parameters, Tensor& /*log_det*/) const {

@@ -35,7 +35,7 @@ struct GraphNetwork {
 /// every pair and `out` begin at zero, so that the splines begin as the identity.
 ///
 /// This is the plain path of ATen operations, every edge tensor in memory, against which others are tested. How
-/// LibTorch cuts its loops shows in the last digits: a sample's numbers depend on its batch by rounding.
+/// LibTorch cuts its loops shows in the last digits: blocks of one size (sample_blocks.h) keep them the same.
 /// @source Schebek, Noe, Rogal, "Scalable Boltzmann generators for equilibrium sampling of large-scale materials",
 ///         Nat. Commun. 17, 5010 (2026), as their code has it
 class GraphConditioner : public Conditioner {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "runtime/foundation/errors.h"
 #include "runtime/foundation/interlude.h"
@@ -87,10 +88,9 @@ void leave_out(const char* what, double value, const Stage& stage, TrainingState
 }
 
 void refuse_explosion(const Stage& stage, std::int64_t dimension, const TrainingState& state) {
-  const auto taken = static_cast<std::int64_t>(state.history.loss.size());
-  const std::int64_t begin = taken - state.step;  // of this stage, but for steps that were left out
-  if (begin < 0 || state.step < 2 * kWindow) return;
-  const double first = mean_of(state.history.loss, static_cast<std::size_t>(begin), kWindow);
+  const std::int64_t taken = std::ssize(state.history.loss);
+  if (taken - state.lines < 2 * kWindow) return;
+  const double first = mean_of(state.history.loss, static_cast<std::size_t>(state.lines), kWindow);
   const double now = mean_of(state.history.loss, static_cast<std::size_t>(taken - kWindow), kWindow);
   if (now <= first + kFarFromStart * static_cast<double>(dimension)) return;
   throw NumericalError(
@@ -101,7 +101,10 @@ void refuse_explosion(const Stage& stage, std::int64_t dimension, const Training
 
 Tensor clipped(const Tensor& gradient, const std::optional<double>& largest) {
   if (!largest) return gradient;
-  const double norm = gradient.to(at::kDouble).norm().item<double>();
+  // One after the other: a sum of many numbers that threads share would depend on how many they are.
+  const Tensor numbers = gradient.to(at::kDouble).contiguous();
+  const double* g = numbers.data_ptr<double>();
+  const double norm = std::sqrt(std::inner_product(g, g + numbers.numel(), g, 0.0));
   return norm > *largest ? gradient * (*largest / norm) : gradient;
 }
 
@@ -132,7 +135,11 @@ void take_step(const LossFunction& loss, const Stage& stage, std::int64_t chunk,
   refuse_explosion(stage, dimension, state);
 }
 
+/// The part of the stage that a step belongs to.
+std::int64_t stretch_of(const Stage& stage, std::int64_t step) { return step * stage.stretches / stage.steps; }
+
 bool may_stop(const Stage& stage, const TrainingState& state) {
+  if (stretch_of(stage, state.step) + 1 < stage.stretches) return false;
   if (state.latest_log_weights.size(0) < kEnough || !(stage.stop.ess || stage.stop.error)) return false;
   const double fraction = effective_fraction(state.latest_log_weights);
   if (stage.stop.ess && fraction < *stage.stop.ess) return false;
@@ -140,14 +147,21 @@ bool may_stop(const Stage& stage, const TrainingState& state) {
 }
 
 void end_stage(const Stage& stage, TrainingState& state) {
+  if (std::ssize(state.history.loss) == state.lines) {
+    throw NumericalError(fmt::format("training: no step of stage {} was finite; a smaller `learning_rate`, a `grad_clip`, or "
+                                     "`linearize_below` may help",
+                                     stage.name));
+  }
   if (stage.averaging > 0) state.parameters = state.average;
   state.stage += 1;
   state.step = 0;
 }
 
-/// The weights of one stage say nothing of the next, whose target may be another; those of the last one are kept.
+/// The weights of one target say nothing of the next; those of the last one are kept.
+void begin_stretch(TrainingState& state) { state.latest_log_weights = at::empty({0}, at::kDouble); }
+
 void begin_stage(TrainingState& state) {
-  state.latest_log_weights = at::empty({0}, at::kDouble);
+  state.lines = std::ssize(state.history.loss);
   state.average = state.parameters.clone();
 }
 
@@ -176,7 +190,7 @@ std::map<std::string, Tensor> to_named_tensors(const TrainingState& state) {
           {"moments/second", state.moments.second},
           {"latest_log_weights", state.latest_log_weights},
           {"counters", at::tensor({state.stage, state.step, state.total, state.moments.steps, state.skipped,
-                                   state.in_a_row},
+                                   state.in_a_row, state.lines},
                                   at::kLong)},
           {"history/loss", as_tensor(state.history.loss)},
           {"history/ess", as_tensor(state.history.ess)}};
@@ -195,6 +209,7 @@ TrainingState training_state_from(const std::map<std::string, Tensor>& named, at
   state.total = c[2];
   state.skipped = c[4];
   state.in_a_row = c[5];
+  state.lines = c[6];
   state.latest_log_weights = named.at("latest_log_weights").clone();
   state.history = {as_vector(named.at("history/loss")), as_vector(named.at("history/ess"))};
   return state;
@@ -204,11 +219,16 @@ void train(const LossFunction& loss, const std::vector<Stage>& stages, std::int6
            TrainingState& state, const std::function<void(const TrainingState&)>& on_step) {
   while (state.stage < static_cast<std::int64_t>(stages.size())) {
     const Stage& stage = stages[static_cast<std::size_t>(state.stage)];
-    if (state.step >= stage.steps || (state.step > 0 && may_stop(stage, state))) {
+    if (state.step >= stage.steps) {
       end_stage(stage, state);
       continue;
     }
     if (state.step == 0) begin_stage(state);
+    if (state.step == 0 || stretch_of(stage, state.step) != stretch_of(stage, state.step - 1)) begin_stretch(state);
+    if (state.step > 0 && may_stop(stage, state)) {
+      end_stage(stage, state);
+      continue;
+    }
     take_step(loss, stage, chunk, dimension, state);
     if (on_step) on_step(state);
   }

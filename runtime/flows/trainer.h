@@ -28,6 +28,7 @@ struct Stage {
   std::optional<double> largest_gradient = {};  // longer ones are shortened to it, before Adam
   double averaging = 0;  // memory of the mean over steps whose value a stage ends with; 0: it ends with its last step
   StopWhen stop = {};
+  std::int64_t stretches = 1;  // equal parts of the steps with targets of their own; a stage stops in the last one only
 };
 
 /// One line a step.
@@ -47,7 +48,8 @@ struct TrainingState {
   std::int64_t total = 0;     // steps taken in all stages
   std::int64_t skipped = 0;   // steps that were left out because a number was not finite
   std::int64_t in_a_row = 0;  // the latest of them
-  Tensor latest_log_weights;  // [<= 1024], for the running ESS; of this stage alone
+  std::int64_t lines = 0;     // of the history when this stage began
+  Tensor latest_log_weights;  // [<= 1024], for the running ESS; of this stretch alone
   TrainingHistory history;
 };
 
@@ -78,8 +80,9 @@ using LossFunction = std::function<SampleLoss(const Portion& portion, const Tens
 /// A step whose loss or gradient is not finite is left out: the parameters stay and the next batch is tried.
 /// An interlude (foundation/interlude.h) comes between portions, with the state as it was before the step.
 /// @param on_step  called after each step; what it throws ends the training
-/// @throws NumericalError naming stage, step and value when ten steps in a row are not finite, or when the loss has left
-///         where it began by more than ten kT for each of `dimension` degrees of freedom; the state is that before the step
+/// @throws NumericalError naming stage, step and value when ten steps in a row are not finite, when a stage ends without
+///         a step that was, or when the loss has left where it began by more than ten kT for each of `dimension` degrees
+///         of freedom
 void train(const LossFunction& loss, const std::vector<Stage>& stages, std::int64_t chunk, std::int64_t dimension,
            TrainingState& state, const std::function<void(const TrainingState&)>& on_step);
 

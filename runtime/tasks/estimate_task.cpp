@@ -132,7 +132,8 @@ artifacts::Artifact two_sided(engine::TaskContext& context, const Model& model, 
   const estimators::Estimate reverse =
       estimators::lfep(-of_data, estimators::chain_blocks(sides.chain, of_data), data_stream, bootstrap);
   add_side(artifact, ground, "reverse", {-reverse.value, reverse.sigma}, of_data.numel());
-  add_consistency(artifact, difference.estimates, log_weight.numel());
+  const std::int64_t blocks = estimators::chain_blocks(sides.chain, of_data).count;
+  add_consistency(artifact, difference.estimates, std::min(log_weight.numel(), blocks));
   // Work from model to target on both sides, so that the two histograms overlap where the ensembles do.
   artifact.arrays["work_reverse"] = tensor::to_array(-of_data, "kT");
   artifact.arrays["chain_reverse"] = tensor::to_array(sides.chain);
@@ -140,11 +141,16 @@ artifacts::Artifact two_sided(engine::TaskContext& context, const Model& model, 
 }
 
 /// An average in which one sample outweighs all others is that sample.
-void refuse_single_weight(const Tensor& log_weight) {
+void refuse_single_weight(const Tensor& log_weight, bool annealed = false) {
   constexpr std::int64_t kFew = 20;
   constexpr double kAll = 0.999;
   const double largest = estimators::summarise(log_weight).largest_weight;
   if (log_weight.numel() < kFew || largest < kAll) return;
+  if (annealed) {
+    throw NumericalError(fmt::format("the annealing does not reach the crystal: of {} trajectories one carries {:.4g} of the weight; "
+                                     "give it more `states` or `moves`, or anneal from a flow that fits better",
+                                     log_weight.numel(), largest));
+  }
   throw NumericalError(fmt::format(
       "the model does not reach the crystal: of {} samples one carries {:.4g} of the weight, so that no average is left; train "
       "the flow longer or give it more splits or layers, take a base that fits better (kind = scha), anneal from the model "
@@ -195,7 +201,7 @@ artifacts::Artifact annealed(engine::TaskContext& context, const Model& model) {
   artifacts::Artifact artifact = annealing_from(context, model);
   const Listening listening = stop_in_interludes(context);
   const Tensor log_weight = tensor::to_tensor(artifact.array("log_weight"));
-  refuse_single_weight(log_weight);
+  refuse_single_weight(log_weight, true);
   const std::int64_t bootstrap = context.arguments().at("bootstrap").as_int();
   const tensor::RandomStream stream(context.spec().stream_key, "bootstrap");
   add_consistency(artifact,

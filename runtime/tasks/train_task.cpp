@@ -75,12 +75,13 @@ artifacts::Artifact result_of(const flows::TrainingState& state, const flows::Ge
     result.arrays[curve + "x"] = result.arrays["history/step"];
     result.arrays[curve + "y"] = result.arrays[std::string("history/") + name];
   }
+  result.attributes = schema::Map{{"x_name", "step"}, {"y_name", "loss or effective fraction"}};
   result.results.push_back({"loss",
                             -state.latest_log_weights.mean().item<double>(),
                             {},
                             "kT",
                             state.latest_log_weights.numel(),
-                            "reverse KL up to a constant, over the last training samples"});
+                            "mean over the last training samples; up to a constant"});
   result.results.push_back({"ess",
                             state.history.ess.back(),
                             {},
@@ -110,14 +111,16 @@ artifacts::Artifact train(engine::TaskContext& context) {
   const auto schedule = [&](std::int64_t stage, std::int64_t step) -> const flows::Objective& {
     return plan.objective(stage, step);
   };
+  const bool is_kept = engine::can_be_extended(context.spec());
   flows::TrainingState last = state;  // before the last stage is left: a longer one goes on from there
   flows::train(flows::training_loss(schedule, context.spec().stream_key), plan.stages(), flow->chunk(),
                flow->latent_dimension(), state, [&](const flows::TrainingState& now) {
-                 last = now;
+                 const auto& stage = plan.stages()[static_cast<std::size_t>(now.stage)];
+                 if (is_kept && (now.step == stage.steps || stage.stop.ess || stage.stop.error)) last = now;
                  context.report(progress_of(now, plan.stages()));
                  context.step_done(checkpoint);
                });
-  if (engine::can_be_extended(context.spec())) context.keep_state(checkpoint_of(last, calls()));
+  if (is_kept) context.keep_state(checkpoint_of(last, calls()));
   return result_of(state, *flow, calls());
 }
 

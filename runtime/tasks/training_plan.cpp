@@ -111,6 +111,7 @@ TrainingPlan::TrainingPlan(engine::TaskContext& context, const Ground& ground,
       objective.generator = flow_at(context.arguments(), stages[s], temperature);
       stretches_.back().push_back(objective);
     }
+    stages_.back().stretches = std::ssize(stretches_.back());
   }
 }
 

@@ -253,6 +253,51 @@ TEST_CASE("a loss that explodes ends the training", "[training]") {
   CHECK(wide.step == 0);
 }
 
+TEST_CASE("a step that was left out does not hide an explosion, nor do losses of the stage before make one", "[training]") {
+  const LossFunction rising = [](const Portion& p, const Tensor&) {
+    const double height = p.step == 0 ? std::numeric_limits<double>::quiet_NaN() : p.step < 40 ? -3.0 : -3.0 - 10.5 * 7;
+    return SampleLoss{at::full({p.count}, height, at::kDouble), at::zeros({p.count, 1}, at::kDouble)};
+  };
+  TrainingState state = start_training(at::zeros({1}, at::kDouble));
+  CHECK_THROWS_WITH(train(rising, {{"main", 80, 2, {}}}, 2, 7, state, {}), Catch::Contains("loss of stage main exploded"));
+
+  const LossFunction steady = [](const Portion& p, const Tensor&) {
+    const double height = p.stage == 0 ? 0.0 : p.step % 2 == 0 ? std::numeric_limits<double>::infinity() : -1000.0;
+    return SampleLoss{at::full({p.count}, height, at::kDouble), at::zeros({p.count, 1}, at::kDouble)};
+  };
+  TrainingState two = start_training(at::zeros({1}, at::kDouble));
+  train(steady, {{"low", 40, 2, {}}, {"high", 80, 2, {}}}, 2, 7, two, {});
+  CHECK(two.skipped == 40);
+}
+
+TEST_CASE("a stage without a step that is finite ends the training", "[training]") {
+  const LossFunction none = [](const Portion& p, const Tensor&) {
+    return SampleLoss{at::full({p.count}, std::numeric_limits<double>::infinity(), at::kDouble), at::zeros({p.count, 1}, at::kDouble)};
+  };
+  TrainingState state = start_training(at::zeros({1}, at::kDouble));
+  CHECK_THROWS_WITH(train(none, {{"main", 5, 2, {}}}, 2, 7, state, {}), Catch::Contains("no step of stage main was finite"));
+}
+
+TEST_CASE("the length to which gradients are clipped does not depend on threads", "[training]") {
+  const Tensor long_gradient = normal(1, 100'000, 3);
+  const LossFunction loss = [&](const Portion& p, const Tensor&) {
+    return SampleLoss{at::zeros({p.count}, at::kDouble), long_gradient};
+  };
+  Stage stage{"main", 1, 1, {LearningRate::Kind::constant, 0.1}};
+  stage.largest_gradient = 1.0;
+  const auto moments = [&] {
+    TrainingState state = start_training(at::zeros({100'000}, at::kDouble));
+    train(loss, {stage}, 1, 1, state, {});
+    return state.moments.first;
+  };
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const Tensor one = moments();
+  at::set_num_threads(3);
+  CHECK(at::equal(moments(), one));
+  at::set_num_threads(threads);
+}
+
 TEST_CASE("gradients are clipped by their whole length, and averages remember as far as they should", "[training]") {
   const LossFunction loss = [](const Portion& p, const Tensor& parameters) {
     return SampleLoss{at::zeros({p.count}, at::kDouble), parameters.unsqueeze(0) * static_cast<double>(p.count)};
@@ -283,6 +328,11 @@ TEST_CASE("a stage stops when its samples are good enough", "[training]") {
   TrainingState state = start_training(at::zeros({1}, at::kDouble));
   train(loss, {stage}, 128, 1, state, {});
   CHECK(state.total == 18);  // eight batches of good weights make the 1,024 that decide
+  stage.stretches = 4;  // only the last quarter is on the target asked for, and its own samples decide
+  TrainingState walking = start_training(at::zeros({1}, at::kDouble));
+  train(loss, {stage}, 128, 1, walking, {});
+  CHECK(walking.total == 75 + 8);
+  stage.stretches = 1;
   stage.stop = {{}, 1e-9};
   TrainingState never = start_training(at::zeros({1}, at::kDouble));
   train(loss, {stage}, 128, 1, never, {});
