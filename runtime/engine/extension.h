@@ -19,7 +19,7 @@ inline constexpr const char* kStateFile = "state.h5";
 /// remains is that no step of the shorter task may have known how many steps there are. So these are extended:
 ///
 ///     sample      a larger `count`: sample i depends on i and nothing else
-///     train       more `steps` in the last stage when its learning rate is a number; a schedule stretches with the stage
+///     train       more `steps` in the last stage when its learning rate is a number or a decay; a schedule stretches with the stage
 ///
 /// and these are not: a reference discards steps/4 moves first, in which it also finds its step angle; an estimate
 /// and a radial distribution read all of their samples at once; a base has no length.
