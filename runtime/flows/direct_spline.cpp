@@ -252,18 +252,6 @@ SplineDerivatives derivatives_of(const Tensor& given_raw, const SplineRange& ran
   return result;
 }
 
-Tensor part_of(const Tensor& state, const StatePart& part) {
-  return state.narrow(part.dimension, part.begin, part.length);
-}
-
-Tensor with_part(const Tensor& state, const StatePart& part, const Tensor& numbers) {
-  Tensor result = state.clone();
-  part_of(result, part).copy_(numbers);
-  return result;
-}
-
-Tensor sum_of_sample(const Tensor& numbers) { return numbers.flatten(1).sum(1); }
-
 }  // namespace
 
 SplineValue direct_spline_forward(const Tensor& raw, const SplineRange& range, const Tensor& x) {

@@ -1,8 +1,6 @@
 #include "runtime/flows/spline_coupling.h"
 
 namespace bgw::flows {
-namespace {
-
 Tensor part_of(const Tensor& state, const StatePart& part) {
   return state.narrow(part.dimension, part.begin, part.length);
 }
@@ -14,6 +12,8 @@ Tensor with_part(const Tensor& state, const StatePart& part, const Tensor& numbe
 }
 
 Tensor sum_of_sample(const Tensor& numbers) { return numbers.flatten(1).sum(1); }
+
+namespace {
 
 /// A leaf to derive with respect to.
 Tensor leaf_of(const Tensor& numbers) { return numbers.detach().clone().requires_grad_(true); }

@@ -27,6 +27,11 @@ struct StatePart {
   std::int64_t length = 0;
 };
 
+Tensor part_of(const Tensor& state, const StatePart& part);  // a view
+/// A copy of the state with other numbers in one part.
+Tensor with_part(const Tensor& state, const StatePart& part, const Tensor& numbers);
+Tensor sum_of_sample(const Tensor& numbers);  // [B, ...] -> [B]
+
 struct SplineRange {
   double lower = 0;
   double upper = 1;
