@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cmath>
+
+#include "compiler/units/unit_table.h"
+
+namespace bgw::phases {
+
+/// The part of the free energy of classical vibrations that no polynomial in T follows well, -3 k T ln(T / K) an atom.
+inline double thermal_free_energy(double temperature) { return -3.0 * units::kBoltzmann * temperature * std::log(temperature); }
+/// Its energy, f - T df/dT.
+inline double thermal_energy(double temperature) { return 3.0 * units::kBoltzmann * temperature; }
+
+}  // namespace bgw::phases
