@@ -82,12 +82,23 @@ void check_sampler(const Map& reference, CheckContext& context) {
   if (given(reference, "produce") == nullptr) complain("", fmt::format("{} lacks `produce`, the time that langevin runs in each state", context.block), "write for instance `produce = 2 ns`");
 }
 
+/// Pressures are averages over the chains of the crystal.
+void check_stress(const Map& reference, CheckContext& context) {
+  const Value* stress = given(reference, "stress");
+  if (stress == nullptr || !stress->as_bool()) return;
+  const bool chains = reference.at("method").as_string() == "mbar" && reference.at("sampler").at("call").as_string() == "hmc";
+  if (chains) return;
+  context.complain({"E0428", "stress", fmt::format("`stress` of {} needs chains of the crystal", context.block), {"they come with method = mbar and hmc"},
+                    {"leave `stress` out, or write `sampler = hmc(…)` without `method = ais`"}});
+}
+
 void check_reference(Map& reference, CheckContext& context) {
   expect_one_state(reference, context);
   expect_constant_volume(reference, "reference", context);
   check_path(reference, context);
   check_method(reference, context);
   check_sampler(reference, context);
+  check_stress(reference, context);
 }
 
 bool two_sided(const std::string& method) { return method == "bar" || method == "mbar"; }
@@ -247,10 +258,15 @@ KindSchema reference() {
       {"seed", Type::of(TypeKind::seed), "root of the random numbers", true, {}},
       {"equilibrate", Type::quantity("time"), "of langevin, in each state, before anything is kept; a quarter of `produce` when left out", false, {}, {}, kPositive, "200 ps"},
       {"produce", Type::quantity("time"), "of langevin, in each state", false, {}, {}, kPositive, "2 ns"},
+      {"stress", Type::of(TypeKind::boolean), "of hmc: pressures along the axes too, bound to the free energy by their errors, as surfaces need them", false, {}},
   };
   kind.results = free_energies();
   kind.results.insert(kind.results.end(), {
                   {"mean_energy", ResultType::number, "energy", "per atom"},
+                  {"pressure", ResultType::number, "pressure", "with `stress`: mean of the three axes"},
+                  {"pressure_xx", ResultType::number, "pressure", "with `stress`: along x"},
+                  {"pressure_yy", ResultType::number, "pressure", "with `stress`: along y"},
+                  {"pressure_zz", ResultType::number, "pressure", "with `stress`: along z"},
                   {"acceptance", ResultType::number, "", "of the moves"},
                   {"overlap", ResultType::number, "", "of mbar: smallest between neighbouring states"},
                   {"residual", ResultType::number, "", "of the MBAR equations"},

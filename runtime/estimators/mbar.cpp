@@ -309,18 +309,45 @@ class NearbySolver {
   Tensor inverse_;  // undefined where the matrix is singular
 };
 
+/// Means of the observables over the samples of the last state, sample n of them counting c_n times.
+void add_means(const Problem& p, const Tensor& observables, const Numbers& counts, double* means) {
+  const std::int64_t width = observables.size(1);
+  const double* row = observables.data_ptr<double>();
+  double total = 0;
+  std::fill(means, means + width, 0.0);
+  for (std::int64_t n = p.first[static_cast<std::size_t>(p.states) - 1]; n < p.samples; ++n, row += width) {
+    const double count = counts[static_cast<std::size_t>(n)];
+    total += count;
+    for (std::int64_t i = 0; i < width; ++i) means[i] += count * row[i];
+  }
+  for (std::int64_t i = 0; i < width; ++i) means[i] /= total;
+}
+
+/// Of the free energies, and of the means after them.
 Tensor bootstrap_covariance(const Problem& p, const StateBootstrap& resample, const Solution& whole,
-                            const MbarOptions& options) {
-  if (options.bootstrap < 2) return at::zeros({p.states, p.states}, at::kDouble);
+                            const Tensor& observables, const MbarOptions& options) {
+  const std::int64_t width = p.states + observables.size(1);
+  if (options.bootstrap < 2) return at::zeros({width, width}, at::kDouble);
   const NearbySolver nearby(p, whole, options.tolerance);
-  Tensor replicates = at::empty({options.bootstrap, p.states}, at::kDouble);
+  Tensor replicates = at::empty({options.bootstrap, width}, at::kDouble);
   for (std::int64_t r = 0; r < options.bootstrap; ++r) {
-    const Numbers shift = nearby.solve_for(resample.counts(r));
-    std::copy(shift.begin(), shift.end(), replicates.data_ptr<double>() + r * p.states);
+    const Numbers counts = resample.counts(r);
+    const Numbers shift = nearby.solve_for(counts);
+    double* row = replicates.data_ptr<double>() + r * width;
+    std::copy(shift.begin(), shift.end(), row);
+    add_means(p, observables, counts, row + p.states);
   }
   const Tensor centred = replicates - replicates.mean(0, true);
   const double factor = resample.factor();
   return at::mm(centred.t(), centred) * (factor * factor / static_cast<double>(options.bootstrap - 1));
+}
+
+/// [n, k] in one piece; k = 0 where none are wanted.
+Tensor observables_of(const Problem& p, const Tensor& observables) {
+  const std::int64_t n = p.samples - p.first[static_cast<std::size_t>(p.states) - 1];
+  if (!observables.defined()) return at::zeros({n, 0}, at::kDouble);
+  if (observables.dim() != 2 || observables.size(0) != n) throw ShapeError("mbar: observables are [samples of the last state, k]");
+  return observables.to(at::kDouble).contiguous();
 }
 
 }  // namespace
@@ -347,7 +374,11 @@ MbarResult mbar(const Tensor& reduced_energies, const Tensor& samples, const Ten
   describe_overlap(p, solution.sums, result);
   refuse_gaps(result, options.least_overlap);
   const Tensor path = (reduced_energies[-1] - reduced_energies[0]).to(at::kDouble);
-  result.covariance = bootstrap_covariance(p, StateBootstrap(p, path, chain, stream_key), solution, options);
+  const Tensor observables = observables_of(p, options.observables);
+  result.means = at::empty({observables.size(1)}, at::kDouble);
+  add_means(p, observables, Numbers(static_cast<std::size_t>(p.samples), 1.0), result.means.data_ptr<double>());
+  result.joint_covariance = bootstrap_covariance(p, StateBootstrap(p, path, chain, stream_key), solution, observables, options);
+  result.covariance = result.joint_covariance.slice(0, 0, p.states).slice(1, 0, p.states).contiguous();
   return result;
 }
 

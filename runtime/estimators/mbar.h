@@ -9,11 +9,14 @@ struct MbarOptions {
   std::int64_t bootstrap = 100;
   double least_overlap = 0.01;  // between neighbouring states; below it there is no answer
   double tolerance = 1e-10;     // of the residual
+  Tensor observables{};         // [samples of the last state, k], of which the means in that state are wanted; or undefined
 };
 
 struct MbarResult {
   Tensor free_energies;       // [K], kT, the first is zero
   Tensor covariance;          // [K, K], of the free energies, by bootstrap over blocks within each state
+  Tensor means;               // [k], of the observables over the samples of the last state
+  Tensor joint_covariance;    // [K + k, K + k], of free energies and means, by the same replicates
   Tensor overlap_matrix;      // [K, K], N_j sum_n W_ni W_nj: rows sum to one
   double least_overlap = 0;   // smallest element between neighbours in the ladder
   double eigenvalue_gap = 0;  // 1 - second largest eigenvalue of the overlap matrix; 0: the ladder falls apart

@@ -13,7 +13,7 @@ struct GibbsState {
   double pressure = 0;     // eV/angstrom^3
   double gibbs = 0;        // f + p v, eV
   double enthalpy = 0;     // u + p v, eV
-  double entropy = 0;      // (u - f) / T, eV/K
+  double entropy = 0;      // (u - f) / T, eV/K, without that of the motion
   double bulk_modulus = 0;  // -v (dp/dv)_T with the shape free, eV/angstrom^3
   BoxState box;
 };

@@ -9,6 +9,7 @@
 #include "runtime/tasks/ledger.h"
 #include "runtime/tasks/pace.h"
 #include "runtime/tasks/tasks.h"
+#include "runtime/tasks/thermodynamic_state.h"
 #include "runtime/tensor/array.h"
 
 namespace bgw::tasks {
@@ -56,12 +57,16 @@ Tensor counted_energies(const Ground& ground, const sampling::StagedState& state
   return reduced.index_select(0, counted_places(state)) / ground.base.beta + ground.base.static_energy;
 }
 
+/// Displacements of those, [n, N, 3].
+Tensor counted_displacements(const Ground& ground, const sampling::StagedState& state) {
+  const Tensor by_chain = state.target_positions.transpose(0, 1).reshape({-1, state.target_positions.size(2)});
+  return ground.target->displacements(by_chain.index_select(0, counted_places(state)));
+}
+
 void add_samples(artifacts::Artifact& artifact, const Ground& ground, const sampling::StagedState& state) {
   const Tensor counted = counted_places(state);
   const std::int64_t steps = state.target_positions.size(0);
-  const Tensor by_chain = state.target_positions.transpose(0, 1).reshape({-1, state.target_positions.size(2)});
-  artifact.arrays["displacements"] =
-      tensor::to_array(ground.target->displacements(by_chain.index_select(0, counted)), "angstrom");
+  artifact.arrays["displacements"] = tensor::to_array(counted_displacements(ground, state), "angstrom");
   artifact.arrays["energy"] = tensor::to_array(counted_energies(ground, state), "eV");
   artifact.arrays["chain"] = tensor::to_array(counted.floor_divide(steps));
   add_crystal(artifact, ground);
@@ -132,14 +137,21 @@ artifacts::Artifact staged(engine::TaskContext& context, const Ground& ground) {
                        });
 
   const Listening listening = stop_in_interludes(context, checkpoint);
+  const bool stress = context.arguments().bool_or("stress", false);
+  estimators::MbarOptions mbar_options;
+  if (stress) {
+    mbar_options.observables =
+        state_observables(context, ground, counted_displacements(ground, state), counted_energies(ground, state));
+  }
   const estimators::MbarResult mbar =
       estimators::mbar(sampling::reduced_energies(state), sampling::samples_of_states(state),
-                       sampling::chain_of_samples(state), context.spec().stream_key);
+                       sampling::chain_of_samples(state), context.spec().stream_key, mbar_options);
   const estimators::Estimate difference = mbar.difference(0, options.states - 1);
 
   artifacts::Artifact artifact;
   add_free_energy(artifact, ground, {-difference.value, difference.sigma}, state.counted.sum().item<std::int64_t>());
   add_mean_energy(artifact, ground, state, context.spec().stream_key);
+  if (stress) add_thermodynamic_state(artifact, ground, mbar, counted_places(state).numel());
   add_ladder(artifact, state, mbar);
   add_inefficiency(artifact, state);
   add_samples(artifact, ground, state);

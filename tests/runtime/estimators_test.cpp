@@ -269,6 +269,33 @@ TEST_CASE("mbar finds the free energies of a ladder with honest errors", "[mbar]
   }
 }
 
+TEST_CASE("means of the last state are bound to its free energy as both scatter", "[mbar]") {
+  // With u = x^2 / 2 + a x in the last state, f and <x> both know where its samples lie.
+  const std::vector<Gaussian> states = {{0, 1}, {1.2, 0.9}};
+  constexpr int kSeeds = 60;
+  double cross = 0, claimed = 0, spread_of_mean = 0, claimed_mean = 0;
+  const double exact = states[1].free_energy() - states[0].free_energy();
+  for (int seed = 0; seed < kSeeds; ++seed) {
+    const Ladder l = ladder(states, 400, seed);
+    const Tensor observable = l.energies[1].slice(0, 400, 800) - l.energies[0].slice(0, 400, 800);
+    MbarOptions options;
+    options.observables = observable.unsqueeze(1);
+    const MbarResult result = mbar(l.energies, l.samples, l.chain, key(seed), options);
+    CHECK(result.means[0].item<double>() == Approx(observable.mean().item<double>()));
+    CHECK(result.joint_covariance[1][1].item<double>() == Approx(result.covariance[1][1].item<double>()));
+    // <u1 - u0> of x ~ N(1.2, 0.9^2): u0 = x^2 / 2, u1 = (x - 1.2)^2 / (2 0.81)
+    const double mean = 0.5 - 0.5 * (0.81 + 1.44);
+    const double df = result.difference(0, 1).value - exact, dm = result.means[0].item<double>() - mean;
+    cross += df * dm / kSeeds;
+    spread_of_mean += dm * dm / kSeeds;
+    claimed += result.joint_covariance[1][2].item<double>() / kSeeds;
+    claimed_mean += result.joint_covariance[2][2].item<double>() / kSeeds;
+  }
+  CHECK(claimed > 0);
+  CHECK(cross == Approx(claimed).epsilon(0.75));  // a covariance from 60 seeds is known to a fifth of its root
+  CHECK(std::sqrt(spread_of_mean / claimed_mean) == Approx(1.0).margin(4 / std::sqrt(2.0 * kSeeds)));
+}
+
 TEST_CASE("mbar solves its equations and does not mind an energy that all states share", "[mbar]") {
   Ladder l = ladder({{0, 1}, {1.0, 0.9}, {2.0, 1.3}}, 300, 2);
   const MbarResult result = mbar(l.energies, l.samples, l.chain, key(1), {5, 0.01, 1e-10});

@@ -13,7 +13,7 @@ using namespace bgw::phases;
 
 namespace {
 
-/// A crystal with f = e + k/2 (ln v/v0)^2 + g/2 (ln c/a - r - t ln v/v0)^2 - 3 k T ln T - s T - h T ln(v / v0), with r of
+/// A crystal with f = e + k/2 (ln v/v0)^2 + g/2 (ln c/a - r - t ln v/v0)^2 - 3/2 k T ln T - s T - h T ln(v / v0), with r of
 /// the shape: a parabola in its variables, so that surfaces follow it exactly.
 struct Toy {
   double energy = -4.3, volume = 20.0, stiffness = 12.0, entropy = 2e-4, expansion = 3e-4;
@@ -23,10 +23,10 @@ struct Toy {
   double skew(double v, double c_over_a) const { return std::log(c_over_a / ratio) - turn * x(v); }
   double free_energy(double t, double v, double c_over_a) const {
     return energy + 0.5 * stiffness * x(v) * x(v) + 0.5 * shape_stiffness * std::pow(skew(v, c_over_a), 2) -
-           3 * units::kBoltzmann * t * std::log(t) - entropy * t - expansion * t * x(v);
+           1.5 * units::kBoltzmann * t * std::log(t) - entropy * t - expansion * t * x(v);
   }
   double internal_energy(double t, double v, double c_over_a) const {
-    return free_energy(t, v, c_over_a) + t * (3 * units::kBoltzmann * (std::log(t) + 1) + entropy + expansion * x(v));
+    return free_energy(t, v, c_over_a) + t * (1.5 * units::kBoltzmann * (std::log(t) + 1) + entropy + expansion * x(v));
   }
   double by_volume(double t, double v, double c_over_a) const {
     return stiffness * x(v) - shape_stiffness * turn * skew(v, c_over_a) - expansion * t;
