@@ -39,7 +39,8 @@ engine::Progress progress_of(const flows::TrainingState& state, const std::vecto
   for (const flows::Stage& each : stages) progress.steps += each.steps;
   progress.step = state.total;
   if (!state.history.loss.empty()) {
-    progress.numbers = {{"loss", state.history.loss.back()}, {"ess", state.history.ess.back()}};
+    progress.numbers = {{"loss", state.history.loss.back()}};
+    if (stages[stage].weighs) progress.numbers["ess"] = state.history.ess.back();
   }
   return progress;
 }
