@@ -89,6 +89,10 @@ void check_flow(Map& flow, CheckContext& context) {
       complain("condition_on", fmt::format("`condition_on` of {} lists `{}` twice", context.block, list[i].as_string()), "leave one of the two out");
     }
   }
+  for (const char* guide : {"soften", "reach"}) {
+    if (given(flow, "force") == nullptr || given(flow, guide) == nullptr) continue;
+    complain(guide, fmt::format("the modes of {} are moved by a learned force, `{}` has no use", context.block, guide), "leave one of the two out");
+  }
   const Value* conditioner = given(flow, "conditioner");
   if (conditioner == nullptr) return;
   const bool graph = conditioner->at("call").as_string() == "gnn";
@@ -122,6 +126,7 @@ KindSchema flow() {
       {"gains", Type::word({"constant", "polynomial"}), "constant: five numbers; polynomial: each of second order in the depth of a split and the stiffness of a mode, for soft crystals", false, "constant", mode_split},
       {"soften", Type::of(TypeKind::number), "in units of sigma: the forces that move the modes go on along the tangent of the pair energy below this distance; the crystal's own when left out", false, {}, mode_split, {{}, 0.0, 1.1}, "0.9"},
       {"reach", Type::of(TypeKind::number), "in units of sigma: the forces that move the modes are those of atoms nearer than this in the crystal at rest, what they lack is harmonic; all when left out", false, {}, mode_split, kPositive, "1.2"},
+      {"force", Type::constructor({"learned"}), "what moves the modes in place of the crystal's forces; its energy is then computed once a draw", false, {}, mode_split, {}, "learned(neighbours = 16)"},
       {"layers", Type::of(TypeKind::integer), "couplings one after the other", true, {}, couplings, {1.0, {}, 4096.0}, "4"},
       {"bins", Type::of(TypeKind::integer), "of each rational-quadratic spline", true, {}, couplings, {2.0, {}, 1024.0}, "16"},
       {"embedding", Type::of(TypeKind::integer), "features of an atom", true, {}, couplings, {1.0, {}, 65536.0}, "32"},
@@ -145,6 +150,11 @@ void add_model_kinds(schema::Catalog& catalog) {
   const schema::Attribute frequencies{"frequencies", Type::of(TypeKind::integer), "of the periodic features of a position", false, 8, {}, {1.0, {}, 1024.0}};
   catalog.add(ConstructorSchema{"gnn", {layers, frequencies, {"neighbours", Type::of(TypeKind::integer), "nearest atoms that send messages; all when left out", false, {}, {}, {1.0, {}, 1e5}, "12"}},
                       "Messages between neighbours"});
+  catalog.add(ConstructorSchema{"learned",
+                                {{"neighbours", Type::of(TypeKind::integer), "nearest atoms whose displacements an atom sees, whole shells", true, {}, {}, {1.0, {}, 1e5}, "16"},
+                                 {"hidden", Type::of(TypeKind::integer), "numbers of each of two layers", false, 128, {}, {1.0, {}, 65536.0}},
+                                 {"length", Type::quantity("length"), "unit of the displacements that the network sees, near those of neighbours from each other; 0.2 angstrom when left out", false, {}, {}, kPositive, "0.2 angstrom"}},
+                                "A network for the force that the Gaussian base lacks, from the displacements of near neighbours"});
   catalog.add(ConstructorSchema{"attention", {layers, frequencies, {"heads", Type::of(TypeKind::integer), "side by side", false, 2, {}, {1.0, {}, 256.0}}},
                       "Attention of every atom to all others"});
 }

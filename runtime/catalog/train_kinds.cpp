@@ -90,10 +90,11 @@ void check_sizes(const Value& stage, bool last, const Value& system, CheckContex
 void check_data(const Value& stage, const Map& train, CheckContext& context) {
   const Value* data = given(stage, "data");
   const std::string& loss = stage.at("loss").at("call").as_string();
-  if (loss == "reverse_kl" && data != nullptr) {
-    context.complain({"E0428", place_in(stage, "data"), fmt::format("reverse_kl of stage `{}` draws from the model, `data` has no use", stage.at("name").as_string()), {}, {"leave it out, or write `loss = forward_kl`"}});
+  const bool learns_from_data = loss == "forward_kl" || loss == "mixed";
+  if (!learns_from_data && data != nullptr) {
+    context.complain({"E0428", place_in(stage, "data"), fmt::format("{} of stage `{}` draws from the {}, `data` has no use", loss, stage.at("name").as_string(), loss == "reverse_kl" ? "model" : "base"), {}, {"leave it out, or write `loss = forward_kl`"}});
   }
-  if (loss != "reverse_kl" && data == nullptr) {
+  if (learns_from_data && data == nullptr) {
     context.complain({"E0428", place_in(stage, "loss"), fmt::format("{} of stage `{}` needs configurations of the crystal, the stage has no `data`", loss, stage.at("name").as_string()), {},
                       {"write for instance `data = harmonic(…, ensemble = …)`"}});
   }
@@ -107,6 +108,34 @@ void check_data(const Value& stage, const Map& train, CheckContext& context) {
   const State theirs = harmonic ? state_of(data->as_map()) : state_of(context.upstream(*data), context);
   const State mine = state_of(train);
   expect_same(mine.system, theirs.system, "system", place_in(stage, "data"), harmonic ? "its data" : fmt::format("`{}`", context.upstream(*data).name), context);
+}
+
+/// A learned force has to be learned before it is used, and one that is not there cannot be.
+void check_force_matching(const Map& train, CheckContext& context) {
+  const bool learned = given(train.at("flow"), "force") != nullptr;
+  bool any = false;
+  for (const Value& stage : train.at("stages").as_list()) {
+    const Value& loss = stage.at("loss");
+    if (loss.at("call").as_string() != "force_matching") continue;
+    any = true;
+    const std::string& name = stage.at("name").as_string();
+    if (!learned) {
+      context.complain({"E0428", place_in(stage, "loss"), fmt::format("stage `{}` matches forces, the flow of {} learns none", name, context.block), {},
+                        {"write `force = learned(neighbours = …)` in a flow of type mode_split, or take another loss"}});
+    }
+    for (const char* end : {"until_ess", "until_error"}) {
+      if (given(stage, end) == nullptr) continue;
+      context.complain({"E0428", place_in(stage, end), fmt::format("stage `{}` matches forces and draws no samples, `{}` has no use", name, end), {}, {"leave it out"}});
+    }
+    if (loss.at("smallest").as_double() > loss.at("largest").as_double()) {
+      context.complain({"E0428", place_in(stage, "loss"), fmt::format("the smallest amplitude of stage `{}` is above its largest", name),
+                        {fmt::format("{} > {}", loss.at("smallest").as_double(), loss.at("largest").as_double())}, {"exchange the two"}});
+    }
+  }
+  if (learned && !any && given(train, "warm_start") == nullptr) {
+    context.complain({"E0428", "flow", fmt::format("{} never learns the force of its flow", context.block), {"no stage of it matches forces, and it starts from no other training"},
+                      {"begin with a stage of `loss = force_matching`"}});
+  }
 }
 
 void check_linear_part(const Value& stage, const Value& system, CheckContext& context) {
@@ -145,9 +174,13 @@ void check_base_of_flow(const Map& train, const schema::UpstreamTask& base, Chec
 /// A network that sees part of a shell sees a crystal of lower symmetry.
 void check_neighbours(const Map& train, const Value& system, CheckContext& context) {
   const Value& flow = train.at("flow");
-  if (flow.at("type").as_string() != "augmented_coupling") return;
-  const Value* neighbours = given(flow, "neighbours");
-  if (neighbours == nullptr) neighbours = given(flow.at("conditioner"), "neighbours");
+  const Value* neighbours = nullptr;
+  if (flow.at("type").as_string() == "augmented_coupling") {
+    neighbours = given(flow, "neighbours");
+    if (neighbours == nullptr) neighbours = given(flow.at("conditioner"), "neighbours");
+  } else if (const Value* force = given(flow, "force")) {
+    neighbours = given(*force, "neighbours");
+  }
   if (neighbours == nullptr) return;
   const std::vector<int> closed = closed_shells(system.at("lattice"), neighbours->as_int());
   if (closed.empty() || std::find(closed.begin(), closed.end(), neighbours->as_int()) != closed.end()) return;
@@ -164,13 +197,14 @@ void check_train(Map& train, CheckContext& context) {
     expect_same(mine.system, theirs.system, "system", "base", other, context);
     expect_same(mine.ensemble, theirs.ensemble, "ensemble", "base", other, context);
   }
-  if (train.at("precision").as_string() == "float32" && train.at("flow").at("type").as_string() == "mode_split") {
-    context.not_yet("`precision = float32` of a mode_split flow");
+  if (train.at("precision").as_string() == "float32" && train.at("flow").at("type").as_string() == "mode_split" && given(train.at("flow"), "force") == nullptr) {
+    context.not_yet("`precision = float32` of a mode_split flow without a network");
   }
   check_base_of_flow(train, base, context);
   check_neighbours(train, *mine.system, context);
   check_conditions(train, context);
   check_warm_start(train, context);
+  check_force_matching(train, context);
   const schema::List& stages = train.at("stages").as_list();
   if (stages.empty()) {
     context.complain({"E0204", "", fmt::format("{} has no `stage`: the `when` of each is false", context.block), {}, {"let one of them hold for every member"}});
@@ -194,7 +228,7 @@ schema::NestedSchema stage() {
   stage.doc = "One stretch of training, in order";
   stage.attributes = {
       {"when", Type::of(TypeKind::boolean), "known before anything runs: false leaves the stage out", false, true},
-      {"loss", Type::constructor({"reverse_kl", "forward_kl", "mixed"}), "what is made small", true, {}},
+      {"loss", Type::constructor({"reverse_kl", "forward_kl", "mixed", "force_matching"}), "what is made small", true, {}},
       {"steps", Type::of(TypeKind::integer), "gradient steps", true, {}, {}, {1.0, {}, 1e9}, "60"},
       {"batch", Type::of(TypeKind::integer), "samples a step", false, 16, {}, {1.0, {}, 1e7}},
       {"learning_rate", Type::any_of({Type::of(TypeKind::number), Type::constructor({"one_cycle", "cosine", "decay"})}),
@@ -251,6 +285,12 @@ void add_train_kinds(schema::Catalog& catalog) {
   catalog.add(ConstructorSchema{"forward_kl", {}, "that of the target from the model: the likelihood of data"});
   catalog.add(ConstructorSchema{"mixed", {{"alpha", Type::of(TypeKind::number), "weight of forward_kl, the rest is reverse_kl", true, {}, {}, {0.0, {}, 1.0}, "0.5"}, gradient},
                                 "Both divergences"});
+  const schema::Bounds amplitude{{}, 0.0, 10.0};
+  catalog.add(ConstructorSchema{"force_matching",
+                                {{"labels", Type::of(TypeKind::integer), "fields on which the true force is computed, turned by the symmetry of the crystal and learned from again and again; new ones every step when left out", false, {}, {}, {1.0, {}, 1e8}, "2_000"},
+                                 {"smallest", Type::of(TypeKind::number), "amplitude of the fields, from this times the draws of the base", false, 0.75, {}, amplitude},
+                                 {"largest", Type::of(TypeKind::number), "to this", false, 1.1, {}, amplitude}},
+                                "Squared error of a learned force, in whitened modes; moves its network and nothing else"});
   catalog.add(ConstructorSchema{"one_cycle", {peak}, "up to the peak and down again"});
   catalog.add(ConstructorSchema{"cosine", {peak}, "from the peak down to zero"});
   catalog.add(ConstructorSchema{"decay",

@@ -129,7 +129,7 @@ void check_closed(const std::vector<std::vector<Neighbour>>& all, std::int64_t d
   const std::set<std::size_t> counts = common_counts(all);
   if (counts.contains(static_cast<std::size_t>(degree))) return;
   throw InputError(fmt::format(
-      "augmented flow: {} neighbours do not close a shell around every atom of this crystal; counts that do: {}",
+      "flow: {} neighbours do not close a shell around every atom of this crystal; counts that do: {}",
       degree, fmt::join(counts, ", ")));
 }
 
@@ -286,7 +286,7 @@ AtomGraph make_atom_graph(const crystal::Crystal& crystal, const Tensor& sites, 
       neighbourhood == Neighbourhood::of_the_sites ? std::max<std::int64_t>(degree, 1) : particles - 1;
   if (neighbourhood == Neighbourhood::complete) degree = particles - 1;
   if (degree < 1 || degree > most) {
-    throw InputError(fmt::format("augmented flow: each of {} atoms can have from 1 to {} neighbours, not {}", particles,
+    throw InputError(fmt::format("flow: each of {} atoms can have from 1 to {} neighbours, not {}", particles,
                                  most, degree));
   }
   const UnitCells units(crystal);

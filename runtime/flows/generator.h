@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
 
 #include "compiler/plan/plan.h"
 #include "runtime/flows/parameter_layout.h"
@@ -28,6 +29,12 @@ struct SampleLoss {
   Tensor log_weight;  // [B], ln target - ln model of samples of the model, ln model - ln target of samples of the
                       //      crystal, with the constants of Draws
   Tensor gradient;    // [R, P], dloss/dparameters, in R parts of the batch: their sum is that of all samples
+};
+
+/// Fields of a crystal with the true force on them.
+struct LabelledFields {
+  Tensor modes;  // [B, m], y, of the field M y
+  Tensor force;  // [B, m], M^T beta g(M y) - y, what the Gaussian base leaves of the gradient
 };
 
 /// D and its gradient where a generator's latent numbers are the coordinates: -log_weight = |z|^2/2 + ... beyond N(0, I).
@@ -74,6 +81,14 @@ class Generator {
                                 const Tensor& parameters) const = 0;
   /// For moves in the latent space.
   virtual LatentValue latent_work(const Tensor& latent, const Tensor& parameters) const = 0;
+
+  /// Parameters of a learned force: force matching moves them and no others, all other losses move the others.
+  virtual ParameterRange learned_force() const { return {layout().size(), 0}; }
+  /// How far a learned force is from the true one: the loss of a sample is half the squared error in whitened modes, kT.
+  /// @throws std::logic_error for a flow that learns no force
+  virtual SampleLoss force_matching(const LabelledFields&, const Tensor&) const {
+    throw std::logic_error("this flow learns no force");
+  }
 };
 
 }  // namespace bgw::flows

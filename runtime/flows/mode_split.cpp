@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -76,6 +77,7 @@ Tensor half_square(const Tensor& rows) { return 0.5 * rows.square().sum(1); }
 struct ModeSplitFlow::Table {
   std::vector<double> widening;  // [m], e^s
   std::vector<SplitGains> splits;
+  std::vector<LocalForce::Network> networks;  // of a learned force
 };
 
 /// Some samples on their way through the flow.
@@ -220,7 +222,34 @@ class ModeSplitFlow::Block {
   }
   /// The force at the modes v, whose field is u.
   Tensor force_at(const Tensor& v, const Tensor& u) const {
+    if (flow_.learned_ != nullptr) return learned(u, v, {}).force;
     return answer(flow_.guide_.energy_and_gradient(u).gradient, v);
+  }
+
+  struct Turned {
+    Tensor force;
+    Tensor back;  // (dF/dv)^T w
+  };
+  Turned turned_at(const Tensor& v, const Tensor& u, const Tensor& w) const {
+    if (flow_.learned_ != nullptr) return learned(u, v, w);
+    const physics::GradientAndProduct found = flow_.guide_.gradient_and_product(u, field(w));
+    return {answer(found.gradient, v), answer(found.product, w)};
+  }
+  Tensor back_at(const Tensor& v, const Tensor& u, const Tensor& w) const {
+    if (flow_.learned_ != nullptr) return learned(u, v, w).back;
+    return answer(flow_.guide_.gradient_and_product(u, field(w)).product, w);
+  }
+
+  /// The learned force, sample by sample: products of matrices have one shape whatever the batch. @param w  or undefined
+  Turned learned(const Tensor& u, const Tensor& v, const Tensor& w) const {
+    Tensor force = at::empty_like(u), back = w.defined() ? field(w) : Tensor();
+    for (std::int64_t r = 0; r < rows_; ++r) {
+      const LocalForce::Pass pass(*flow_.learned_, table_.networks, u.narrow(0, r, 1));
+      force.narrow(0, r, 1).copy_(pass.force());
+      if (w.defined()) back.narrow(0, r, 1).copy_(pass.turned_back(back.narrow(0, r, 1)));
+    }
+    const physics::ModeTransform& modes = flow_.target_.modes();
+    return {modes.pull_back(force).add_(v), w.defined() ? modes.pull_back(back).add_(w) : Tensor()};
   }
 
   Tensor masked(const Step& step, const Tensor& w) const {
@@ -295,9 +324,7 @@ class ModeSplitFlow::Block {
   Response respond_plainly(const Step& step, const Tensor& y, const Tensor& w, Tensor* gradient) const {
     const Tensor a = amplified(step, y);
     const Tensor along = times(gains(step).force, w);
-    const physics::GradientAndProduct found = flow_.guide_.gradient_and_product(field(a), field(along));
-    const Tensor f = answer(found.gradient, a);
-    const Tensor q = answer(found.product, along);
+    const auto [f, q] = turned_at(a, field(a), along);
     if (gradient != nullptr) add_gradient(step, y, w, f, {}, q, {}, *gradient);
     return {shift_of(step, f, {}, {}), f, back_of(step, q)};
   }
@@ -311,18 +338,14 @@ class ModeSplitFlow::Block {
     const Tensor f = force.defined() ? force : force_at(a, u);
     const Tensor d = look(step, f, a);
     const Tensor bar_second = times(g.look_ahead, w);
-    const physics::GradientAndProduct there =
-        flow_.guide_.gradient_and_product(u + field(d), field(bar_second));
-    const Tensor second = answer(there.gradient, a + d);
-    const Tensor through_second = answer(there.product, bar_second);
+    const auto [second, through_second] = turned_at(a + d, u + field(d), bar_second);
     const Tensor bar_d = through_second - bar_second;
     const double* ww = w.data_ptr<double>();
     const double* bd = bar_d.data_ptr<double>();
     const Tensor bar_force = made([&](std::int64_t i, std::size_t j) {
       return (g.force[j] - g.look_ahead[j]) * ww[i] - g.step[j] * bd[i];
     });
-    const Tensor through_first =
-        answer(flow_.guide_.gradient_and_product(u, field(bar_force)).product, bar_force);
+    const Tensor through_first = back_at(a, u, bar_force);
     const double* q1 = through_first.data_ptr<double>();
     const double* q2 = through_second.data_ptr<double>();
     const Tensor bar_amplified =
@@ -369,13 +392,19 @@ class ModeSplitFlow::Block {
 };
 
 ModeSplitFlow::ModeSplitFlow(const physics::WhitenedTarget& target, const ModeSplitSpec& spec,
-                             const physics::EnergyModel* guide)
+                             const physics::EnergyModel* guide, const LocalForce* learned)
     : target_(target),
       guide_(guide == nullptr ? target.model() : *guide),
+      learned_(learned),
       spec_(checked(spec, target.dimension())),
-      gains_(spec.gains, spec.splits, spec.look_ahead, target.modes().squared_norms()) {
+      gains_(spec.gains, spec.splits, spec.look_ahead, target.modes().squared_norms()),
+      layout_(gains_.layout()) {
   const std::int64_t m = target.dimension();
   if (guide_.particles() != target.particles()) throw ShapeError("mode_split: the guide is of another crystal");
+  if (learned != nullptr) {
+    if (learned->particles() != target.particles()) throw ShapeError("mode_split: the learned force is of another crystal");
+    layout_.append("force", learned->layout());
+  }
   if (guide != nullptr) remainder_.emplace(target, guide_, tensor::RandomStream(key_of_seed(spec.seed), "mode_split.guide"));
   const tensor::RandomStream stream(key_of_seed(spec.seed), "mode_split.halves");
   for (std::int64_t l = 0; l < spec.splits; ++l) {
@@ -400,7 +429,21 @@ ModeSplitFlow::Table ModeSplitFlow::table(const Tensor& parameters) const {
   table.widening = gains_.log_widening(numbers.data_ptr<double>());
   for (double& s : table.widening) s = std::exp(s);
   for (std::int64_t l = 0; l < spec_.splits; ++l) table.splits.push_back(gains_.at(l, numbers.data_ptr<double>()));
+  const ParameterRange weights = learned_force();
+  if (learned_ != nullptr) table.networks = learned_->networks(numbers.narrow(0, weights.first, weights.count));
   return table;
+}
+
+Tensor ModeSplitFlow::start(const plan::Key& stream_key) const {
+  if (learned_ == nullptr) return gains_.start();
+  return at::cat({gains_.start(), learned_->layout().start(stream_key, at::kDouble)});
+}
+
+Tensor ModeSplitFlow::among_all(const Tensor& by_gains) const {
+  if (learned_ == nullptr) return by_gains;
+  Tensor sum = at::zeros({1, layout_.size()}, at::kDouble);
+  for (std::int64_t r = 0; r < by_gains.size(0); ++r) sum[0].narrow(0, 0, by_gains.size(1)).add_(by_gains[r]);
+  return sum;
 }
 
 Tensor ModeSplitFlow::forward(const Tensor& z, const Tensor& parameters) const {
@@ -455,7 +498,7 @@ SampleLoss ModeSplitFlow::reverse_kl(KlGradient kind, const Tensor& z, const Ten
   const Table gains = table(parameters);
   const std::int64_t m = dimension();
   Tensor energies = at::empty({in.size(0)}, at::kDouble);
-  Tensor gradient = at::zeros({in.size(0), layout().size()}, at::kDouble);
+  Tensor gradient = at::zeros({in.size(0), gains_.layout().size()}, at::kDouble);
   for_each_block(in.size(0), [&](std::int64_t first, std::int64_t rows) {
     Block block(*this, gains, in.narrow(0, first, rows));
     block.widen();
@@ -474,9 +517,9 @@ SampleLoss ModeSplitFlow::reverse_kl(KlGradient kind, const Tensor& z, const Ten
     });
     for (std::int64_t r = 0; r < rows; ++r)
       gains_.add_widening_gradient(widening.data_ptr<double>() + r * m,
-                                   own.data_ptr<double>() + r * layout().size());
+                                   own.data_ptr<double>() + r * gains_.layout().size());
   });
-  return {half_square(in) + log_determinant(parameters) - reduced(energies), gradient};
+  return {half_square(in) + log_determinant(parameters) - reduced(energies), among_all(gradient)};
 }
 
 SampleLoss ModeSplitFlow::forward_kl(const Tensor& displacements, const Tensor& parameters) const {
@@ -484,7 +527,7 @@ SampleLoss ModeSplitFlow::forward_kl(const Tensor& displacements, const Tensor& 
   const Table gains = table(parameters);
   const std::int64_t m = dimension();
   Tensor z = at::empty_like(last);
-  Tensor gradient = at::zeros({last.size(0), layout().size()}, at::kDouble);
+  Tensor gradient = at::zeros({last.size(0), gains_.layout().size()}, at::kDouble);
   for_each_block(last.size(0), [&](std::int64_t first, std::int64_t rows) {
     Block block(*this, gains, last.narrow(0, first, rows));
     Tensor own = gradient.narrow(0, first, rows);
@@ -495,10 +538,10 @@ SampleLoss ModeSplitFlow::forward_kl(const Tensor& displacements, const Tensor& 
     const Tensor widening = 1.0 - block.y().square();
     for (std::int64_t r = 0; r < rows; ++r)
       gains_.add_widening_gradient(widening.data_ptr<double>() + r * m,
-                                   own.data_ptr<double>() + r * layout().size());
+                                   own.data_ptr<double>() + r * gains_.layout().size());
   });
   const Tensor energy = target_.model().energy(displacements);
-  return {reduced(energy) - half_square(z) - log_determinant(parameters), gradient};
+  return {reduced(energy) - half_square(z) - log_determinant(parameters), among_all(gradient)};
 }
 
 LatentValue ModeSplitFlow::latent_work(const Tensor& z, const Tensor& parameters) const {
@@ -524,7 +567,26 @@ LatentValue ModeSplitFlow::latent_work(const Tensor& z, const Tensor& parameters
   return value;
 }
 
-std::int64_t ModeSplitFlow::calls_per_sample() const { return 2 * spec_.splits + 2 * look_ahead_splits(); }
+SampleLoss ModeSplitFlow::force_matching(const LabelledFields& labels, const Tensor& parameters) const {
+  if (learned_ == nullptr) throw std::logic_error("mode_split: this flow learns no force");
+  const Tensor y = as_batch(labels.modes, dimension());
+  const Table gains = table(parameters);
+  const ParameterRange weights = learned_force();
+  Tensor loss = at::empty({y.size(0)}, at::kDouble);
+  Tensor gradient = at::zeros({(y.size(0) + kBlock - 1) / kBlock, layout_.size()}, at::kDouble);
+  for_each_block(y.size(0), [&](std::int64_t first, std::int64_t rows) {
+    const LocalForce::Pass pass(*learned_, gains.networks, target_.displacements(y.narrow(0, first, rows)));
+    const Tensor off = target_.modes().pull_back(pass.force()).sub_(labels.force.narrow(0, first, rows));
+    loss.narrow(0, first, rows).copy_(half_square(off));
+    Tensor own = gradient[first / kBlock].narrow(0, weights.first, weights.count);
+    pass.add_gradient(target_.displacements(off), own);
+  });
+  return {-loss, gradient};
+}
+
+std::int64_t ModeSplitFlow::calls_per_sample() const {
+  return learned_ != nullptr ? 0 : 2 * spec_.splits + 2 * look_ahead_splits();
+}
 
 Tensor ModeSplitFlow::half(std::int64_t split) const {
   return splits_.at(static_cast<std::size_t>(split)).order.slice(0, 0, dimension() / 2);

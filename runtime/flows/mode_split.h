@@ -6,6 +6,7 @@
 
 #include "runtime/flows/generator.h"
 #include "runtime/flows/linear_remainder.h"
+#include "runtime/flows/local_force.h"
 #include "runtime/flows/mode_split_gains.h"
 #include "runtime/physics/whitened_target.h"
 #include "runtime/tensor/tensor.h"
@@ -32,7 +33,10 @@ struct ModeSplitSpec {
 ///
 /// g is the gradient of the crystal's energy, or that of a guide, another energy of the same atoms: any g makes a bijection,
 /// and the weights tell it from the right one. A guide may leave out what is nearly harmonic, since the force then gets
-/// what its mean linear answer lacks (linear_remainder.h).
+/// what its mean linear answer lacks (linear_remainder.h). Or F is learned (local_force.h): F(y) = y + M^T f(M y), where f, a
+/// network, gives what the Gaussian base leaves of the gradient, so that nothing harmonic mixes. The crystal's energy is then
+/// computed once a sample, for its weight. The weights of the network follow the gains in the parameters; force matching
+/// moves them alone, all other losses the gains alone, whatever Hessian F has: derivatives need (dF/dy)^T w and no symmetry.
 ///
 /// Derivatives are written out. An additive step y_U' = y_U - t(y_C) has t' in one Hessian-vector product, which comes with
 /// the force in one call of the model: scores go forward by it and losses back, (ds, dL)_C = +-(dt/dy_C)^T (s, dL)_U. Samples
@@ -40,18 +44,21 @@ struct ModeSplitSpec {
 /// neither batch nor threads change a number. Holds references to the target and the guide, which must outlive it.
 class ModeSplitFlow {
  public:
-  /// @param guide  energy whose forces move the modes; that of the target when null
+  /// @param guide    energy whose forces move the modes; that of the target when null
+  /// @param learned  network in place of both, unless null; must outlive the flow
   /// @throws InputError when splits < 1, look_ahead < 0, or there are fewer than two modes
   ModeSplitFlow(const physics::WhitenedTarget& target, const ModeSplitSpec& spec,
-                const physics::EnergyModel* guide = nullptr);
+                const physics::EnergyModel* guide = nullptr, const LocalForce* learned = nullptr);
 
   const physics::WhitenedTarget& target() const { return target_; }
   std::int64_t dimension() const { return target_.dimension(); }         // m
   std::int64_t look_ahead_splits() const { return gains_.look_ahead_splits(); }  // n_look
-  const ParameterLayout& layout() const { return gains_.layout(); }
+  const ParameterLayout& layout() const { return layout_; }
+  /// Where the weights of a learned force are; none of another.
+  ParameterRange learned_force() const { return {gains_.layout().size(), layout_.size() - gains_.layout().size()}; }
   /// Start values: what training finds for ices and silicon, so that an untrained flow already is a good one. Theory
-  /// gives a = 2/3 and h = sqrt 2 for a cubic crystal. [P], float64
-  Tensor start() const { return gains_.start(); }
+  /// gives a = 2/3 and h = sqrt 2 for a cubic crystal. Weights of a network come from the key. [P], float64
+  Tensor start(const plan::Key& stream_key = {}) const;
 
   Tensor forward(const Tensor& z, const Tensor& parameters) const;  // [B, m] -> y [B, m]
   Tensor inverse(const Tensor& y, const Tensor& parameters) const;  // [B, m] -> z [B, m]
@@ -69,8 +76,10 @@ class ModeSplitFlow {
   /// The same of configurations of the crystal. @param displacements [B, N, 3]
   SampleLoss forward_kl(const Tensor& displacements, const Tensor& parameters) const;
   LatentValue latent_work(const Tensor& z, const Tensor& parameters) const;
+  /// Half of |M^T f(M y) - F|^2 of each field, and its gradient, in parts. Of a learned force.
+  SampleLoss force_matching(const LabelledFields& labels, const Tensor& parameters) const;
 
-  /// Energy-and-gradient calls of one forward or inverse pass of one sample: 2 L + 2 n_look.
+  /// Energy-and-gradient calls of one forward or inverse pass of one sample: 2 L + 2 n_look; none when the force is learned.
   std::int64_t calls_per_sample() const;
 
   /// The modes of half A of a split, ascending not required; int64 [floor(m/2)].
@@ -86,12 +95,16 @@ class ModeSplitFlow {
 
   Tensor reduced(const Tensor& energy) const;  // beta (U - U0)
   Table table(const Tensor& parameters) const;
+  /// Rows of derivatives by the gains, among all parameters: as they are, or their sum where there are others.
+  Tensor among_all(const Tensor& by_gains) const;
 
   const physics::WhitenedTarget& target_;
   const physics::EnergyModel& guide_;
   std::optional<LinearRemainder> remainder_;  // of a guide
+  const LocalForce* learned_;                 // null: none
   ModeSplitSpec spec_;
   ModeSplitGains gains_;
+  ParameterLayout layout_;  // of the gains, then of a learned force
   std::vector<Split> splits_;
 };
 

@@ -17,8 +17,9 @@ Tensor no_gradient(std::int64_t samples) { return at::zeros({samples, 0}, at::kD
 }  // namespace
 
 ModeSplitGenerator::ModeSplitGenerator(const physics::WhitenedTarget& target, const ModeSplitSpec& spec,
-                                       std::unique_ptr<const physics::EnergyModel> guide)
-    : guide_(std::move(guide)), flow_(target, spec, guide_.get()) {}
+                                       std::unique_ptr<const physics::EnergyModel> guide,
+                                       std::unique_ptr<const LocalForce> learned)
+    : guide_(std::move(guide)), learned_(std::move(learned)), flow_(target, spec, guide_.get(), learned_.get()) {}
 
 std::int64_t ModeSplitGenerator::chunk() const { return samples_at_once(flow_.target().particles()); }
 

@@ -10,15 +10,17 @@ namespace bgw::flows {
 /// The mode-split flow behind the doorway of all flows.
 class ModeSplitGenerator : public Generator {
  public:
-  /// @param guide  energy whose forces move the modes; that of the target when null
+  /// @param guide    energy whose forces move the modes; that of the target when null
+  /// @param learned  network in place of both, unless null
   /// @throws InputError as ModeSplitFlow does
   ModeSplitGenerator(const physics::WhitenedTarget& target, const ModeSplitSpec& spec,
-                     std::unique_ptr<const physics::EnergyModel> guide = nullptr);
+                     std::unique_ptr<const physics::EnergyModel> guide = nullptr,
+                     std::unique_ptr<const LocalForce> learned = nullptr);
 
   const physics::WhitenedTarget& target() const override { return flow_.target(); }
   std::int64_t latent_dimension() const override { return flow_.dimension(); }
   const ParameterLayout& layout() const override { return flow_.layout(); }
-  Tensor start(const plan::Key&) const override { return flow_.start(); }
+  Tensor start(const plan::Key& stream_key) const override { return flow_.start(stream_key); }
   std::int64_t chunk() const override;
   std::int64_t calls_per_sample() const override { return flow_.calls_per_sample(); }
   physics::CallCount other_calls() const override;
@@ -28,9 +30,14 @@ class ModeSplitGenerator : public Generator {
   SampleLoss reverse_kl(KlGradient gradient, const Tensor& latent, const Tensor& parameters) const override;
   SampleLoss forward_kl(const Tensor& displacements, const Tensor& auxiliary, const Tensor& parameters) const override;
   LatentValue latent_work(const Tensor& latent, const Tensor& parameters) const override;
+  ParameterRange learned_force() const override { return flow_.learned_force(); }
+  SampleLoss force_matching(const LabelledFields& labels, const Tensor& parameters) const override {
+    return flow_.force_matching(labels, parameters);
+  }
 
  private:
   std::unique_ptr<const physics::EnergyModel> guide_;
+  std::unique_ptr<const LocalForce> learned_;
   ModeSplitFlow flow_;
 };
 

@@ -25,6 +25,13 @@ struct ParameterEntry {
   std::int64_t numel() const;
 };
 
+/// A piece of the flat vector of parameters.
+struct ParameterRange {
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+  friend bool operator==(const ParameterRange&, const ParameterRange&) = default;
+};
+
 /// All parameters of a flow as one flat vector [P], which is what is trained and saved, with names for its pieces.
 class ParameterLayout {
  public:

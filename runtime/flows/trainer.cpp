@@ -68,12 +68,12 @@ Tensor latest(const Tensor& numbers, std::int64_t count) {
   return numbers.slice(0, std::max<std::int64_t>(0, numbers.size(0) - count), numbers.size(0));
 }
 
-void remember(TrainingState& state, const Tensor& log_weights) {
+void remember(const Stage& stage, const Tensor& log_weights, TrainingState& state) {
   state.latest_log_weights = latest(at::cat({state.latest_log_weights, log_weights}), kEnough).clone();
   const double mean_log_weight =
       sum_in_order(log_weights.unsqueeze(1)).item<double>() / static_cast<double>(log_weights.size(0));
   state.history.loss.push_back(-mean_log_weight);
-  state.history.ess.push_back(effective_fraction(latest(state.latest_log_weights, kLatest)));
+  state.history.ess.push_back(stage.weighs ? effective_fraction(latest(state.latest_log_weights, kLatest)) : 0.0);
 }
 
 /// A step that cannot be taken: an occasional one is left out, a row of them ends the training.
@@ -115,6 +115,13 @@ void average_in(TrainingState& state, double decay) {
   state.average = keep * state.average + (1.0 - keep) * state.parameters;
 }
 
+/// The parameters with those of a range from another vector.
+Tensor replaced(const Tensor& parameters, const Tensor& others, const ParameterRange& range) {
+  Tensor result = parameters.clone();
+  result.narrow(0, range.first, range.count).copy_(others.narrow(0, range.first, range.count));
+  return result;
+}
+
 void take_step(const LossFunction& loss, const Stage& stage, std::int64_t chunk, std::int64_t dimension,
                TrainingState& state) {
   const SampleLoss value = evaluate(loss, stage, chunk, state);
@@ -125,9 +132,10 @@ void take_step(const LossFunction& loss, const Stage& stage, std::int64_t chunk,
   } else {
     state.in_a_row = 0;
     const double rate = stage.learning_rate.at(state.step, stage.steps);
-    state.parameters =
+    const Tensor moved =
         adam_step(state.parameters, clipped(gradient, stage.largest_gradient), rate, state.moments, stage.adam);
-    remember(state, value.log_weight);
+    state.parameters = stage.moves ? replaced(state.parameters, moved, *stage.moves) : moved;
+    remember(stage, value.log_weight, state);
   }
   if (stage.averaging > 0) average_in(state, stage.averaging);
   state.step += 1;
@@ -160,7 +168,10 @@ void end_stage(const Stage& stage, TrainingState& state) {
 /// The weights of one target say nothing of the next; those of the last one are kept.
 void begin_stretch(TrainingState& state) { state.latest_log_weights = at::empty({0}, at::kDouble); }
 
-void begin_stage(TrainingState& state) {
+/// Where other parameters move than in the stage before, its moments are of no use, and the new ones begin with theirs.
+void begin_stage(const std::vector<Stage>& stages, TrainingState& state) {
+  const auto s = static_cast<std::size_t>(state.stage);
+  if (s > 0 && stages[s].moves != stages[s - 1].moves) state.moments = no_moments(state.parameters);
   state.lines = std::ssize(state.history.loss);
   state.average = state.parameters.clone();
 }
@@ -223,7 +234,7 @@ void train(const LossFunction& loss, const std::vector<Stage>& stages, std::int6
       end_stage(stage, state);
       continue;
     }
-    if (state.step == 0) begin_stage(state);
+    if (state.step == 0) begin_stage(stages, state);
     if (state.step == 0 || stretch_of(stage, state.step) != stretch_of(stage, state.step - 1)) begin_stretch(state);
     if (state.step > 0 && may_stop(stage, state)) {
       end_stage(stage, state);

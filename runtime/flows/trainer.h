@@ -29,12 +29,14 @@ struct Stage {
   double averaging = 0;  // memory of the mean over steps whose value a stage ends with; 0: it ends with its last step
   StopWhen stop = {};
   std::int64_t stretches = 1;  // equal parts of the steps with targets of their own; a stage stops in the last one only
+  std::optional<ParameterRange> moves = {};  // parameters that change, all when absent; Adam forgets where they become others
+  bool weighs = true;  // log weights are those of samples: not so where a force is matched, whose errors have no ESS
 };
 
 /// One line a step.
 struct TrainingHistory {
   std::vector<double> loss;  // mean of -log_weight over the batch, kT
-  std::vector<double> ess;   // running effective sample size as a fraction, over the latest log weights
+  std::vector<double> ess;   // running effective sample size as a fraction, over the latest log weights; 0 where there are none
 };
 
 /// All that training is, between two steps: continuing from it gives the numbers that an uninterrupted run gives,

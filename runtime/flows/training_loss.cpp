@@ -33,6 +33,7 @@ SampleLoss mixed(const SampleLoss& reverse, const SampleLoss& forward, double sh
 LossFunction training_loss(Schedule schedule, const plan::Key& stream_key) {
   return [schedule = std::move(schedule), streams = Streams(stream_key)](const Portion& p, const Tensor& parameters) {
     const Objective& objective = schedule(p.stage, p.step);
+    if (objective.labels) return objective.generator->force_matching(objective.labels(p), parameters);
     if (objective.forward_share <= 0) return from_model(objective, streams, p, parameters);
     if (objective.forward_share >= 1) return from_data(objective, streams, p, parameters);
     return mixed(from_model(objective, streams, p, parameters), from_data(objective, streams, p, parameters),

@@ -48,6 +48,18 @@ at::ScalarType precision_of(const schema::Value& train_arguments) {
   return train_arguments.string_or("precision", "float64") == "float32" ? at::kFloat : at::kDouble;
 }
 
+/// The network in place of the crystal's forces, where the flow has one.
+std::unique_ptr<const flows::LocalForce> learned_force_of(const schema::Value& train_arguments, const Ground& ground) {
+  const schema::Value* force = given(train_arguments.at("flow"), "force");
+  if (force == nullptr) return nullptr;
+  flows::LocalForceSpec spec;
+  spec.neighbours = force->at("neighbours").as_int();
+  spec.hidden = force->at("hidden").as_int();
+  if (const schema::Value* length = given(*force, "length")) spec.length = length->as_double();
+  spec.precision = precision_of(train_arguments);
+  return std::make_unique<flows::LocalForce>(physics::make_crystal(ground.system), spec);
+}
+
 /// Where the splines of an augmented flow act: what the program says, or what was published for the lattice that the
 /// flow was trained on. Never that of the crystal it is applied to.
 double range_of(const schema::Value& train_arguments) {
@@ -131,7 +143,8 @@ std::unique_ptr<flows::Generator> make_flow(const schema::Value& train_arguments
   const std::string& type = train_arguments.at("flow").at("type").as_string();
   if (type == "mode_split") {
     return std::make_unique<flows::ModeSplitGenerator>(target, mode_split_spec(train_arguments),
-                                                       guide_of(train_arguments.at("flow"), ground));
+                                                       guide_of(train_arguments.at("flow"), ground),
+                                                       learned_force_of(train_arguments, ground));
   }
   if (type == "augmented_coupling") {
     return flows::make_augmented_flow(augmented_spec(train_arguments, ground), target,

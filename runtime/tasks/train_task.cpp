@@ -15,8 +15,10 @@
 namespace bgw::tasks {
 namespace {
 
-artifacts::Artifact checkpoint_of(const flows::TrainingState& state, const physics::CallCount& calls) {
-  return checkpoint_from(flows::to_named_tensors(state), calls);
+artifacts::Artifact checkpoint_of(const flows::TrainingState& state, const TrainingPlan& plan, const physics::CallCount& calls) {
+  std::map<std::string, Tensor> named = flows::to_named_tensors(state);
+  named.merge(plan.known_labels());
+  return checkpoint_from(named, calls);
 }
 
 flows::TrainingState state_from(const artifacts::Artifact& checkpoint, const Tensor& like) {
@@ -37,7 +39,8 @@ engine::Progress progress_of(const flows::TrainingState& state, const std::vecto
   for (const flows::Stage& each : stages) progress.steps += each.steps;
   progress.step = state.total;
   if (!state.history.loss.empty()) {
-    progress.numbers = {{"loss", state.history.loss.back()}, {"ess", state.history.ess.back()}};
+    progress.numbers = {{"loss", state.history.loss.back()}};
+    if (stages[stage].weighs) progress.numbers["ess"] = state.history.ess.back();
   }
   return progress;
 }
@@ -97,16 +100,17 @@ artifacts::Artifact result_of(const flows::TrainingState& state, const flows::Ge
 artifacts::Artifact train(engine::TaskContext& context) {
   const Ground ground = make_ground(context.input_spec("base"), *context.input("base"));
   const std::shared_ptr<const flows::Generator> flow = make_flow(context.arguments(), ground, *ground.target);
-  const TrainingPlan plan(context, ground, flow);
+  TrainingPlan plan(context, ground, flow);
 
   flows::TrainingState state = flows::start_training(first_parameters(context, *flow));
   physics::CallCount before;
   if (const auto checkpoint = context.load_checkpoint()) {
     state = state_from(*checkpoint, state.parameters);
+    plan.restore_labels(named_tensors_of(*checkpoint));
     before = calls_of(checkpoint->cost);
   }
   const auto calls = [&] { return before + ground.model->calls() + flow->other_calls() + plan.other_calls(); };
-  const auto checkpoint = [&] { return checkpoint_of(state, calls()); };
+  const auto checkpoint = [&] { return checkpoint_of(state, plan, calls()); };
   const Listening listening = stop_in_interludes(context, checkpoint);
   const auto schedule = [&](std::int64_t stage, std::int64_t step) -> const flows::Objective& {
     return plan.objective(stage, step);
@@ -120,7 +124,7 @@ artifacts::Artifact train(engine::TaskContext& context) {
                  context.report(progress_of(now, plan.stages()));
                  context.step_done(checkpoint);
                });
-  if (is_kept) context.keep_state(checkpoint_of(last, calls()));
+  if (is_kept) context.keep_state(checkpoint_of(last, plan, calls()));
   return result_of(state, *flow, calls());
 }
 

@@ -1,8 +1,11 @@
 #include "runtime/tasks/training_plan.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "runtime/foundation/errors.h"
+#include "runtime/physics/crystal_symmetry.h"
 #include "runtime/physics/make_energy_model.h"
 #include "runtime/physics/phonon.h"
 #include "runtime/physics/potential.h"
@@ -52,12 +55,32 @@ flows::Stage stage_of(const Value& value, std::int64_t particles) {
   return stage;
 }
 
+bool matches_forces(const Value& loss) { return loss.at("call").as_string() == "force_matching"; }
+
 double forward_share(const Value& loss) {
   const std::string& name = loss.at("call").as_string();
-  if (name == "reverse_kl") return 0.0;
+  if (name == "reverse_kl" || matches_forces(loss)) return 0.0;
   if (name == "forward_kl") return 1.0;
   if (name == "mixed") return loss.at("alpha").as_double();
   throw InputError("no loss '" + name + "'");
+}
+
+flows::ForceLabelOptions label_options(const Value& loss) {
+  flows::ForceLabelOptions options;
+  options.smallest = loss.at("smallest").as_double();
+  options.largest = loss.at("largest").as_double();
+  if (const Value* count = given(loss, "labels")) options.count = count->as_int();
+  return options;
+}
+
+/// Force matching moves the weights of the network, every other loss what is left.
+void set_what_moves(const flows::Generator& flow, bool matching, flows::Stage& stage) {
+  const flows::ParameterRange weights = flow.learned_force();
+  if (matching && weights.count == 0) {
+    throw InputError(fmt::format("stage {} matches forces, the flow learns none; write `force = learned(…)` in the flow", stage.name));
+  }
+  stage.weighs = !matching;
+  if (weights.count > 0) stage.moves = matching ? weights : flows::ParameterRange{0, weights.first};
 }
 
 /// Temperatures that a stage goes through, in equal parts of its steps.
@@ -103,16 +126,31 @@ TrainingPlan::TrainingPlan(engine::TaskContext& context, const Ground& ground,
     stages_.push_back(stage_of(stages[s], ground.particles()));
     const Value& loss = stages[s].at("loss");
     flows::Objective objective;
+    const bool matching = matches_forces(loss);
+    set_what_moves(*flow_, matching, stages_.back());
     objective.forward_share = forward_share(loss);
     objective.gradient = loss.string_or("gradient", "path") == "total" ? flows::KlGradient::total : flows::KlGradient::path;
     if (objective.forward_share > 0) objective.data = data_of(context, s);
     stretches_.emplace_back();
     for (const double temperature : temperatures_of(stages[s], own)) {
       objective.generator = flow_at(context.arguments(), stages[s], temperature);
+      if (matching) objective.labels = labels_of(loss, *objective.generator, context.spec().stream_key);
       stretches_.back().push_back(objective);
     }
     stages_.back().stretches = std::ssize(stretches_.back());
   }
+}
+
+flows::LabelSource TrainingPlan::labels_of(const Value& loss, const flows::Generator& flow, const plan::Key& stream_key) {
+  const flows::ForceLabelOptions options = label_options(loss);
+  const auto same = [&](const auto& labels) { return &labels->target() == &flow.target() && labels->options() == options; };
+  auto found = std::find_if(labels_.begin(), labels_.end(), same);
+  if (found == labels_.end()) {
+    const physics::CrystalSymmetry symmetry = physics::symmetry_of(physics::make_crystal(ground_.system));
+    labels_.push_back(std::make_unique<flows::ForceLabels>(flow.target(), symmetry.rotations, options, stream_key));
+    found = labels_.end() - 1;
+  }
+  return [labels = found->get()](const flows::Portion& portion) { return labels->of(portion); };
 }
 
 // The base stays that of the temperature asked for: only the target walks.
@@ -153,6 +191,22 @@ const flows::Objective& TrainingPlan::objective(std::int64_t stage, std::int64_t
   const std::vector<flows::Objective>& parts = stretches_.at(static_cast<std::size_t>(stage));
   const std::int64_t steps = stages_[static_cast<std::size_t>(stage)].steps;
   return parts[static_cast<std::size_t>(step * std::ssize(parts) / steps)];
+}
+
+std::map<std::string, Tensor> TrainingPlan::known_labels() const {
+  std::map<std::string, Tensor> named;
+  for (std::size_t i = 0; i < labels_.size(); ++i) {
+    const flows::ForceLabels::Known known = labels_[i]->known();
+    named[fmt::format("labels/{}/gradients", i)] = known.gradients;
+    named[fmt::format("labels/{}/numbers", i)] = known.numbers;
+  }
+  return named;
+}
+
+void TrainingPlan::restore_labels(const std::map<std::string, Tensor>& named) {
+  for (std::size_t i = 0; i < labels_.size(); ++i) {
+    labels_[i]->restore({named.at(fmt::format("labels/{}/gradients", i)), named.at(fmt::format("labels/{}/numbers", i))});
+  }
 }
 
 physics::CallCount TrainingPlan::other_calls() const {

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "runtime/engine/task.h"
+#include "runtime/flows/force_labels.h"
 #include "runtime/flows/training_loss.h"
 #include "runtime/tasks/ground.h"
 
@@ -15,7 +18,7 @@ class TrainingPlan {
  public:
   /// @param flow  on the ground's own target, which must outlive the plan
   /// @throws InputError for stages that cannot run: a loss that no flow knows, data of another crystal, a linear part that
-  ///         the potential has not
+  ///         the potential has not, force matching of a flow that learns no force, or such a flow that nothing has matched
   TrainingPlan(engine::TaskContext& context, const Ground& ground, std::shared_ptr<const flows::Generator> flow);
   TrainingPlan(const TrainingPlan&) = delete;
   TrainingPlan& operator=(const TrainingPlan&) = delete;
@@ -24,6 +27,10 @@ class TrainingPlan {
   const flows::Objective& objective(std::int64_t stage, std::int64_t step) const;
   /// Calls of the energies that stages have beside the ground's own.
   physics::CallCount other_calls() const;
+  /// What stages know of the true force, labels/<number>/…, for a checkpoint: it is dear.
+  std::map<std::string, Tensor> known_labels() const;
+  /// @throws std::out_of_range when a name is missing
+  void restore_labels(const std::map<std::string, Tensor>& named);
 
  private:
   /// The crystal of a stretch, where it is not the one that is asked for.
@@ -34,12 +41,15 @@ class TrainingPlan {
   std::shared_ptr<const flows::Generator> flow_at(const schema::Value& arguments, const schema::Value& stage,
                                                   double temperature);
   flows::DataSource data_of(engine::TaskContext& context, std::size_t stage) const;
+  /// Stages of one crystal with the same options share their labels.
+  flows::LabelSource labels_of(const schema::Value& loss, const flows::Generator& flow, const plan::Key& stream_key);
 
   const Ground& ground_;
   std::shared_ptr<const flows::Generator> flow_;
   std::vector<flows::Stage> stages_;
   std::vector<std::vector<flows::Objective>> stretches_;  // of each stage, in equal parts of its steps
   std::vector<std::unique_ptr<Crystal>> others_;
+  std::vector<std::unique_ptr<flows::ForceLabels>> labels_;
 };
 
 /// The configurations of samples, of chains or of a file, as displacements from the sites of a ground. [n, N, 3]

@@ -172,6 +172,36 @@ TEST_CASE("every loss, schedule and path compiles from its smallest program", "[
   path("path = replica_exchange(from = 100 K, to = 300 K, temperatures = 21); sampler = hmc(chains = 16, steps = 64); method = ais");
 }
 
+TEST_CASE("a learned force compiles from its smallest program, in a network's precision, and needs what it needs", "[catalog]") {
+  const auto program = [](const std::string& flow, const std::string& rest) {
+    return kCrystal + kCold + kBase + "flow dear { type = mode_split; " + flow + " }\ntrain bg { system = water; ensemble = cold; base = phonons; flow = dear; seed = 1; " +
+           rest + " }\n";
+  };
+  const std::string matching = "stage force { loss = force_matching; steps = 60 }";
+  const lowering::Program learned = clean(program("force = learned(neighbours = 16)", "precision = float32\n " + matching));
+  CHECK(task(learned, "bg").later.empty());
+  const Value& force = task(learned, "bg").arguments.at("flow").at("force");
+  CHECK(force.at("neighbours").as_int() == 16);
+  CHECK(force.at("hidden").as_int() == 128);
+  CHECK(task(clean(program("splits = 4", "precision = float32\n stage main { loss = reverse_kl; steps = 60 }")), "bg").later.size() == 1);
+
+  const auto refused = [&](const std::string& flow, const std::string& rest, const std::string& id, const std::string& text) {
+    const std::string written = program(flow, rest);
+    std::string said;
+    INFO(written);
+    CHECK_FALSE(compile(written, said));
+    CHECK_THAT(said, Catch::Contains(id) && Catch::Contains(text));
+  };
+  const std::string main = "stage main { loss = reverse_kl; steps = 60 }";
+  refused("force = learned(neighbours = 16)", main, "E0428", "never learns the force");
+  refused("splits = 4", matching, "E0428", "learns none");
+  refused("force = learned(neighbours = 16)", "stage force { loss = force_matching; steps = 60; until_ess = 0.5 }", "E0428", "draws no samples");
+  refused("force = learned(neighbours = 16)", "stage force { loss = force_matching(smallest = 2); steps = 60 }", "E0428", "is above its largest");
+  refused("force = learned(neighbours = 16)", "stage force { loss = force_matching; steps = 60; data = harmonic(water, ensemble = cold) }", "E0428", "has no use");
+  refused("force = learned(neighbours = 12)", matching, "E0435", "close no shell");
+  refused("force = learned(neighbours = 16); soften = 0.9", matching, "E0423", "`soften` has no use");
+}
+
 TEST_CASE("dynamics runs at constant pressure, a base and a reference do not yet", "[catalog]") {
   const std::string pressed = kCrystal + "ensemble cold { kind = npt; temperature = 200 K; pressure = 1 GPa; box = triclinic }\n";
   const lowering::Program moving = clean(pressed + kChains);
@@ -292,6 +322,7 @@ TEST_CASE("the examples compile without a warning, to the tasks one counts by ha
   // Five sizes, two depths, hexagonal ice besides; chains at two sizes.
   CHECK(tasks_of_kinds("workflows/ice_generators.bgw") == Counts{{"base", 6}, {"train", 2}, {"sample", 17}, {"reference", 2}, {"estimate", 2}, {"energy_histogram", 4}, {"rdf", 2}, {"figure", 2}, {"table", 4}});
   CHECK(tasks_of_kinds("workflows/soft_crystals.bgw") == Counts{{"base", 2}, {"train", 3}, {"sample", 3}, {"reference", 1}, {"table", 3}});
+  CHECK(tasks_of_kinds("workflows/learned_force.bgw") == Counts{{"base", 2}, {"train", 1}, {"sample", 2}, {"table", 2}});
   CHECK(tasks_of_kinds("workflows/paper_mw_small.bgw") == Counts{{"base", 2}, {"train", 2}, {"sample", 2}, {"reference", 1}, {"estimate", 4}, {"table", 1}, {"figure", 1}});
   CHECK(tasks_of_kinds("workflows/paper_mw_64.bgw") == Counts{{"base", 2}, {"train", 1}, {"sample", 2}, {"estimate", 2}, {"figure", 1}, {"table", 1}});
   CHECK(tasks_of_kinds("workflows/methods.bgw") == Counts{{"base", 4}, {"train", 3}, {"sample", 7}, {"estimate", 7}, {"reference", 9}, {"table", 6}, {"figure", 1}});
