@@ -231,7 +231,7 @@ KindSchema train() {
                   {"loss_history", ResultType::curve, "", "loss against step, kT"},
                   {"ess_history", ResultType::curve, "", "running effective fraction against step"}};
   kind.complete = check_train;
-  kind.version = 2;  // portions of a batch
+  kind.version = 3;  // polynomial gains carry the scale of their modes
   add_task_members(kind);
   for (schema::Attribute& attribute : kind.attributes) {
     if (attribute.name != "precision") continue;

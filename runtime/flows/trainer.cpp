@@ -108,11 +108,12 @@ Tensor clipped(const Tensor& gradient, const std::optional<double>& largest) {
   return norm > *largest ? gradient * (*largest / norm) : gradient;
 }
 
-/// An average that forgets: a plain mean in the first steps, later one with a memory of 1 / (1 - decay) steps.
+/// An average that forgets: a plain mean in the first steps, later one with a memory of 1 / (1 - decay) steps. A parameter that
+/// does not move is its own average to the last bit.
 void average_in(TrainingState& state, double decay) {
   const double now = static_cast<double>(state.step);
   const double keep = std::min(decay, now / (now + 1.0));
-  state.average = keep * state.average + (1.0 - keep) * state.parameters;
+  state.average = state.average + (1.0 - keep) * (state.parameters - state.average);
 }
 
 void take_step(const LossFunction& loss, const Stage& stage, std::int64_t chunk, std::int64_t dimension,
