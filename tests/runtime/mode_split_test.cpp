@@ -18,9 +18,13 @@
 #include "runtime/tensor/random_stream.h"
 #include "tests/shared/systems.h"
 #include "tests/support/anharmonic_toy.h"
+#include "tests/support/flow_numbers.h"
 
 using namespace bgw;
 using namespace bgw::flows;
+using tests::key;
+using tests::largest;
+using tests::normal;
 
 namespace {
 
@@ -58,18 +62,6 @@ struct Ice {
   double static_energy;
   Tensor modes, stiffness;
 };
-
-plan::Key key(std::uint8_t number) {
-  plan::Key result;
-  result.bytes[0] = number;
-  return result;
-}
-
-Tensor normal(std::int64_t rows, std::int64_t width, std::uint8_t seed = 1) {
-  return tensor::RandomStream(key(seed), "test").normal(0, 0, rows, width);
-}
-
-double largest(const Tensor& difference) { return difference.abs().max().item<double>(); }
 
 /// Parameters apart from the start values, so that no term hides behind a small one.
 Tensor strong_parameters() { return at::tensor({0.75, 1.3, 0.4, 0.5, 0.05}, at::kDouble); }
