@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <string_view>
 
 #include "runtime/flows/augmented_flow.h"
 #include "runtime/physics/gaussian_base.h"
@@ -13,7 +14,7 @@
 #include "runtime/physics/phonon.h"
 #include "runtime/tensor/random_stream.h"
 
-// augmented_step ATOMS EMBEDDING LAYERS BATCH THREADS TIMES: training steps of the augmented flow of cubic ice on an
+// augmented_step ATOMS EMBEDDING LAYERS BATCH THREADS TIMES fused|plain: training steps of the augmented flow of cubic ice on an
 // Einstein crystal, 16 neighbours: reverse Kullback-Leibler loss of a batch and its total gradient, energies included,
 // without the optimizer. Prints the seconds of the fastest of TIMES steps, those of the processors in the step that
 // took least of them, the peak memory in MB, and the loss and the length of its gradient, by which two paths are seen
@@ -71,10 +72,11 @@ Step step(const bgw::flows::CouplingFlow& flow, const Tensor& latent, const Tens
 
 int main(int count, char** arguments) {
   long numbers[6] = {};
-  for (int i = 0; i < 6 && count == 7; ++i) numbers[i] = std::atol(arguments[i + 1]);
+  const std::string_view networks = count == 8 ? arguments[7] : "";
+  for (int i = 0; i < 6 && (networks == "fused" || networks == "plain"); ++i) numbers[i] = std::atol(arguments[i + 1]);
   const auto [atoms, embedding, layers, batch, threads, times] = numbers;
   if (*std::min_element(numbers, numbers + 6) < 1) {
-    std::fputs("usage: augmented_step ATOMS EMBEDDING LAYERS BATCH THREADS TIMES\n", stderr);
+    std::fputs("usage: augmented_step ATOMS EMBEDDING LAYERS BATCH THREADS TIMES fused|plain\n", stderr);
     return 2;
   }
   at::set_num_threads(static_cast<int>(threads));
@@ -90,6 +92,7 @@ int main(int count, char** arguments) {
   bgw::flows::AugmentedSpec spec;
   spec.layers = layers;
   spec.network.embedding = embedding;
+  spec.fused = networks == "fused";
   const auto flow = bgw::flows::make_augmented_flow(spec, target, crystal, sites);
   const bgw::tensor::RandomStream stream(bgw::plan::Key{}, "augmented_step");
   const Tensor start = flow->start(bgw::plan::Key{});

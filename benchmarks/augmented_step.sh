@@ -1,6 +1,6 @@
 #!/bin/sh
 # How fast is a training step of the augmented flow? The fused kernels of float32 networks beside the plain path of ATen
-# operations (BGW_PLAIN_NETWORKS=1), by benchmarks/augmented_step.cpp: mW ice, N = 216, E = 32, 16 neighbours, 8 couplings, a
+# operations, by benchmarks/augmented_step.cpp: mW ice, N = 216, E = 32, 16 neighbours, 8 couplings, a
 # batch of 128, two threads. The two take turns. Exit code 1 when a limit is broken.
 #
 #   benchmarks/augmented_step.sh [TIMES] [BATCH]     the best of TIMES steps of each counts (3); BATCH samples (128)
@@ -26,8 +26,7 @@ export OPENBLAS_NUM_THREADS OMP_WAIT_POLICY
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 for _ in $(seq "$times"); do
-  "$step" 216 32 4 "$batch" 2 1 >> "$scratch/fused" || exit 1
-  BGW_PLAIN_NETWORKS=1 "$step" 216 32 4 "$batch" 2 1 >> "$scratch/plain" || exit 1
+  for networks in fused plain; do "$step" 216 32 4 "$batch" 2 1 "$networks" >> "$scratch/$networks" || exit 1; done
 done
 
 # Of the columns of all runs: the least seconds, the most memory, the last loss and gradient.

@@ -290,7 +290,7 @@ KindSchema estimate() {
   method.aliases = {{"lbar", "bar"}, {"tfep", "lfep"}};
   KindSchema kind;
   kind.noun = "estimate";
-  kind.version = 2;
+  kind.version = 3;  // weights of zero and endless ones count
   kind.makes = Makes::task;
   kind.doc = "The free energy from samples";
   kind.attributes = {
@@ -323,7 +323,8 @@ KindSchema estimate() {
                   {"consistency", ResultType::number, "", "standard errors between lfep, cumulant and bar of the same samples, of the two furthest apart"},
                   {"states", ResultType::number, "", "of ais: of the ladder"},
                   {"acceptance", ResultType::number, "", "of ais: of the moves"},
-                  {"left_basin", ResultType::number, "", "of ais: trajectories that ended outside of the crystal"},
+                  {"left_basin", ResultType::number, "", "draws, of ais trajectories, that ended outside of the crystal and weigh nothing"},
+                  {"unreached", ResultType::number, "", "of the data: configurations where the model has no density"},
                   {"mean_energy", ResultType::number, "energy", "of ais: per atom, at the ends"},
                   {"work_forward", ResultType::curve, "", "density of the work from model to crystal, in kT, on samples of the model"},
                   {"work_reverse", ResultType::curve, "", "the same on those of the crystal"}});

@@ -104,6 +104,12 @@ void check_flow(Map& flow, CheckContext& context) {
     complain("conditioner", fmt::format("the atoms of {} all attend to each other, `gnn` sees neighbours alone", context.block),
              "write `conditioner = attention(…)`, or `type = augmented_coupling`");
   }
+  const Value* heads = given(*conditioner, "heads");
+  const std::int64_t width = flow.at("embedding").as_int();
+  if (heads != nullptr && width % heads->as_int() != 0) {
+    complain("conditioner", fmt::format("the {} heads of {} do not divide its embedding of {}", heads->as_int(), context.block, width),
+             fmt::format("write `embedding = {}`, or other `heads`", (width / heads->as_int() + 1) * heads->as_int()));
+  }
   const Value* neighbours = given(flow, "neighbours");
   const Value* of_graph = given(*conditioner, "neighbours");
   if (!graph && neighbours != nullptr) complain("neighbours", fmt::format("the atoms of {} attend to all others, `neighbours` has no use", context.block), "leave it out");

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "runtime/catalog/flow_checks.h"
 #include "runtime/catalog/kinds.h"
 #include "runtime/catalog/lattice_checks.h"
 #include "runtime/catalog/states.h"
@@ -54,6 +55,10 @@ void check_transfer(const Value& call, CheckContext& context) {
   const std::string other = fmt::format("`{}`", base.name);
   expect_same(call.at("to"), there.system, "system", "model", other, context);
   expect_within({there.system, state_of(trained, context).ensemble}, there, "model", other, context);
+  const Value& flow = trained.arguments->at("flow");
+  expect_movable(trained, call.at("to"), "model", context);
+  expect_fitting_base(flow, base, {"model", "model"}, context);
+  expect_closed_shells(flow, call.at("to"), "model", context);
   for (const Variable& variable : there.open()) {
     context.complain({"E0413", "model", fmt::format("{} draws at one state, {} leaves `{}` open", context.block, other, variable.name), {},
                       {fmt::format("give `to` and `base` one state, as `at(…, {} = …)`", variable.name)}});
@@ -70,7 +75,7 @@ KindSchema sample() {
   KindSchema kind;
   kind.noun = "sample";
   kind.makes = Makes::task;
-  kind.version = 2;
+  kind.version = 3;  // draws outside of the crystal weigh nothing
   kind.doc = "Draws from a trained flow or from a base, with their weights";
   kind.attributes = {
       {"model", Type::any_of({Type::reference({"train", "base"}), Type::constructor({"transfer"}, {"at"})}), "what is drawn from: a trained flow, or a base itself", true, {}},
@@ -87,6 +92,7 @@ KindSchema sample() {
                   {"variance", ResultType::number, "", "of the log weights"},
                   {"largest_weight", ResultType::number, "", "share of the heaviest sample"},
                   {"pareto_k", ResultType::number, "", "shape of the tail of the weights; above 0.7 averages with them cannot be trusted"},
+                  {"left_basin", ResultType::number, "", "draws outside of the crystal, which weigh nothing"},
                   {"samples", ResultType::samples, "", "the configurations"}};
   kind.complete = check_sample;
   add_task_members(kind);

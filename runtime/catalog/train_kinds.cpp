@@ -1,8 +1,6 @@
-#include <algorithm>
-
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
+#include "runtime/catalog/flow_checks.h"
 #include "runtime/catalog/kinds.h"
 #include "runtime/catalog/lattice_checks.h"
 #include "runtime/catalog/states.h"
@@ -86,6 +84,15 @@ void check_sizes(const Value& stage, bool last, const Value& system, CheckContex
   if (own != nullptr && last) check_schedule(stage, last, "atoms", "", *own, context);
 }
 
+/// The conditions of a stage: those of the training, at the stage's own temperature where it has a single one.
+Value ensemble_of(const Value& stage, const Value& ensemble) {
+  const Value* schedule = given(stage, "temperature");
+  if (schedule == nullptr || !schedule->is_number()) return ensemble;
+  Map own = ensemble.as_map();
+  own["temperature"] = *schedule;
+  return own;
+}
+
 /// Where forward_kl and mixed get their configurations from.
 void check_data(const Value& stage, const Map& train, CheckContext& context) {
   const Value* data = given(stage, "data");
@@ -107,7 +114,9 @@ void check_data(const Value& stage, const Map& train, CheckContext& context) {
   }
   const State theirs = harmonic ? state_of(data->as_map()) : state_of(context.upstream(*data), context);
   const State mine = state_of(train);
-  expect_same(mine.system, theirs.system, "system", place_in(stage, "data"), harmonic ? "its data" : fmt::format("`{}`", context.upstream(*data).name), context);
+  const std::string other = harmonic ? "its data" : fmt::format("`{}`", context.upstream(*data).name);
+  expect_same(mine.system, theirs.system, "system", place_in(stage, "data"), other, context);
+  if (mine.ensemble) expect_same(ensemble_of(stage, *mine.ensemble), theirs.ensemble, "ensemble", place_in(stage, "data"), other, context);
 }
 
 /// A learned force has to be learned before it is used, and one that is not there cannot be.
@@ -151,41 +160,9 @@ void check_linear_part(const Value& stage, const Value& system, CheckContext& co
 void check_warm_start(const Map& train, CheckContext& context) {
   const Value* start = given(train, "warm_start");
   const schema::UpstreamTask other = start == nullptr ? schema::UpstreamTask{} : context.upstream(*start);
-  if (other.arguments == nullptr || other.arguments->at("flow") == train.at("flow")) return;
+  if (other.arguments == nullptr) return;
+  if (other.arguments->at("flow") == train.at("flow")) return expect_movable(other, train.at("system"), "warm_start", context);
   context.complain({"E0427", "warm_start", fmt::format("{} cannot start from `{}`: their flows differ", context.block, other.name), {}, {"give both the same `flow`"}});
-}
-
-/// The global flow begins from its own noise around the sites, whose width it takes from independent oscillators; so do the
-/// copies of an augmented flow that is not told theirs.
-void check_base_of_flow(const Map& train, const schema::UpstreamTask& base, CheckContext& context) {
-  if (base.arguments == nullptr) return;
-  const std::string& type = train.at("flow").at("type").as_string();
-  const std::string& kind = base.arguments->at("kind").as_string();
-  if (kind == "einstein_crystal") return;
-  if (type == "augmented_coupling" && given(train.at("flow"), "aux_width") == nullptr) {
-    context.complain({"E0434", "flow", fmt::format("the copies of the flow of {} have no width: `{}` is a {}, which is wider along some modes than along others", context.block, base.name, kind), {},
-                      {"write `aux_width` in the flow, for instance half the rms displacement of an atom"}});
-  }
-  if (type != "global_attention") return;
-  context.complain({"E0434", "base", fmt::format("the global flow of {} begins from atoms that vibrate by themselves, `{}` is a {}", context.block, base.name, kind), {},
-                    {"write a base with `kind = einstein_crystal`, or take a flow of another type"}});
-}
-
-/// A network that sees part of a shell sees a crystal of lower symmetry.
-void check_neighbours(const Map& train, const Value& system, CheckContext& context) {
-  const Value& flow = train.at("flow");
-  const Value* neighbours = nullptr;
-  if (flow.at("type").as_string() == "augmented_coupling") {
-    neighbours = given(flow, "neighbours");
-    if (neighbours == nullptr) neighbours = given(flow.at("conditioner"), "neighbours");
-  } else if (const Value* force = given(flow, "force")) {
-    neighbours = given(*force, "neighbours");
-  }
-  if (neighbours == nullptr) return;
-  const std::vector<int> closed = closed_shells(system.at("lattice"), neighbours->as_int());
-  if (closed.empty() || std::find(closed.begin(), closed.end(), neighbours->as_int()) != closed.end()) return;
-  context.complain({"E0435", "flow", fmt::format("the {} neighbours of the flow of {} close no shell around an atom of its lattice", neighbours->as_int(), context.block),
-                    {"atoms at one distance belong together"}, {fmt::format("take one of {}", fmt::join(closed, ", "))}});
 }
 
 void check_train(Map& train, CheckContext& context) {
@@ -200,8 +177,8 @@ void check_train(Map& train, CheckContext& context) {
   if (train.at("precision").as_string() == "float32" && train.at("flow").at("type").as_string() == "mode_split" && given(train.at("flow"), "force") == nullptr) {
     context.not_yet("`precision = float32` of a mode_split flow without a network");
   }
-  check_base_of_flow(train, base, context);
-  check_neighbours(train, *mine.system, context);
+  expect_fitting_base(train.at("flow"), base, {"flow", "base"}, context);
+  expect_closed_shells(train.at("flow"), *mine.system, "flow", context);
   check_conditions(train, context);
   check_warm_start(train, context);
   check_force_matching(train, context);
@@ -262,10 +239,11 @@ KindSchema train() {
   };
   kind.nested.push_back(stage());
   kind.results = {{"loss", ResultType::number, "", "mean of the last batches, kT"}, {"ess", ResultType::number, "", "effective sample fraction"},
+                  {"outside", ResultType::number, "", "data of forward_kl where the model had no density, left out"},
                   {"loss_history", ResultType::curve, "", "loss against step, kT"},
                   {"ess_history", ResultType::curve, "", "running effective fraction against step"}};
   kind.complete = check_train;
-  kind.version = 2;  // portions of a batch
+  kind.version = 3;  // polynomial gains carry the scale of their modes; averages in another order
   add_task_members(kind);
   for (schema::Attribute& attribute : kind.attributes) {
     if (attribute.name != "precision") continue;

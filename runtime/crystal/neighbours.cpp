@@ -113,6 +113,23 @@ Pair closest_pair(const Cell& cell, const std::vector<Vector3>& sites) {
   return closest;
 }
 
+Vector3 nearest_image(const Cell& reduced, const Vector3& displacement) {
+  const Vector3 rounded = reduced.minimum_image(displacement);
+  if (reduced.is_orthorhombic()) return rounded;
+  const auto square = [](const Vector3& x) { return x[0] * x[0] + x[1] * x[1] + x[2] * x[2]; };
+  Vector3 nearest = rounded;
+  for (double a = -1.0; a <= 1.0; ++a) {
+    for (double b = -1.0; b <= 1.0; ++b) {
+      for (double c = -1.0; c <= 1.0; ++c) {
+        const Vector3 shift = reduced.cartesian({a, b, c});
+        const Vector3 image{rounded[0] + shift[0], rounded[1] + shift[1], rounded[2] + shift[2]};
+        if (square(image) < square(nearest)) nearest = image;
+      }
+    }
+  }
+  return nearest;
+}
+
 std::vector<double> distances_from(const Cell& cell, const std::vector<Vector3>& sites, std::size_t site, double cutoff) {
   std::vector<double> found;
   const Grid grid(cell.reduced(), sites, cutoff);

@@ -21,6 +21,10 @@ struct Pair {
 /// @param sites  Cartesian, anywhere; not empty
 Pair closest_pair(const Cell& cell, const std::vector<Vector3>& sites);
 
+/// The shortest periodic image of a displacement, in a cell of any shape.
+/// @param reduced  the cell by its shortest vectors (Cell::reduced): the image is one of the 27 around that which rounding finds
+Vector3 nearest_image(const Cell& reduced, const Vector3& displacement);
+
 /// Distances of all neighbours of one site up to `cutoff`, ascending.
 std::vector<double> distances_from(const Cell& cell, const std::vector<Vector3>& sites, std::size_t site, double cutoff);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -59,11 +60,23 @@ struct Bracket {
   double low = 0, high = 0;
 };
 
+/// The smallest and the largest finite work that counts.
+Bracket range_of(const Numbers& works, const Numbers& counts) {
+  Bracket range{INFINITY, -INFINITY};
+  for (std::size_t i = 0; i < works.size(); ++i) {
+    if (counts[i] == 0.0 || !std::isfinite(works[i])) continue;
+    range.low = std::min(range.low, works[i]);
+    range.high = std::max(range.high, works[i]);
+  }
+  if (range.low <= range.high) return range;
+  throw NumericalError(
+      "bar: model and target do not overlap: among the samples of one there are none, or so few that a resampled set may hold none, "
+      "where the other has a density");
+}
+
 /// An interval that holds the root: the range of the works of both sides, widened until the signs differ.
-Bracket bracket_of(const BarEquation& equation, const Numbers& forward, const Numbers& reverse) {
-  const auto [f_low, f_high] = std::minmax_element(forward.begin(), forward.end());
-  const auto [r_low, r_high] = std::minmax_element(reverse.begin(), reverse.end());
-  Bracket b{std::min(*f_low, -*r_high), std::max(*f_high, -*r_low)};
+Bracket bracket_of(const BarEquation& equation, const Bracket& forward, const Bracket& reverse) {
+  Bracket b{std::min(forward.low, -reverse.high), std::max(forward.high, -reverse.low)};
   double margin = 1.0 + std::abs(equation.offset());
   while (equation.at(b.low).value > 0.0) b.low -= (margin *= 2.0);
   while (equation.at(b.high).value < 0.0) b.high += (margin *= 2.0);
@@ -83,7 +96,7 @@ double overlap_of(const Numbers& forward, const Numbers& reverse, double delta_f
 double bar_root(const Numbers& forward, const Numbers& forward_counts, const Numbers& reverse,
                 const Numbers& reverse_counts) {
   const BarEquation equation(forward, forward_counts, reverse, reverse_counts);
-  Bracket b = bracket_of(equation, forward, reverse);
+  Bracket b = bracket_of(equation, range_of(forward, forward_counts), range_of(reverse, reverse_counts));
   double x = 0.5 * (b.low + b.high);
   for (int iteration = 0; iteration < 500; ++iteration) {
     const ValueAndSlope f = equation.at(x);
@@ -102,8 +115,8 @@ tensor::RandomStream bar_forward_stream(const plan::Key& stream_key) { return {s
 
 BarResult bar(const Tensor& forward, const Blocks& forward_blocks, const Tensor& reverse, const Blocks& reverse_blocks,
               const plan::Key& stream_key, const BarOptions& options) {
-  const Numbers f = finite_numbers_of(forward, "forward work");
-  const Numbers r = finite_numbers_of(reverse, "reverse work");
+  const Numbers f = works_of(forward, "forward work");
+  const Numbers r = works_of(reverse, "reverse work");
   if (f.size() != forward_blocks.of_sample.size() || r.size() != reverse_blocks.of_sample.size()) {
     throw ShapeError("bar: blocks and works differ in number");
   }

@@ -22,13 +22,15 @@ tensor::RandomStream bar_forward_stream(const plan::Key& stream_key);
 /// Root of the two-sided equation, to machine precision. Counts say how often each number occurs.
 /// @param forward  u1 - u0 on samples of state 0, kT
 /// @param reverse  u0 - u1 on samples of state 1, kT
+/// @throws NumericalError where no work of one side is finite
 double bar_root(const std::vector<double>& forward, const std::vector<double>& forward_counts,
                 const std::vector<double>& reverse, const std::vector<double>& reverse_counts);
 
 /// Bennett's acceptance ratio: the free energy difference of two states from samples of both, with the standard error
 /// of a bootstrap over each side's blocks. For a flow, state 0 is the model and state 1 the target: forward =
-/// -log_weight of draws, reverse = log_weight of reference configurations.
-/// @throws NumericalError when a number is not finite, or when the states do not overlap
+/// -log_weight of draws, reverse = log_weight of reference configurations. A work is infinite where the other state has no
+/// density: such a sample counts in the number of its side and nowhere else.
+/// @throws NumericalError when a number is neither finite nor infinity, or when the states do not overlap
 /// @source Bennett, J. Comput. Phys. 22, 245 (1976); Shirts et al., Phys. Rev. Lett. 91, 140601 (2003)
 BarResult bar(const Tensor& forward, const Blocks& forward_blocks, const Tensor& reverse, const Blocks& reverse_blocks,
               const plan::Key& stream_key, const BarOptions& options = {});

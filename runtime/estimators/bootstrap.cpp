@@ -82,6 +82,14 @@ Blocks chain_blocks(const Tensor& chain, const Tensor& series) {
   return blocks;
 }
 
+Tensor bounded(const Tensor& series) {
+  const Tensor numbers = series.to(at::kDouble);
+  const Tensor finite = numbers.masked_select(numbers.isfinite());
+  if (finite.numel() == 0) return at::zeros_like(numbers);
+  const double low = finite.min().item<double>(), high = finite.max().item<double>();
+  return at::nan_to_num(numbers, 0.5 * (low + high), high, low);
+}
+
 std::vector<double> resampled_counts(const Blocks& blocks, const tensor::RandomStream& stream, std::int64_t replicate) {
   interlude();  // once a replicate
   const Tensor draws = stream.integers(replicate, blocks.count, blocks.count);

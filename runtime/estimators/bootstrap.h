@@ -25,6 +25,9 @@ Blocks single_samples(std::int64_t samples);
 /// @param series  [n], the quantity whose correlation counts, such as the work; or [n, k], of which the slowest counts
 Blocks chain_blocks(const Tensor& chain, const Tensor& series);
 
+/// A series as `chain_blocks` can take it: float64, infinite numbers as the nearest that is finite.
+Tensor bounded(const Tensor& series);
+
 /// How often each sample occurs in a resampled set: blocks are drawn with replacement.
 /// An interlude (foundation/interlude.h) comes before each.
 /// @return per sample, a whole number

@@ -1,6 +1,7 @@
 #include "runtime/estimators/lfep.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "runtime/foundation/errors.h"
 
@@ -9,20 +10,26 @@ namespace {
 
 using Numbers = std::vector<double>;
 
+/// Of the logarithms of the weights that are not zero, and how many of all those are.
 struct Moments {
   double mean = 0;
   double variance = 0;
+  double share = 1;
 };
 
 Moments moments(const Numbers& x, const Numbers& counts) {
-  double n = 0, sum = 0, squares = 0;
+  double all = 0, n = 0, sum = 0, squares = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
+    all += counts[i];
+    if (!std::isfinite(x[i])) continue;
     n += counts[i];
     sum += counts[i] * x[i];
   }
   const double mean = sum / n;
-  for (std::size_t i = 0; i < x.size(); ++i) squares += counts[i] * (x[i] - mean) * (x[i] - mean);
-  return {mean, n > 1.0 ? squares / (n - 1.0) : 0.0};
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (std::isfinite(x[i])) squares += counts[i] * (x[i] - mean) * (x[i] - mean);
+  }
+  return {mean, n > 1.0 ? squares / (n - 1.0) : 0.0, n / all};
 }
 
 double exponential_average(const Numbers& w, const Numbers& counts) {
@@ -49,11 +56,11 @@ double kish_fraction(const Numbers& w, const Numbers& counts) {
 
 double cumulant_estimate(const Numbers& w, const Numbers& counts) {
   const Moments m = moments(w, counts);
-  return -(m.mean + 0.5 * m.variance);
+  return -(std::log(m.share) + m.mean + 0.5 * m.variance);
 }
 
 Numbers weights_of(const Tensor& log_weight, const Blocks& blocks) {
-  Numbers w = finite_numbers_of(log_weight, "log weight");
+  Numbers w = log_weights_of(log_weight);
   if (w.size() != blocks.of_sample.size()) throw ShapeError("lfep: blocks and log weights differ in number");
   return w;
 }
@@ -70,7 +77,7 @@ Estimate with_bootstrap(const Tensor& log_weight, const Blocks& blocks, const te
 }  // namespace
 
 WeightSummary summarise(const Tensor& log_weight) {
-  const Numbers w = finite_numbers_of(log_weight, "log weight");
+  const Numbers w = log_weights_of(log_weight);
   const double top = *std::max_element(w.begin(), w.end());
   double sum = 0, squares = 0;
   for (const double x : w) {

@@ -7,16 +7,18 @@
 
 namespace bgw::estimators {
 
+// In all of these minus infinity is the logarithm of a weight of zero, that of a sample which left the crystal.
+
 /// What log weights (ln target - ln model of samples of the model) say about the model.
 struct WeightSummary {
   double ess_fraction = 0;    // Kish: (sum w)^2 / (n sum w^2), 1 for a perfect model
   double largest_weight = 0;  // normalised; near 1 means that one sample decides
-  double variance = 0;        // of the log weights
-  double mean = 0;            // of the log weights; minus it is a bound of the free energy difference from above
+  double variance = 0;        // of the log weights that are finite
+  double mean = 0;            // of those; where all are, minus it is a bound of the free energy difference from above
 };
 
 /// @param log_weight [n]
-/// @throws NumericalError when a number is not finite
+/// @throws NumericalError when a number is neither finite nor minus infinity, or when no weight is left
 WeightSummary summarise(const Tensor& log_weight);
 
 /// The effective fraction alone.
@@ -37,7 +39,8 @@ Estimate lfep(const Tensor& log_weight, const tensor::RandomStream& stream, std:
 Estimate lfep(const Tensor& log_weight, const Blocks& blocks, const tensor::RandomStream& stream,
               std::int64_t bootstrap = 200);
 
-/// The same to second order in the cumulants, -(mean + variance / 2): exact for Gaussian log weights.
+/// The same to second order in the cumulants, -(mean + variance / 2) of the weights that are not zero, less ln of
+/// their share: exact for Gaussian log weights.
 Estimate second_cumulant(const Tensor& log_weight, const tensor::RandomStream& stream, std::int64_t bootstrap = 200);
 Estimate second_cumulant(const Tensor& log_weight, const Blocks& blocks, const tensor::RandomStream& stream,
                          std::int64_t bootstrap = 200);

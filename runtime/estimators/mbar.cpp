@@ -69,21 +69,29 @@ Numbers boltzmann_factors(const double* u, const Problem& p) {
   return factors;
 }
 
+/// A sample has a density in its own state; in others it may have none, which is an energy of infinity.
+void refuse_unlikely(const Tensor& u, const Problem& p) {
+  Tensor bad = u.isfinite().logical_or(u.isposinf()).logical_not();
+  for (std::int64_t k = 0; k < p.states; ++k) {
+    const std::int64_t begin = p.first[static_cast<std::size_t>(k)], end = p.first[static_cast<std::size_t>(k + 1)];
+    bad[k].slice(0, begin, end).copy_(u[k].slice(0, begin, end).isfinite().logical_not());
+  }
+  if (!bad.any().item<bool>()) return;
+  const Tensor place = bad.nonzero()[0];
+  throw NumericalError(fmt::format("mbar: the energy of sample {} in state {} is not finite",
+                                   place[1].item<std::int64_t>(), place[0].item<std::int64_t>()));
+}
+
 Problem make_problem(const Tensor& reduced_energies, const Tensor& counts) {
   if (reduced_energies.dim() != 2 || reduced_energies.size(0) < 2) {
     throw ShapeError("mbar: needs the energies of every sample in at least two states");
   }
   const Tensor dense = reduced_energies.to(at::kDouble).contiguous();
-  const Tensor bad = dense.isfinite().logical_not();
-  if (bad.any().item<bool>()) {
-    const Tensor place = bad.nonzero()[0];
-    throw NumericalError(fmt::format("mbar: the energy of sample {} in state {} is not finite",
-                                     place[1].item<std::int64_t>(), place[0].item<std::int64_t>()));
-  }
   Problem p;
   p.states = dense.size(0);
   p.samples = dense.size(1);
   p.first = first_samples(counts, p.states, p.samples);
+  refuse_unlikely(dense, p);
   p.guess = chain_of_two_state_solutions(dense.data_ptr<double>(), p);
   p.factors = boltzmann_factors(dense.data_ptr<double>(), p);
   return p;
@@ -373,7 +381,7 @@ MbarResult mbar(const Tensor& reduced_energies, const Tensor& samples, const Ten
   result.iterations = solution.iterations;
   describe_overlap(p, solution.sums, result);
   refuse_gaps(result, options.least_overlap);
-  const Tensor path = (reduced_energies[-1] - reduced_energies[0]).to(at::kDouble);
+  const Tensor path = bounded(reduced_energies[-1] - reduced_energies[0]);
   const Tensor observables = observables_of(p, options.observables);
   result.means = at::empty({observables.size(1)}, at::kDouble);
   add_means(p, observables, Numbers(static_cast<std::size_t>(p.samples), 1.0), result.means.data_ptr<double>());

@@ -30,7 +30,8 @@ struct MbarResult {
 /// The free energies of K states from samples of all of them: the solution of
 /// f_i = -ln sum_n e^{-u_in} / sum_j N_j e^{f_j - u_jn}. Newton's iteration on the convex objective, from the chain of
 /// two-state solutions between neighbours; where a step does not shorten the residual, a self-consistent one is taken.
-/// @param reduced_energies  [K, n], energy of every sample in every state, kT, up to a constant per sample
+/// @param reduced_energies  [K, n], energy of every sample in every state, kT, up to a constant per sample; infinity where a
+///                          state other than the sample's own has no density
 /// @param samples           [K], int64, samples of each state, at least one; samples lie in the order of the states
 /// @param chain             [n], int64, the chain of each sample; chains do not cross states
 /// @throws NumericalError when a number is not finite, the iteration does not converge (with the residual), or

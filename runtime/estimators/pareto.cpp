@@ -67,7 +67,7 @@ double posterior_mean_of_b(const Numbers& x) {
 }  // namespace
 
 double pareto_k(const Tensor& log_weight) {
-  const Numbers w = finite_numbers_of(log_weight, "log weight");
+  const Numbers w = log_weights_of(log_weight);
   if (tail_length(w.size()) < kLeastTail || tail_length(w.size()) >= w.size())
     return std::numeric_limits<double>::quiet_NaN();
   const Numbers tail = exceedances(w);

@@ -13,7 +13,7 @@ namespace bgw::estimators {
 /// that of Zhang and Stephens, drawn toward 1/2 with the weight of ten samples, both as published.
 /// @param log_weight  [n]
 /// @return            not a number where fewer than five weights make the tail; 0 where equal weights leave no tail
-/// @throws NumericalError when a number is not finite
+/// @throws NumericalError when a number is neither finite nor minus infinity, which is a weight of zero
 /// @source Vehtari, Simpson, Gelman, Yao, Gabry, "Pareto smoothed importance sampling", JMLR 25 (2024); Zhang and Stephens,
 ///         Technometrics 51, 316 (2009)
 double pareto_k(const Tensor& log_weight);

@@ -1,6 +1,8 @@
 #include "runtime/estimators/work_histogram.h"
 
 #include <algorithm>
+#include <cmath>
+#include <iterator>
 
 #include "runtime/estimators/numbers.h"
 
@@ -17,6 +19,7 @@ struct Grid {
     Tensor result = at::zeros({bins}, at::kDouble);
     const double each = 1.0 / (width * static_cast<double>(numbers.size()));
     for (const double number : numbers) {
+      if (!std::isfinite(number)) continue;
       const auto bin = static_cast<std::int64_t>((number - low) / width);
       result.data_ptr<double>()[std::clamp<std::int64_t>(bin, 0, bins - 1)] += each;  // the largest closes the last bin
     }
@@ -25,7 +28,9 @@ struct Grid {
 };
 
 Grid grid_over(const std::vector<double>& numbers, std::int64_t bins) {
-  const auto [low, high] = std::minmax_element(numbers.begin(), numbers.end());
+  std::vector<double> finite;
+  std::copy_if(numbers.begin(), numbers.end(), std::back_inserter(finite), [](double x) { return std::isfinite(x); });
+  const auto [low, high] = std::minmax_element(finite.begin(), finite.end());
   const double width = (*high - *low) / static_cast<double>(bins);
   const double least = 1e-12 * std::max(std::abs(*low), std::abs(*high));
   if (!(width > least)) return {0.5 * (*low + *high) - 0.5, 1.0 / static_cast<double>(bins), bins};
@@ -35,10 +40,11 @@ Grid grid_over(const std::vector<double>& numbers, std::int64_t bins) {
 }  // namespace
 
 WorkHistograms work_histograms(const Tensor& forward, const Tensor& reverse, std::int64_t bins) {
-  const std::vector<double> from_model = finite_numbers_of(forward, "forward work");
+  const std::vector<double> from_model = works_of(forward, "forward work");
   std::vector<double> all = from_model, from_crystal;
   if (reverse.defined()) {
-    from_crystal = finite_numbers_of(reverse, "reverse work");
+    from_crystal = works_of(-reverse, "reverse work");
+    for (double& work : from_crystal) work = -work;
     all.insert(all.end(), from_crystal.begin(), from_crystal.end());
   }
   const Grid grid = grid_over(all, bins);

@@ -10,11 +10,13 @@
 #include <set>
 #include <vector>
 
+#include "runtime/crystal/neighbours.h"
 #include "runtime/foundation/errors.h"
 
 namespace bgw::flows {
 namespace {
 
+using crystal::nearest_image;
 using crystal::Vector3;
 
 constexpr double kSameShell = 1e-6;  // relative difference of distances that are one
@@ -178,7 +180,7 @@ std::vector<std::vector<Neighbour>> all_others(const UnitCells& units, const cry
       for (std::int64_t b = 0; b < units.atoms(); ++b) {
         if (c == 0 && b == site) continue;
         const Vector3 there = sum(units.basis[static_cast<std::size_t>(b)], shift);
-        const Vector3 vector = box.minimum_image(difference(units.basis[static_cast<std::size_t>(site)], there));
+        const Vector3 vector = nearest_image(box, difference(units.basis[static_cast<std::size_t>(site)], there));
         all.back().push_back({cells, b, vector, std::sqrt(square(vector))});
       }
     }
@@ -187,13 +189,39 @@ std::vector<std::vector<Neighbour>> all_others(const UnitCells& units, const cry
 }
 
 /// Each edge by the nearest image at the moment, in a box of right angles: offsets [B, N, k, 3].
-Tensor nearest_offsets(const Tensor& displacements, const Edges& of_sites, const crystal::Cell& cell) {
+Tensor offsets_of_right_angles(const Tensor& displacements, const Edges& of_sites, const crystal::Cell& cell) {
   const auto& h = cell.vectors;
   const Tensor lengths = at::tensor({h[0][0], h[1][1], h[2][2]}, at::kDouble);
   const Tensor there = displacements.index_select(1, of_sites.senders.flatten());
   const Tensor apart =
       displacements.unsqueeze(2) - there.view({-1, of_sites.senders.size(0), of_sites.senders.size(1), 3});
   return of_sites.offsets - lengths * ((apart + of_sites.offsets) / lengths).round();
+}
+
+/// The same in any box.
+Tensor offsets_of_any_box(const Tensor& displacements, const Edges& of_sites, const crystal::Cell& cell) {
+  const std::int64_t samples = displacements.size(0), particles = of_sites.senders.size(0), degree = of_sites.senders.size(1);
+  const Tensor dense = displacements.contiguous();
+  Tensor offsets = at::empty({samples, particles, degree, 3}, at::kDouble);
+  at::parallel_for(0, samples, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t s = begin; s < end; ++s) {
+      const std::int64_t* sender = of_sites.senders.data_ptr<std::int64_t>();
+      double* out = offsets.data_ptr<double>() + 3 * s * particles * degree;
+      for (std::int64_t e = 0; e < particles * degree; ++e) {
+        const Vector3 offset = row(of_sites.offsets, static_cast<std::size_t>(e));
+        const Vector3 apart = difference(row(dense, static_cast<std::size_t>(s * particles + e / degree)),
+                                         row(dense, static_cast<std::size_t>(s * particles + *sender++)));
+        const Vector3 vector = sum(apart, offset);
+        for (const double x : sum(offset, difference(nearest_image(cell, vector), vector))) *out++ = x;
+      }
+    }
+  });
+  return offsets;
+}
+
+Tensor nearest_offsets(const Tensor& displacements, const Edges& of_sites, const crystal::Cell& cell) {
+  return cell.is_orthorhombic() ? offsets_of_right_angles(displacements, of_sites, cell)
+                                : offsets_of_any_box(displacements, of_sites, cell);
 }
 
 struct Candidate {
@@ -213,13 +241,13 @@ void find_nearest(const crystal::Cell& cell, const std::vector<Vector3>& moved, 
     for (std::size_t j = 0; j < moved.size(); ++j) {
       if (j != i)
         candidates.push_back(
-            {square(cell.minimum_image(difference(moved[i], moved[j]))), static_cast<std::int64_t>(j)});
+            {square(nearest_image(cell, difference(moved[i], moved[j]))), static_cast<std::int64_t>(j)});
     }
     std::partial_sort(candidates.begin(), candidates.begin() + degree, candidates.end());
     for (std::int64_t n = 0; n < degree; ++n) {
       const auto j = static_cast<std::size_t>(candidates[static_cast<std::size_t>(n)].atom);
       const Vector3 apart = difference(moved[i], moved[j]);
-      const Vector3 image = difference(cell.minimum_image(apart), apart);
+      const Vector3 image = difference(nearest_image(cell, apart), apart);
       const Vector3 offset = sum(difference(row(sites, i), row(sites, j)), image);
       *senders++ = static_cast<std::int64_t>(j);
       for (const double x : offset) *offsets++ = x;
@@ -256,7 +284,7 @@ Tensor fractions_of(const UnitCells& units) {
 
 Edges edges_at_rest(const UnitCells& units, const crystal::Crystal& perfect, const Tensor& sites,
                     Neighbourhood neighbourhood, std::int64_t degree) {
-  auto neighbours = neighbourhood == Neighbourhood::complete ? all_others(units, perfect.cell)
+  auto neighbours = neighbourhood == Neighbourhood::complete ? all_others(units, perfect.cell.reduced())
                                                              : nearest_neighbours(units, degree + 1);
   if (neighbourhood == Neighbourhood::of_the_sites) {
     check_closed(neighbours, degree);
@@ -273,7 +301,6 @@ Edges AtomGraph::edges(const Tensor& displacements) const {
     case Neighbourhood::at_the_moment: return nearest_edges(displacements, sites, cell, degree);
     case Neighbourhood::complete: break;
   }
-  if (!cell.is_orthorhombic()) return of_sites;
   return {of_sites.senders, nearest_offsets(displacements, of_sites, cell)};
 }
 

@@ -12,7 +12,7 @@ namespace bgw::flows {
 /// Which atoms send messages to an atom. Where what is nearest depends on the moment, a map that sees the graph jumps:
 /// its density stays exact, but gradients of losses miss what happens at the jumps.
 enum class Neighbourhood {
-  complete,  // all others, each by its nearest image at the moment (cells that are not of right angles: of its site)
+  complete,      // all others, each by its nearest image at the moment
   of_the_sites,  // those on the k nearest sites of the perfect crystal, periodic images counted: smooth
   at_the_moment  // the k nearest of each configuration
 };
@@ -30,7 +30,7 @@ struct AtomGraph {
   Neighbourhood neighbourhood = Neighbourhood::of_the_sites;
   std::int64_t degree = 0;  // k
   Tensor sites;             // [N, 3], float64, from which displacements count
-  crystal::Cell cell;
+  crystal::Cell cell;       // reduced
   Edges of_sites;   // at zero displacement; of the sites: always
   Tensor fraction;  // [N, 3], of each site's place in the conventional cell of the perfect crystal: which sublattice
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <string>
 
 #include "runtime/flows/augmented_ends.h"
@@ -17,14 +16,9 @@ namespace bgw::flows {
 namespace {
 
 // In memory with all that their derivative needs: edges of plain networks, states of atoms of fused ones.
-constexpr std::int64_t kPlainBlock = 4;  // samples: with as many always, their numbers do not depend on the batch
+constexpr std::int64_t kPlainBlock = 4;  // samples at most: with as many always, their numbers do not depend on the batch
 constexpr std::int64_t kEdgesAtOnce = 1 << 16;
 constexpr std::int64_t kAtomsAtOnce = 1 << 15;
-
-/// Float32 networks run in fused kernels, unless the user wants to compare: BGW_PLAIN_NETWORKS takes the plain path.
-bool is_fused(const AugmentedSpec& spec) {
-  return spec.precision == at::kFloat && std::getenv("BGW_PLAIN_NETWORKS") == nullptr;
-}
 
 void check_spec(const AugmentedSpec& spec) {
   if (spec.layers < 1) throw InputError(fmt::format("augmented flow: layers must be at least 1, not {}", spec.layers));
@@ -67,7 +61,9 @@ std::unique_ptr<CouplingFlow> make_augmented_flow(const AugmentedSpec& spec, con
   const auto network = std::make_shared<const GraphConditioner>(graph, network_of(spec));
 
   const std::int64_t n = target.particles();
-  const auto fused = is_fused(spec) ? std::make_shared<const FusedGraph>(network) : nullptr;
+  const bool in_kernels = spec.fused && spec.precision == at::kFloat;
+  const auto fused = in_kernels ? std::make_shared<const FusedGraph>(network) : nullptr;
+  const std::int64_t edges_at_once = kEdgesAtOnce / (n * graph->degree);
   const StatePart atoms{1, 0, n}, copies{1, n, n};
   const SplineRange range{-spec.range, spec.range, SplineEnds::identity};
   ParameterLayout layout;
@@ -79,7 +75,8 @@ std::unique_ptr<CouplingFlow> make_augmented_flow(const AugmentedSpec& spec, con
       chain.add(std::make_unique<FusedGraphCoupling>(fused, offset, given, moved, range));
     } else {
       auto plain = std::make_unique<SplineCoupling>(network, 0, given, moved, range);
-      chain.add(std::make_unique<SampleBlocks>(std::move(plain), offset, network->layout().size(), kPlainBlock));
+      const std::int64_t block = std::clamp<std::int64_t>(edges_at_once, 1, kPlainBlock);
+      chain.add(std::make_unique<SampleBlocks>(std::move(plain), offset, network->layout().size(), block));
     }
     chain.add(std::make_unique<MeanExchange>(moved, given));
   };
@@ -87,7 +84,7 @@ std::unique_ptr<CouplingFlow> make_augmented_flow(const AugmentedSpec& spec, con
     couple(atoms, copies);
     couple(copies, atoms);
   }
-  const std::int64_t at_once = fused != nullptr ? kAtomsAtOnce / n : kEdgesAtOnce / (n * graph->degree);
+  const std::int64_t at_once = fused != nullptr ? kAtomsAtOnce / n : edges_at_once;
   const std::int64_t chunk = std::max<std::int64_t>(1, at_once);
   return std::make_unique<CouplingFlow>(std::move(ends), std::move(chain), std::move(layout), spec.precision, chunk);
 }

@@ -18,6 +18,7 @@ struct AugmentedSpec {
   double range = 6.2;            // angstrom: splines act on [-range, range], which is also the period of the features
   GraphNetwork network;          // its embedding, layers, frequencies and bins
   at::ScalarType precision = at::kFloat;
+  bool fused = true;  // float32 networks by fused kernels; else by plain operations, with which those are compared
 };
 
 /// Half the longest edge of the box of the published experiments at this density: of 64 atoms, of 108 for fcc, of 54

@@ -54,11 +54,17 @@ SampleLoss CouplingFlow::forward_kl(const Tensor& displacements, const Tensor& a
   const at::NoGradGuard no_grad;
   Tensor log_det = no_log_det(displacements);
   const Tensor last = ends_->state_of(displacements, auxiliary);
-  const std::vector<Tensor> states = steps_.states_before(last, parameters, log_det);
+  std::vector<Tensor> states = steps_.states_before(last, parameters, log_det);
+  Tensor log_weight = ends_->log_base(states.front()) + log_det - ends_->log_target(last, false).log_density;
+  const Tensor inside = log_weight.isneginf().logical_not().nonzero().squeeze(1);
+  const std::int64_t outside = log_weight.size(0) - inside.size(0);
   Tensor sum = at::zeros_like(parameters);
-  steps_.carry_score(states, parameters, ends_->base_score(states.front()), &sum);
-  const Tensor log_model = ends_->log_base(states.front()) + log_det;
-  return {log_model - ends_->log_target(last, false).log_density, -sum.unsqueeze(0)};
+  if (outside > 0) {
+    log_weight = log_weight.index_select(0, inside);
+    for (Tensor& state : states) state = state.index_select(0, inside);
+  }
+  if (inside.size(0) > 0) steps_.carry_score(states, parameters, ends_->base_score(states.front()), &sum);
+  return {log_weight, -sum.unsqueeze(0), outside};
 }
 
 LatentValue CouplingFlow::latent_work(const Tensor& latent, const Tensor& parameters) const {

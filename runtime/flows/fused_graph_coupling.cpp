@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -11,7 +12,8 @@
 namespace bgw::flows {
 namespace {
 
-constexpr std::int64_t kChunk = 4;  // samples whose gradients are summed in float32
+constexpr std::int64_t kChunk = 4;   // samples whose gradients are summed in float32
+constexpr std::int64_t kLanes = 16;  // in which sums of chunks in a row are added up
 
 struct Rows {
   const double* numbers;
@@ -25,52 +27,45 @@ double* row_of(Tensor& state, std::int64_t b, const StatePart& part) {
   return state.data_ptr<double>() + (b * state.size(1) + part.begin) * 3;
 }
 
-/// The sum of parts [parts][count], each number in the order of the parts.
-std::vector<double> sum_of_parts(const float* parts, std::int64_t stride, std::int64_t count, std::int64_t size) {
-  std::vector<double> sum(static_cast<std::size_t>(size), 0.0);
-  at::parallel_for(0, size, 1 << 14, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t p = 0; p < count; ++p) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        sum[static_cast<std::size_t>(i)] += static_cast<double>(parts[p * stride + i]);
-      }
-    }
-  });
+void add_to(double* sum, const float* part, std::int64_t size) {
+  for (std::int64_t i = 0; i < size; ++i) sum[i] += static_cast<double>(part[i]);
+}
+
+/// The sum of lanes [lanes][size], each number in their order.
+std::vector<double> sum_of_lanes(const std::vector<double>& lanes, std::int64_t size) {
+  std::vector<double> sum(lanes.begin(), lanes.begin() + static_cast<std::ptrdiff_t>(size));
+  for (auto lane = lanes.begin() + static_cast<std::ptrdiff_t>(size); lane != lanes.end(); lane += static_cast<std::ptrdiff_t>(size))
+    std::transform(sum.begin(), sum.end(), lane, sum.begin(), std::plus<>());
   return sum;
 }
 
 }  // namespace
 
-/// The pairs of atoms of each sample: those of the sites, or found anew.
+/// The pairs of atoms of each sample: those of the sites, or found anew, one sample at a time, since a complete graph has the
+/// square of its atoms of them.
 class FusedGraphCoupling::SamplePairs {
  public:
-  SamplePairs(const FusedGraph& graph, const Tensor& part) : graph_(graph) {
-    const AtomGraph& atoms = graph.conditioner->graph();
-    if (atoms.neighbourhood == Neighbourhood::of_the_sites) return;
-    const Edges edges = atoms.edges(part);
-    senders_ = edges.senders.contiguous();
-    offsets_ = edges.offsets.contiguous();
-  }
+  SamplePairs(const FusedGraph& graph, const Tensor& part) : graph_(graph), part_(part) {}
+
   /// Most pairs that a sample can have.
-  std::int64_t most() const {
-    if (!senders_.defined()) return static_cast<std::int64_t>(graph_.pairs.first.size());
-    return static_cast<std::int64_t>(graph_.sublattice_of.size()) * degree();
-  }
+  std::int64_t most() const { return of_sites() ? static_cast<std::int64_t>(graph_.pairs.first.size()) : particles() * atoms().degree; }
   /// @param room  holds the pairs where they are found anew
   kernels::PairView of(std::int64_t b, EdgePairs& room) const {
-    if (!senders_.defined()) return graph_.pairs.view();
-    const auto particles = static_cast<std::int64_t>(graph_.sublattice_of.size());
-    const std::int64_t edges = particles * degree();
-    const std::int64_t* senders = senders_.data_ptr<std::int64_t>() + (senders_.dim() == 3 ? b * edges : 0);
-    const double* offsets = offsets_.data_ptr<double>() + (offsets_.dim() == 4 ? 3 * b * edges : 0);
-    room = pair_edges(particles, degree(), senders, offsets);
+    if (of_sites()) return graph_.pairs.view();
+    const at::NoGradGuard no_grad;  // worker threads begin with it on
+    const Edges edges = atoms().edges(part_.narrow(0, b, 1));
+    const Tensor senders = edges.senders.contiguous(), offsets = edges.offsets.contiguous();
+    room = pair_edges(particles(), atoms().degree, senders.data_ptr<std::int64_t>(), offsets.data_ptr<double>());
     return room.view();
   }
 
  private:
-  std::int64_t degree() const { return graph_.conditioner->graph().degree; }
+  const AtomGraph& atoms() const { return graph_.conditioner->graph(); }
+  bool of_sites() const { return atoms().neighbourhood == Neighbourhood::of_the_sites; }
+  std::int64_t particles() const { return atoms().particles(); }
 
   const FusedGraph& graph_;
-  Tensor senders_, offsets_;
+  Tensor part_;
 };
 
 FusedGraphCoupling::FusedGraphCoupling(std::shared_ptr<const FusedGraph> graph, std::int64_t offset, StatePart given,
@@ -147,23 +142,27 @@ Tensor FusedGraphCoupling::derivatives(bool carry, const Tensor& x, const Tensor
   Tensor result = bars.clone();
   const std::int64_t samples = state.size(0), chunks = (samples + kChunk - 1) / kChunk;
   const std::int64_t size = gradient == nullptr ? 0 : packed.view().gradient_size;
-  const AlignedFloats sums(chunks * size);
-  at::parallel_for(0, chunks, 1, [&](std::int64_t begin, std::int64_t end) {
-    const AlignedFloats scratch(kernels_.scratch_floats(packed.view(), pairs.most(), true));
+  const std::int64_t lanes = std::min(kLanes, chunks);
+  std::vector<double> sums(static_cast<std::size_t>(lanes * size), 0.0);
+  at::parallel_for(0, lanes, 1, [&](std::int64_t begin, std::int64_t end) {
+    const AlignedFloats scratch(kernels_.scratch_floats(packed.view(), pairs.most(), true)), of_chunk(size);
+    float* sum = size == 0 ? nullptr : of_chunk.get();
     EdgePairs found;
-    for (std::int64_t c = begin; c < end; ++c) {
-      float* sum = size == 0 ? nullptr : sums.get() + c * size;
-      std::fill_n(sum, size, 0.0F);
-      for (std::int64_t b = c * kChunk; b < std::min(samples, (c + 1) * kChunk); ++b) {
-        kernels_.derivatives(
-            packed.view(), pairs.of(b, found), {rows.at(b, given_), rows.at(b, moved_), scratch.get()},
-            {carry, bar_rows.at(b, moved_), log_det_bar, row_of(result, b, moved_), row_of(result, b, given_), sum});
+    for (std::int64_t lane = begin; lane < end; ++lane) {
+      for (std::int64_t c = lane * chunks / lanes; c < (lane + 1) * chunks / lanes; ++c) {
+        std::fill_n(sum, size, 0.0F);
+        for (std::int64_t b = c * kChunk; b < std::min(samples, (c + 1) * kChunk); ++b) {
+          kernels_.derivatives(
+              packed.view(), pairs.of(b, found), {rows.at(b, given_), rows.at(b, moved_), scratch.get()},
+              {carry, bar_rows.at(b, moved_), log_det_bar, row_of(result, b, moved_), row_of(result, b, given_), sum});
+        }
+        add_to(sums.data() + lane * size, sum, size);
       }
     }
   });
   if (gradient != nullptr) {
     Tensor own_gradient = gradient->narrow(0, offset_, numbers.size(0));
-    packed.unpack_gradient(sum_of_parts(sums.get(), size, chunks, size), own_gradient.data_ptr<float>());
+    packed.unpack_gradient(sum_of_lanes(sums, size), own_gradient.data_ptr<float>());
   }
   return result;
 }

@@ -29,6 +29,7 @@ struct SampleLoss {
   Tensor log_weight;  // [B], ln target - ln model of samples of the model, ln model - ln target of samples of the
                       //      crystal, with the constants of Draws
   Tensor gradient;    // [R, P], dloss/dparameters, in R parts of the batch: their sum is that of all samples
+  std::int64_t outside = 0;  // samples of the crystal where the model has no density: left out of both
 };
 
 /// Fields of a crystal with the true force on them.
@@ -76,7 +77,8 @@ class Generator {
 
   /// Of the model from the crystal: samples from the model.
   virtual SampleLoss reverse_kl(KlGradient gradient, const Tensor& latent, const Tensor& parameters) const = 0;
-  /// Of the crystal from the model: samples from the crystal. The gradient is that of -ln q.
+  /// Of the crystal from the model: samples from the crystal. The gradient is that of -ln q. Where the model has no density
+  /// nothing can be learned of a sample, and it is left out.
   virtual SampleLoss forward_kl(const Tensor& displacements, const Tensor& auxiliary,
                                 const Tensor& parameters) const = 0;
   /// For moves in the latent space.

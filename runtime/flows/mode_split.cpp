@@ -78,6 +78,7 @@ struct ModeSplitFlow::Table {
   std::vector<double> widening;  // [m], e^s
   std::vector<SplitGains> splits;
   std::vector<LocalForce::Network> networks;  // of a learned force
+  std::vector<double> stiffness;  // [m], v
 };
 
 /// Some samples on their way through the flow.
@@ -362,7 +363,7 @@ class ModeSplitFlow::Block {
   /// @param bar_step      w dt/dlambda, or undefined
   void add_gradient(const Step& step, const Tensor& y, const Tensor& w, const Tensor& f, const Tensor& change,
                     const Tensor& bar_amplified, const Tensor& bar_step, Tensor& gradient) const {
-    const std::vector<double>& v = flow_.gains_.stiffness();
+    const std::vector<double>& v = table_.stiffness;
     const std::vector<double>& in_c = acting(step);
     const Tensor bar_force = w * f;
     const double* from = y.data_ptr<double>();
@@ -426,6 +427,7 @@ ModeSplitFlow::Table ModeSplitFlow::table(const Tensor& parameters) const {
     throw ShapeError("mode_split: parameters must be [" + std::to_string(layout().size()) + "]");
   const Tensor numbers = parameters.detach().to(at::kDouble).contiguous();
   Table table;
+  table.stiffness = gains_.stiffness(numbers.data_ptr<double>());
   table.widening = gains_.log_widening(numbers.data_ptr<double>());
   for (double& s : table.widening) s = std::exp(s);
   for (std::int64_t l = 0; l < spec_.splits; ++l) table.splits.push_back(gains_.at(l, numbers.data_ptr<double>()));
@@ -516,7 +518,7 @@ SampleLoss ModeSplitFlow::reverse_kl(KlGradient kind, const Tensor& z, const Ten
       widening.data_ptr<double>()[i] = bar.data_ptr<double>()[i] * y0 - (kind == KlGradient::total ? 1.0 : 0.0);
     });
     for (std::int64_t r = 0; r < rows; ++r)
-      gains_.add_widening_gradient(widening.data_ptr<double>() + r * m,
+      gains_.add_widening_gradient(widening.data_ptr<double>() + r * m, gains.stiffness,
                                    own.data_ptr<double>() + r * gains_.layout().size());
   });
   return {half_square(in) + log_determinant(parameters) - reduced(energies), among_all(gradient)};
@@ -537,7 +539,7 @@ SampleLoss ModeSplitFlow::forward_kl(const Tensor& displacements, const Tensor& 
     // -ln q = |z|^2 / 2 + s with z = e^-s y.
     const Tensor widening = 1.0 - block.y().square();
     for (std::int64_t r = 0; r < rows; ++r)
-      gains_.add_widening_gradient(widening.data_ptr<double>() + r * m,
+      gains_.add_widening_gradient(widening.data_ptr<double>() + r * m, gains.stiffness,
                                    own.data_ptr<double>() + r * gains_.layout().size());
   });
   const Tensor energy = target_.model().energy(displacements);

@@ -12,9 +12,11 @@ namespace bgw::flows {
 /// How the gains of a mode-split flow vary from split to split and from mode to mode.
 enum class GainForm {
   constant,   // five numbers for all
-  polynomial  // of second order in depth x = 2 (l + 1/2) / L - 1 and stiffness v, the logarithm of a mode's kappa, less its
-              // mean and over its standard deviation: 1, x, x^2, v, x v, v^2, and 1 where a split looks ahead; the
-              // widening is one of v alone
+  polynomial  // of second order in depth x = 2 (l + 1/2) / L - 1 and stiffness v, the logarithm of a mode's kappa, less a
+              // mean and over a standard deviation: 1, x, x^2, v, x v, v^2, and 1 where a split looks ahead; the
+              // widening is one of v alone. Mean, deviation and range of v are those of the crystal on which training
+              // began and travel with the parameters: a mode has the same gains in a crystal of any size, and one that
+              // is softer or stiffer than all of those has theirs
 };
 
 /// What multiplies each mode in one split, [m] each.
@@ -34,6 +36,8 @@ struct GainSums {
 /// The parameters of a mode-split flow and the gains that they make:
 /// a   weight of the force;  h   amplification of the conditioning half's field;
 /// a2  weight of the look-ahead correction;  lambda  step of the look-ahead;  s0  log of the widening
+/// stiffness  of a polynomial: mean and standard deviation of ln kappa, least and largest v. Constants of the model: gradients
+///            leave them out, so that training leaves them as they are
 class ModeSplitGains {
  public:
   /// @param look_ahead     every k-th split looks ahead, the first included; 0: none
@@ -49,11 +53,14 @@ class ModeSplitGains {
   SplitGains at(std::int64_t split, const double* parameters) const;
   std::vector<double> log_widening(const double* parameters) const;  // [m], s
 
-  const std::vector<double>& stiffness() const { return stiffness_; }  // [m], v
+  /// [m], v on the scale that the parameters carry
+  std::vector<double> stiffness(const double* parameters) const;
   /// Adds what the gains of a split contribute to the gradient [P].
   void add_gradient(std::int64_t split, const GainSums& sums, double* gradient) const;
-  /// The same of the widening. @param bar [m], the derivative with respect to s
-  void add_widening_gradient(const double* bar, double* gradient) const;
+  /// The same of the widening.
+  /// @param bar        [m], the derivative with respect to s
+  /// @param stiffness  [m], v
+  void add_widening_gradient(const double* bar, const std::vector<double>& stiffness, double* gradient) const;
 
  private:
   struct Term {
@@ -63,13 +70,15 @@ class ModeSplitGains {
   /// What a term is in a split, but for its power of v.
   double at_split(const Term& term, std::int64_t split) const;
   void evaluate(std::size_t entry, const std::vector<Term>& terms, std::int64_t split, double factor,
-                const double* parameters, std::vector<double>& gains) const;
+                const double* parameters, const std::vector<double>& stiffness, std::vector<double>& gains) const;
   void add_terms(std::size_t entry, std::int64_t split, double factor, const double (&sums)[3], double* gradient) const;
+
+  bool has_scale() const;  // stiffness counts
 
   std::int64_t splits_, look_ahead_;
   double per_split_, per_look_;  // 1 / L, 1 / n_look
   std::vector<Term> terms_, widening_terms_;
-  std::vector<double> stiffness_;
+  std::vector<double> log_kappa_;  // [m]
   ParameterLayout layout_;
 };
 

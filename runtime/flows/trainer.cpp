@@ -30,6 +30,7 @@ Tensor sum_in_order(const Tensor& rows) {
 SampleLoss evaluate(const LossFunction& loss, const Stage& stage, std::int64_t chunk, const TrainingState& state) {
   const std::int64_t portions = (stage.batch + chunk - 1) / chunk;
   std::vector<Tensor> weights(static_cast<std::size_t>(portions)), gradients(weights.size());
+  std::vector<std::int64_t> outside(weights.size(), 0);
   const std::int64_t threads = at::get_num_threads();
   for (std::int64_t begin = 0; begin < portions; begin += threads) {
     if (portions > 1) interlude();
@@ -40,10 +41,11 @@ SampleLoss evaluate(const LossFunction& loss, const Stage& stage, std::int64_t c
         SampleLoss part = loss(portion, state.parameters);
         weights[static_cast<std::size_t>(p)] = part.log_weight;
         gradients[static_cast<std::size_t>(p)] = part.gradient;
+        outside[static_cast<std::size_t>(p)] = part.outside;
       }
     });
   }
-  return {at::cat(weights), at::cat(gradients)};
+  return {at::cat(weights), at::cat(gradients), std::accumulate(outside.begin(), outside.end(), std::int64_t{0})};
 }
 
 /// The first number that is not finite, if there is one.
@@ -108,11 +110,12 @@ Tensor clipped(const Tensor& gradient, const std::optional<double>& largest) {
   return norm > *largest ? gradient * (*largest / norm) : gradient;
 }
 
-/// An average that forgets: a plain mean in the first steps, later one with a memory of 1 / (1 - decay) steps.
+/// An average that forgets: a plain mean in the first steps, later one with a memory of 1 / (1 - decay) steps. A parameter that
+/// does not move is its own average to the last bit.
 void average_in(TrainingState& state, double decay) {
   const double now = static_cast<double>(state.step);
   const double keep = std::min(decay, now / (now + 1.0));
-  state.average = keep * state.average + (1.0 - keep) * state.parameters;
+  state.average = state.average + (1.0 - keep) * (state.parameters - state.average);
 }
 
 /// The parameters with those of a range from another vector.
@@ -126,7 +129,10 @@ void take_step(const LossFunction& loss, const Stage& stage, std::int64_t chunk,
                TrainingState& state) {
   const SampleLoss value = evaluate(loss, stage, chunk, state);
   const Tensor gradient = sum_in_order(value.gradient) / static_cast<double>(stage.batch);
-  const auto bad_loss = not_finite(value.log_weight), bad_gradient = not_finite(gradient);
+  state.outside += value.outside;
+  const bool nothing = value.log_weight.size(0) == 0;  // all of the data are where the model has no density
+  const auto bad_loss = nothing ? std::optional<double>(-INFINITY) : not_finite(value.log_weight);
+  const auto bad_gradient = not_finite(gradient);
   if (bad_loss || bad_gradient) {
     leave_out(bad_loss ? "loss" : "gradient", bad_loss ? -*bad_loss : *bad_gradient, stage, state);
   } else {
@@ -201,7 +207,7 @@ std::map<std::string, Tensor> to_named_tensors(const TrainingState& state) {
           {"moments/second", state.moments.second},
           {"latest_log_weights", state.latest_log_weights},
           {"counters", at::tensor({state.stage, state.step, state.total, state.moments.steps, state.skipped,
-                                   state.in_a_row, state.lines},
+                                   state.in_a_row, state.lines, state.outside},
                                   at::kLong)},
           {"history/loss", as_tensor(state.history.loss)},
           {"history/ess", as_tensor(state.history.ess)}};
@@ -221,6 +227,7 @@ TrainingState training_state_from(const std::map<std::string, Tensor>& named, at
   state.skipped = c[4];
   state.in_a_row = c[5];
   state.lines = c[6];
+  state.outside = c[7];
   state.latest_log_weights = named.at("latest_log_weights").clone();
   state.history = {as_vector(named.at("history/loss")), as_vector(named.at("history/ess"))};
   return state;

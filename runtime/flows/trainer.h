@@ -51,6 +51,7 @@ struct TrainingState {
   std::int64_t skipped = 0;   // steps that were left out because a number was not finite
   std::int64_t in_a_row = 0;  // the latest of them
   std::int64_t lines = 0;     // of the history when this stage began
+  std::int64_t outside = 0;   // samples of the crystal that were left out because the model has no density there
   Tensor latest_log_weights;  // [<= 1024], for the running ESS; of this stretch alone
   TrainingHistory history;
 };

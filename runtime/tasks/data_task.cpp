@@ -72,7 +72,7 @@ class Importer {
     else check_cell(frame.cell);
     for (const Vector3& u : assignment_.displacements(positions, place_)) displacements_.insert(displacements_.end(), u.begin(), u.end());
     add_number(time_, frame.time, "time");
-    add_number(log_weight_, frame.log_weight, "weight");
+    add_number(log_weight_, frame.log_weight, "weight", -INFINITY);
     if (count_ > 1 && frame.chain.has_value() == chain_.empty()) refuse_some("chain");
     if (frame.chain) chain_.push_back(*frame.chain);
   }
@@ -147,10 +147,11 @@ class Importer {
   }
 
   /// All configurations have such a number, or none.
-  void add_number(std::vector<double>& numbers, const std::optional<double>& number, const char* what) {
+  /// @param taken  a number that is not finite and stands all the same: minus infinity says that a configuration weighs nothing
+  void add_number(std::vector<double>& numbers, const std::optional<double>& number, const char* what, double taken = 0.0) {
     if (count_ > 1 && number.has_value() == numbers.empty()) refuse_some(what);
     if (!number) return;
-    if (!std::isfinite(*number)) throw InputError(fmt::format("{}: its {} is not finite", place_, what));
+    if (!std::isfinite(*number) && *number != taken) throw InputError(fmt::format("{}: its {} is not finite", place_, what));
     numbers.push_back(*number);
   }
 

@@ -53,6 +53,11 @@ struct TwoSides {
   std::int64_t samples() const { return model.numel() + data.numel(); }
 };
 
+/// Of the data. A base that is cut off has no density where configurations of the crystal may be: their weight is endless.
+estimators::Blocks blocks_of(const TwoSides& sides) {
+  return estimators::chain_blocks(sides.chain, estimators::bounded(sides.data));
+}
+
 struct Difference {
   estimators::Estimate delta_f;  // model to crystal, kT
   double overlap = 0;
@@ -64,7 +69,7 @@ Difference by_bar(const TwoSides& sides, const plan::Key& stream_key, std::int64
   options.bootstrap = bootstrap;
   const estimators::BarResult bar =
       estimators::bar(-sides.model, estimators::single_samples(sides.model.numel()), sides.data,
-                      estimators::chain_blocks(sides.chain, sides.data), stream_key, options);
+                      blocks_of(sides), stream_key, options);
   std::vector<estimators::Replicated> estimates =
       estimators::one_sided_replicates(sides.model, estimators::single_samples(sides.model.numel()),
                                        estimators::bar_forward_stream(stream_key), bootstrap);
@@ -72,33 +77,25 @@ Difference by_bar(const TwoSides& sides, const plan::Key& stream_key, std::int64
   return {bar.delta_f, bar.overlap, estimates};
 }
 
-/// Two states: the model, of which energies count, and the crystal, minus the log weight above it.
+/// Two states: the model, of which energies count, and the crystal, minus the log weight above it. Where the model has no
+/// density, it is the model's energy that is infinite.
 Difference by_mbar(const TwoSides& sides, const plan::Key& stream_key, std::int64_t bootstrap,
                    artifacts::Artifact& artifact) {
   estimators::MbarOptions options;
   options.bootstrap = bootstrap;
-  const Tensor crystal = -at::cat({sides.model, sides.data});
+  const Tensor above = -at::cat({sides.model, sides.data});
+  const Tensor model = at::zeros_like(above).masked_fill_(above.isneginf(), INFINITY);
+  const Tensor crystal = above.masked_fill(above.isneginf(), 0.0);
   const std::int64_t draws = sides.model.numel();
   const Tensor chain = at::cat({at::arange(draws, at::kLong), sides.chain + (draws - sides.chain.min())});
   const estimators::MbarResult mbar =
-      estimators::mbar(at::stack({at::zeros_like(crystal), crystal}),
+      estimators::mbar(at::stack({model, crystal}),
                        at::tensor({draws, sides.data.numel()}, at::kLong), chain, stream_key, options);
   artifact.results.push_back({"residual", mbar.residual, {}, "", {}, "of the MBAR equations"});
   artifact.arrays["overlap_matrix"] = tensor::to_array(mbar.overlap_matrix);
   const double overlap = (mbar.overlap_matrix[0][1] + mbar.overlap_matrix[1][0]).item<double>();
   return {mbar.difference(0, 1), overlap,
           estimators::one_sided_replicates(sides.model, estimators::single_samples(draws), {stream_key, "one-sided"}, bootstrap)};
-}
-
-/// A base that is cut off has no density where configurations of the crystal may be; without them the two sides are not of the
-/// same two ensembles.
-void refuse_unreachable(const Tensor& log_weight_of_data) {
-  const std::int64_t beyond = at::isposinf(log_weight_of_data).sum().item<std::int64_t>();
-  if (beyond == 0) return;
-  throw NumericalError(fmt::format(
-      "{} of the {} configurations of `data` lie where the model has no density; take a base of a larger `width`, or train the flow "
-      "longer",
-      beyond, log_weight_of_data.numel()));
 }
 
 void add_consistency(artifacts::Artifact& artifact, const std::vector<estimators::Replicated>& estimates, std::int64_t samples) {
@@ -114,7 +111,6 @@ artifacts::Artifact two_sided(engine::TaskContext& context, const Model& model, 
   const auto data = context.input("data");
   refuse_others(*data);
   const Tensor of_data = passes.of_data(displacements_on(ground, *data), copies);
-  refuse_unreachable(of_data);
   const TwoSides sides{log_weight, of_data, chain_of(*data, of_data.numel())};
   const Listening listening = stop_in_interludes(context, [&] { return passes.state(); });
 
@@ -130,9 +126,11 @@ artifacts::Artifact two_sided(engine::TaskContext& context, const Model& model, 
   const tensor::RandomStream stream(stream_key, "one-sided"), data_stream(stream_key, "one-sided.data");
   add_side(artifact, ground, "forward", estimators::lfep(log_weight, stream, bootstrap), log_weight.numel());
   const estimators::Estimate reverse =
-      estimators::lfep(-of_data, estimators::chain_blocks(sides.chain, of_data), data_stream, bootstrap);
+      estimators::lfep(-of_data, blocks_of(sides), data_stream, bootstrap);
   add_side(artifact, ground, "reverse", {-reverse.value, reverse.sigma}, of_data.numel());
-  const std::int64_t blocks = estimators::chain_blocks(sides.chain, of_data).count;
+  artifact.results.push_back({"unreached", static_cast<double>(at::isposinf(of_data).sum().item<std::int64_t>()), {}, "",
+                              of_data.numel(), "configurations of the data where the model has no density"});
+  const std::int64_t blocks = blocks_of(sides).count;
   add_consistency(artifact, difference.estimates, std::min(log_weight.numel(), blocks));
   // Work from model to target on both sides, so that the two histograms overlap where the ensembles do.
   artifact.arrays["work_reverse"] = tensor::to_array(-of_data, "kT");
@@ -232,6 +230,8 @@ artifacts::Artifact from_samples(engine::TaskContext& context, const Model& mode
                                      : one_sided(context, model, log_weight, passes);
   const Listening listening = stop_in_interludes(context, [&] { return passes.state(); });
   add_weights(artifact, log_weight, context.spec().stream_key, context.arguments().at("bootstrap").as_int());
+  artifact.results.push_back({"left_basin", static_cast<double>(number_left(log_weight)), {}, "", log_weight.numel(),
+                              "draws outside of the basin of the crystal, which weigh nothing"});
   artifact.arrays["work_forward"] = tensor::to_array(-log_weight, "kT");
   add_histograms(artifact);
   if (two || fresh > 0) artifact.cost = cost_of(passes.calls());

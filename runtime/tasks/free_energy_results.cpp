@@ -62,6 +62,8 @@ void add_free_energy(artifacts::Artifact& artifact, const Ground& ground, const 
                               "beta*F/N, classical, true de Broglie wavelength, fixed centre of mass as in calphy, V term"});
 }
 
+std::int64_t number_left(const Tensor& log_weight) { return log_weight.isneginf().sum().item<std::int64_t>(); }
+
 void add_weights(artifacts::Artifact& artifact, const Tensor& log_weight, const plan::Key& stream_key,
                  std::int64_t bootstrap) {
   const estimators::WeightSummary summary = estimators::summarise(log_weight);

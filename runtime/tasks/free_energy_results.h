@@ -29,6 +29,10 @@ std::optional<double> error_per_particle(double sigma, const Ground& ground);
 void add_free_energy(artifacts::Artifact& artifact, const Ground& ground, const estimators::Estimate& log_ratio,
                      std::int64_t n);
 
+/// Samples whose weight is zero because they have left the crystal.
+/// @param log_weight [n]
+std::int64_t number_left(const Tensor& log_weight);
+
 /// Adds `ess` with its standard error, `variance` and `largest_weight` of samples with weights, and `pareto_k` where they are
 /// enough to tell.
 /// @param log_weight [n]

@@ -2,6 +2,8 @@
 
 #include <ATen/Parallel.h>
 
+#include <cmath>
+
 #include "runtime/flows/mode_split_generator.h"
 #include "runtime/tasks/make_flow.h"
 
@@ -26,15 +28,23 @@ std::vector<Result> by_chunks(std::int64_t samples, std::int64_t chunk, const Fu
   return results;
 }
 
+/// Which configurations are outside of the basin, bool [B]. One that is no number is not: it must not pass for one.
+Tensor left(const sampling::Basin& basin, const Tensor& displacements) {
+  const sampling::Excursion excursion = basin.excursion(displacements);
+  return basin.holds(excursion).logical_or(excursion.furthest.isnan()).logical_not();
+}
+
 }  // namespace
 
 Model::Model(Ground ground)
     : ground_(std::move(ground)),
+      basin_(ground_.base.sites, ground_.base.cell),
       flow_(std::make_unique<flows::GaussianGenerator>(*ground_.target)),
       parameters_(flow_->start({})) {}
 
 Model::Model(Ground ground, const schema::Value& train_arguments, const artifacts::Artifact& training)
     : ground_(std::move(ground)),
+      basin_(ground_.base.sites, ground_.base.cell),
       flow_(make_flow(train_arguments, ground_, *ground_.target)),
       parameters_(parameters_of(training, *flow_)) {}
 
@@ -50,7 +60,9 @@ flows::Draws Model::generate(const Tensor& z) const {
     energy.push_back(part.energy);
     log_weight.push_back(part.log_weight);
   }
-  return {at::cat(displacements), at::cat(energy), at::cat(log_weight)};
+  flows::Draws draws{at::cat(displacements), at::cat(energy), at::cat(log_weight)};
+  draws.log_weight.masked_fill_(left(basin_, draws.displacements), -INFINITY);
+  return draws;
 }
 
 Tensor Model::log_weight_of(const Tensor& displacements, const Tensor& auxiliary) const {

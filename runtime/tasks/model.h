@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "runtime/flows/generator.h"
+#include "runtime/sampling/basin.h"
 #include "runtime/tasks/ground.h"
 #include "runtime/tasks/ledger.h"
 
@@ -30,7 +31,8 @@ class Model {
   std::int64_t at_once() const;
 
   /// Pushes standard normal z [B, latent_dimension] to configurations, with their log weights (flows/generator.h). Chunks
-  /// of the flow run side by side.
+  /// of the flow run side by side. A configuration outside of the basin of the crystal weighs nothing: its log weight is minus
+  /// infinity.
   flows::Draws generate(const Tensor& z) const;
   /// The log weight of given configurations, [B, N, 3] from the sites of the base, completed by auxiliary standard
   /// normal numbers [B, auxiliary_dimension]. [B]
@@ -38,6 +40,7 @@ class Model {
 
  private:
   Ground ground_;
+  sampling::Basin basin_;
   std::unique_ptr<flows::Generator> flow_;
   Tensor parameters_;
 };

@@ -1,4 +1,7 @@
+#include <fmt/format.h>
+
 #include "runtime/estimators/lfep.h"
+#include "runtime/foundation/errors.h"
 #include "runtime/tasks/free_energy_results.h"
 #include "runtime/tasks/ledger.h"
 #include "runtime/tasks/model.h"
@@ -38,6 +41,19 @@ Drawn drawn_from(const artifacts::Artifact& checkpoint) {
   return drawn;
 }
 
+/// Nothing where no draw has been in the crystal yet.
+double ess_so_far(const Tensor& log_weight) {
+  return number_left(log_weight) == log_weight.numel() ? 0.0 : estimators::ess_fraction(log_weight);
+}
+
+void refuse_melt(const Tensor& log_weight) {
+  if (number_left(log_weight) < log_weight.numel()) return;
+  throw NumericalError(fmt::format(
+      "the model does not draw the crystal: all of {} draws are outside of its basin, with an atom further than half the distance of "
+      "nearest neighbours from its site; train the flow longer, or take a base of smaller vibrations",
+      log_weight.numel()));
+}
+
 }  // namespace
 
 artifacts::Artifact sample(engine::TaskContext& context) {
@@ -61,8 +77,7 @@ artifacts::Artifact sample(engine::TaskContext& context) {
   while (drawn.count < count) {
     const std::int64_t size = std::min(at_once, count - drawn.count);
     drawn.add(model->generate(latent.normal(0, drawn.count, size, model->latent_dimension())));
-    const double ess = estimators::ess_fraction(at::cat(drawn.log_weight));
-    context.report({"drawing", drawn.count, count, {{"ess", ess}}});
+    context.report({"drawing", drawn.count, count, {{"ess", ess_so_far(at::cat(drawn.log_weight))}}});
     context.step_done(state);
   }
 
@@ -70,7 +85,10 @@ artifacts::Artifact sample(engine::TaskContext& context) {
   artifacts::Artifact result = state();
   add_crystal(result, model->ground());
   const Tensor log_weight = at::cat(drawn.log_weight);
+  refuse_melt(log_weight);
   add_weights(result, log_weight, context.spec().stream_key);
+  result.results.push_back({"left_basin", static_cast<double>(number_left(log_weight)), {}, "", count,
+                            "draws outside of the basin of the crystal, which weigh nothing"});
   const estimators::Estimate f =
       estimators::lfep(log_weight, tensor::RandomStream(context.spec().stream_key, "bootstrap"));
   add_free_energy(result, model->ground(), {-f.value, f.sigma}, count);

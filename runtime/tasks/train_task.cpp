@@ -91,6 +91,8 @@ artifacts::Artifact result_of(const flows::TrainingState& state, const flows::Ge
                             "",
                             state.latest_log_weights.numel(),
                             "running, over the last training samples"});
+  result.results.push_back({"outside", static_cast<double>(state.outside), {}, "", {},
+                            "configurations of data, as often as they were taken, where the model had no density: left out"});
   result.cost = cost_of(calls);
   return result;
 }

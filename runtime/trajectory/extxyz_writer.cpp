@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <iterator>
 
 #include "runtime/foundation/errors.h"
@@ -22,7 +23,8 @@ std::string comment_of(const Frame& frame) {
   };
   put("energy", frame.energy);
   put("weight", frame.weight);
-  put("log_weight", frame.log_weight);
+  // A weight of zero says it alone: text has no agreed word for its logarithm.
+  if (frame.log_weight && std::isfinite(*frame.log_weight)) put("log_weight", frame.log_weight);
   put("time", frame.time);
   if (frame.chain) text += fmt::format(" chain={}", *frame.chain);
   return text + fmt::format(" step={} pbc=\"T T T\"", frame.step);

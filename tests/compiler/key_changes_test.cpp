@@ -396,7 +396,7 @@ TEST_CASE("so does a value of the mW program", "[key]") {
   const Counts counts = check_every_value(example("examples/paper_mw_ice.bgw", {"lib/mw.bgw"}));
   CHECK(counts.changed >= 50);
   CHECK(counts.policies >= 14);
-  CHECK(listed(counts.without_another) == "mw.style nvt200.kind bgflow.type einstein.kind ref.method marg.marginal ");
+  CHECK(listed(counts.without_another) == "mw.style nvt200.kind bgflow.type bgflow.neighbours einstein.kind ref.method marg.marginal ");
 }
 
 TEST_CASE("so does a value of the silicon program", "[key]") {

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "runtime/flows/augmented_flow.h"
 #include "runtime/foundation/errors.h"
@@ -15,23 +17,15 @@
 #include "runtime/physics/scha.h"
 #include "runtime/tensor/random_stream.h"
 #include "tests/shared/systems.h"
+#include "tests/support/flow_numbers.h"
 
 using namespace bgw;
 using namespace bgw::flows;
+using tests::key;
+using tests::largest;
+using tests::normal;
 
 namespace {
-
-plan::Key key(std::uint8_t number) {
-  plan::Key result;
-  result.bytes[0] = number;
-  return result;
-}
-
-Tensor normal(std::int64_t rows, std::int64_t width, std::uint8_t seed = 1) {
-  return tensor::RandomStream(key(seed), "test").normal(0, 0, rows, width);
-}
-
-double largest(const Tensor& difference) { return difference.abs().max().item<double>(); }
 
 /// A crystal on a Gaussian.
 struct Ground {
@@ -423,6 +417,37 @@ TEST_CASE("neighbours at the moment are the nearest of all atoms", "[augmented]"
   const Tensor senders = edges.senders.flatten(1).unsqueeze(2).expand({-1, -1, 3});
   const Tensor vectors = u.unsqueeze(2) - u.gather(1, senders).view({3, 108, 12, 3}) + edges.offsets;
   CHECK(largest(vectors.square().sum(3).sqrt() - distance.gather(2, edges.senders)) < 1e-12);
+}
+
+TEST_CASE("in a crooked box the nearest image is the nearest of all, at the moment too", "[augmented]") {
+  const crystal::Matrix3 shear{{{1.0, 0.46, -0.41}, {0.0, 1.0, 0.44}, {0.0, 0.0, 1.0}}};
+  crystal::Crystal crooked = crystal::make_crystal(*crystal::find_lattice("fcc"), {2, 2, 2}, 1.28);
+  crooked.cell = crooked.cell.deformed(shear);
+  for (crystal::Vector3& site : crooked.sites) site = crystal::product(shear, site);
+  const Tensor sites = physics::sites_tensor(crooked);
+  const std::int64_t n = sites.size(0);
+  const Tensor u = 0.1 * normal(2, 3 * n).view({2, n, 3}), p = sites + u;
+  std::vector<Tensor> squares;
+  for (double a = -3.0; a <= 3.0; ++a) {
+    for (double b = -3.0; b <= 3.0; ++b) {
+      for (double c = -3.0; c <= 3.0; ++c) {
+        const crystal::Vector3 shift = crooked.cell.cartesian({a, b, c});
+        squares.push_back((p.unsqueeze(2) - p.unsqueeze(1) + at::tensor({shift[0], shift[1], shift[2]}, at::kDouble)).square().sum(3));
+      }
+    }
+  }
+  const Tensor distance = at::stack(squares).amin(0).sqrt();  // [2, n, n]
+  const auto lengths = [&](const Edges& edges) {
+    const Tensor senders = edges.senders.expand({2, n, -1});
+    const Tensor there = u.gather(1, senders.flatten(1).unsqueeze(2).expand({-1, -1, 3})).view({2, n, -1, 3});
+    return std::pair((u.unsqueeze(2) - there + edges.offsets).square().sum(3).sqrt(), distance.gather(2, senders));
+  };
+  const auto [complete, least] = lengths(make_atom_graph(crooked, sites, Neighbourhood::complete, 0).edges(u));
+  CHECK(largest(complete - least) < 1e-12);
+  const auto [nearest, shortest] = lengths(make_atom_graph(crooked, sites, Neighbourhood::at_the_moment, 12).edges(u));
+  CHECK(largest(nearest - shortest) < 1e-12);
+  const Tensor others = distance + 1e9 * at::eye(n, at::kDouble);
+  CHECK(largest(std::get<0>(nearest.sort(2)) - std::get<0>(others.topk(12, 2, false))) < 1e-12);
 }
 
 TEST_CASE("small displacements leave all neighbours where they are", "[augmented]") {

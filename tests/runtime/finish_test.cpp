@@ -2,85 +2,19 @@
 #include <cmath>
 #include <set>
 
-#include "compiler/plan/preimage.h"
-#include "compiler/plan/sha256.h"
 #include "runtime/foundation/errors.h"
-#include "runtime/tasks/tasks.h"
 #include "runtime/tensor/array.h"
-#include "tests/shared/systems.h"
-#include "tests/support/catch.h"
-#include "tests/support/memory_context.h"
+#include "tests/support/ice_study.h"
 
 namespace {
 
 using namespace bgw;
+using namespace bgw::test;
 using schema::List;
 using schema::Map;
 using schema::Value;
 
-constexpr double kElectronvolt = 0.043364104241800934;  // of a kcal/mol
-constexpr double kPublished = -25.16311;                // beta F / N of cubic ice, 64 molecules at 200 K
-
-Value ice(std::int64_t atoms) {
-  Map system = testing::water("diamond_cubic", atoms).as_map();
-  system["potential"] = testing::stillinger_weber_value(6.189 * kElectronvolt, 2.3925, 23.15);
-  return system;
-}
-
-Value task(const std::string& role) { return Map{{"task", role}}; }
-
-/// Base, flow and draws of ice, and estimates on them.
-class Study {
- public:
-  Study(std::int64_t atoms, const std::string& base_kind, Map flow, int steps) {
-    const Value cold = Map{{"kind", "nvt"}, {"temperature", 200.0}};
-    base = run(spec("base", {{"kind", base_kind}, {"system", ice(atoms)}, {"ensemble", cold}, {"relax_sites", true}, {"samples", 32}, {"width", 0.16}}));
-    const Value stage = Map{{"name", "main"}, {"loss", Map{{"call", "reverse_kl"}, {"gradient", "path"}}}, {"steps", steps}, {"batch", 16},
-                            {"learning_rate", 1e-3}};
-    training = run(spec("train", {{"flow", std::move(flow)}, {"system", ice(atoms)}, {"ensemble", cold}, {"seed", 42}, {"stages", List{stage}}, {"base", task("base")}},
-                        {{"base", base}}));
-  }
-
-  plan::TaskSpec spec(const std::string& kind, Map arguments, const std::map<std::string, plan::Key>& inputs = {}) {
-    plan::TaskSpec result;
-    result.name = result.kind = kind;
-    for (const auto& [role, key] : inputs) result.inputs.push_back({role, key, 0});
-    result.arguments = std::move(arguments);
-    result.key = result.stream_key = plan::sha256(plan::preimage(result));
-    return result;
-  }
-  plan::Key run(const plan::TaskSpec& of) {
-    test::MemoryContext context(store, of);
-    auto artifact = std::make_shared<const artifacts::Artifact>(tasks::registry().at(of.kind)(context));
-    store.objects[of.key] = {of, artifact};
-    return of.key;
-  }
-  const artifacts::Artifact& result(const plan::TaskSpec& of) { return *store.objects.at(run(of)).artifact; }
-
-  plan::TaskSpec drawing(int count) {
-    return spec("sample", {{"model", task("model")}, {"count", count}, {"batch", 128}, {"seed", 1}}, {{"model", training}});
-  }
-  plan::TaskSpec chains() {
-    return spec("reference", {{"method", "mbar"}, {"path", Map{{"call", "base_to_target"}, {"base", task("path.base")}, {"states", 2}}},
-                              {"sampler", Map{{"call", "hmc"}, {"chains", 8}, {"steps", 24}}}, {"seed", 2}}, {{"path.base", base}});
-  }
-  plan::TaskSpec estimating(const std::string& method, const plan::Key& samples, Map more = {}, const plan::Key* data = nullptr) {
-    Map arguments{{"method", method}, {"samples", task("samples")}, {"bootstrap", 50}};
-    std::map<std::string, plan::Key> inputs{{"samples", samples}};
-    if (data != nullptr) {
-      arguments["data"] = task("data");
-      inputs["data"] = *data;
-    }
-    for (const auto& [name, value] : more) arguments[name] = value;
-    return spec("estimate", arguments, inputs);
-  }
-  plan::TaskSpec annealing(const plan::Key& samples, int count, Value states = "auto") {
-    return estimating("ais", samples, {{"count", count}, {"states", std::move(states)}, {"moves", 1}});
-  }
-
-  test::MemoryStore store;
-  plan::Key base, training;
-};
+constexpr double kPublished = -25.16311;  // beta F / N of cubic ice, 64 molecules at 200 K
 
 Map short_flow() { return {{"type", "mode_split"}, {"splits", 2}, {"look_ahead", 0}}; }
 
@@ -88,20 +22,6 @@ Map augmented_flow() {
   return {{"type", "augmented_coupling"}, {"aux_width", 0.16}, {"layers", 1}, {"bins", 4}, {"embedding", 8},
           {"conditioner", Map{{"call", "gnn"}, {"layers", 1}, {"frequencies", 2}}}};
 }
-
-Map global_flow() {
-  return {{"type", "global_attention"}, {"layers", 2}, {"bins", 4}, {"embedding", 8},
-          {"conditioner", Map{{"call", "attention"}, {"layers", 1}, {"frequencies", 2}, {"heads", 2}}}};
-}
-
-double number(const artifacts::Artifact& artifact, const char* name) {
-  INFO(name);
-  const artifacts::Result* result = artifact.find_result(name);
-  REQUIRE(result);
-  return result->value;
-}
-
-double sigma(const artifacts::Artifact& artifact, const char* name) { return *artifact.find_result(name)->sigma; }
 
 void check_equal(const artifacts::Artifact& a, const artifacts::Artifact& b) {
   REQUIRE(a.arrays.size() == b.arrays.size());
@@ -122,13 +42,6 @@ artifacts::Artifact stopped_once(Study& study, const plan::TaskSpec& of, int rep
   CHECK(context.saved == 1);
   context.ask_after = -1;
   return tasks::registry().at(of.kind)(context);
-}
-
-double integral(const artifacts::Artifact& artifact, const std::string& curve) {
-  const auto &x = artifact.array("curves/" + curve + "/x").doubles, &y = artifact.array("curves/" + curve + "/y").doubles;
-  double sum = 0;
-  for (const double density : y) sum += density * (x[1] - x[0]);
-  return sum;
 }
 
 }  // namespace
@@ -210,18 +123,6 @@ TEST_CASE("an average that one sample decides is refused, with what to change", 
   const artifacts::Artifact& quality = study.result(study.estimating("ess", drawing.key));
   CHECK(number(quality, "ess") == Approx(1.0 / 40));
   CHECK(number(quality, "largest_weight") == Approx(1.0));
-}
-
-TEST_CASE("configurations where a model that is cut off has no density are refused by their number", "[finish]") {
-  Study study(8, "einstein_crystal", global_flow(), 1);
-  const plan::Key draws = study.run(study.drawing(40));
-  const plan::TaskSpec chains = study.chains();
-  artifacts::Artifact far = study.result(chains);
-  far.arrays["displacements"].doubles[3 * 8 * 5 + 4] += 1.4;  // of configuration 5, more than half the distance of two sites
-  study.store.objects[chains.key].artifact = std::make_shared<const artifacts::Artifact>(far);
-  const plan::TaskSpec both = study.estimating("bar", draws, {}, &chains.key);
-  test::MemoryContext context(study.store, both);
-  CHECK_THROWS_WITH(tasks::estimate(context), Catch::Contains("1 of the 192 configurations") && Catch::Contains("larger `width`"));
 }
 
 TEST_CASE("averaging over the copies of an augmented flow keeps the free energy and brings the variance down", "[finish]") {

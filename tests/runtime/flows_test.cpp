@@ -18,9 +18,13 @@
 #include "runtime/tensor/random_stream.h"
 #include "tests/shared/systems.h"
 #include "tests/support/anharmonic_toy.h"
+#include "tests/support/flow_numbers.h"
 
 using namespace bgw;
 using namespace bgw::flows;
+using tests::key;
+using tests::largest;
+using tests::normal;
 
 namespace {
 
@@ -36,18 +40,6 @@ struct ToyCrystal {
   Tensor modes;  // M, [3N, m]
   physics::WhitenedTarget target;
 };
-
-plan::Key key(std::uint8_t number) {
-  plan::Key result;
-  result.bytes[0] = number;
-  return result;
-}
-
-Tensor normal(std::int64_t rows, std::int64_t width, std::uint8_t seed = 1) {
-  return tensor::RandomStream(key(seed), "test").normal(0, 0, rows, width);
-}
-
-double largest(const Tensor& difference) { return difference.abs().max().item<double>(); }
 
 Tensor golden_raw(at::ScalarType type) { return at::sin(at::arange(1, 50, at::kDouble)).to(type); }
 

@@ -23,23 +23,15 @@
 #include "runtime/tensor/random_stream.h"
 #include "tests/shared/systems.h"
 #include "tests/support/anharmonic_toy.h"
+#include "tests/support/flow_numbers.h"
 
 using namespace bgw;
 using namespace bgw::flows;
+using tests::key;
+using tests::largest;
+using tests::normal;
 
 namespace {
-
-plan::Key key(std::uint8_t number) {
-  plan::Key result;
-  result.bytes[0] = number;
-  return result;
-}
-
-Tensor normal(std::int64_t rows, std::int64_t width, std::uint8_t seed = 1) {
-  return tensor::RandomStream(key(seed), "test").normal(0, 0, rows, width);
-}
-
-double largest(const Tensor& difference) { return difference.abs().max().item<double>(); }
 
 /// A model seen from an Einstein crystal on the sites of a lattice.
 struct Solid {
@@ -490,6 +482,34 @@ TEST_CASE("the gradient of the forward loss is that of finite differences", "[gl
     CHECK((loss.gradient.sum(0) * direction).sum().item<double>() ==
           Approx(slope(value, p, direction).item<double>()).epsilon(1e-6));
   }
+}
+
+TEST_CASE("configurations where the flow has no density are left out of the forward loss, and counted", "[global]") {
+  const Solid solid = ring();
+  const std::shared_ptr<const CouplingFlow> flow = solid.flow(small(2));
+  const Tensor p = bent(*flow, 0.03);
+  Tensor u = 0.05 * normal(5, 12).view({5, 4, 3});
+  u[2][1] += 0.6;  // along a diagonal: further than half the distance of two sites, 0.71, in any image
+  const Tensor rest = at::cat({u.slice(0, 0, 2), u.slice(0, 3, 5)});
+  const auto none = [](std::int64_t rows) { return at::empty({rows, 0}, at::kDouble); };
+  const SampleLoss loss = flow->forward_kl(u, none(5), p), alone = flow->forward_kl(rest, none(4), p);
+  CHECK(loss.outside == 1);
+  CHECK(alone.outside == 0);
+  CHECK(at::equal(loss.log_weight, alone.log_weight));
+  CHECK(at::equal(loss.gradient, alone.gradient));
+
+  Objective objective{flow, KlGradient::path, 1.0, [&](const Portion&) { return u; }};
+  const SampleLoss scaled = training_loss(objective, key(2))({0, 0, 0, 0, 5}, p);
+  CHECK(largest(scaled.gradient - 1.25 * alone.gradient) == 0.0);
+  Stage stage;
+  stage.steps = 3;
+  stage.batch = 5;
+  TrainingState state = start_training(p);
+  train(training_loss(objective, key(2)), {stage}, 5, flow->latent_dimension(), state, {});
+  CHECK(state.outside == 3);
+  CHECK(state.skipped == 0);
+  CHECK(state.latest_log_weights.size(0) == 12);
+  CHECK(training_state_from(to_named_tensors(state), at::kDouble).outside == 3);
 }
 
 TEST_CASE("permuted atoms come out permuted, with the same Jacobian", "[global]") {

@@ -18,9 +18,13 @@
 #include "runtime/tensor/random_stream.h"
 #include "tests/shared/systems.h"
 #include "tests/support/anharmonic_toy.h"
+#include "tests/support/flow_numbers.h"
 
 using namespace bgw;
 using namespace bgw::flows;
+using tests::key;
+using tests::largest;
+using tests::normal;
 
 namespace {
 
@@ -59,18 +63,6 @@ struct Ice {
   Tensor modes, stiffness;
 };
 
-plan::Key key(std::uint8_t number) {
-  plan::Key result;
-  result.bytes[0] = number;
-  return result;
-}
-
-Tensor normal(std::int64_t rows, std::int64_t width, std::uint8_t seed = 1) {
-  return tensor::RandomStream(key(seed), "test").normal(0, 0, rows, width);
-}
-
-double largest(const Tensor& difference) { return difference.abs().max().item<double>(); }
-
 /// Parameters apart from the start values, so that no term hides behind a small one.
 Tensor strong_parameters() { return at::tensor({0.75, 1.3, 0.4, 0.5, 0.05}, at::kDouble); }
 
@@ -85,9 +77,12 @@ LossFunction path_loss(const ModeSplitFlow& flow, const plan::Key& stream_key) {
   };
 }
 
+constexpr std::int64_t kScale = 4;  // numbers of a polynomial's scale of stiffness, which are no gains
+
 /// Every gain away from its start, so that no term hides behind a small one.
 Tensor strong_polynomials(const ModeSplitFlow& flow) {
-  return flow.start() + 0.1 * at::sin(at::arange(1, flow.layout().size() + 1, at::kDouble));
+  const std::int64_t gains = flow.layout().size() - kScale;
+  return flow.start() + at::cat({0.1 * at::sin(at::arange(1, gains + 1, at::kDouble)), at::zeros({kScale}, at::kDouble)});
 }
 
 /// (value(p + h e_i) - value(p - h e_i)) / 2h for each parameter, [B, P].
@@ -174,7 +169,7 @@ TEST_CASE("the random halves depend on the seed, the split and the number of mod
 TEST_CASE("gains that vary with depth and stiffness leave a bijection whose log determinant is the sum of the widenings", "[flows]") {
   const ToyCrystal toy(4);
   const ModeSplitFlow flow(toy.target, kPolynomial);
-  CHECK(flow.layout().size() == 4 * 7 + 3);
+  CHECK(flow.layout().size() == 4 * 7 + 3 + kScale);
   const Tensor p = strong_polynomials(flow);
   const std::int64_t m = flow.dimension();
   const Tensor z = normal(1, m);
@@ -194,9 +189,11 @@ TEST_CASE("a polynomial whose varying terms are zero is the flow of constant gai
 TEST_CASE("a polynomial's gains are those of its formula", "[flows]") {
   const Tensor squares = at::tensor({0.5, 1.0, 4.0}, at::kDouble);
   const ModeSplitGains gains(GainForm::polynomial, 4, 2, squares);
-  const Tensor p = at::sin(at::arange(1, gains.layout().size() + 1, at::kDouble));
+  const std::int64_t size = gains.layout().size();
+  const Tensor waves = at::sin(at::arange(1, size - kScale + 1, at::kDouble));
+  const Tensor p = at::cat({waves, gains.start().slice(0, size - kScale, size)});
   const double* c = p.data_ptr<double>();
-  const std::vector<double>& v = gains.stiffness();
+  const std::vector<double> v = gains.stiffness(c);
   CHECK(v[0] + v[1] + v[2] == Approx(0.0).margin(1e-14));
   CHECK(v[0] * v[0] + v[1] * v[1] + v[2] * v[2] == Approx(3.0));
   CHECK(v[0] > v[1]);
@@ -214,6 +211,42 @@ TEST_CASE("a polynomial's gains are those of its formula", "[flows]") {
     CHECK(found.step[j] == Approx(formula(c + 21, v[j])));
     CHECK(widening[j] == Approx(c[28] + c[29] * v[j] + c[30] * v[j] * v[j]));
   }
+}
+
+TEST_CASE("a polynomial trained on one crystal gives a mode of another the gains that it has there", "[flows]") {
+  const Tensor small = at::tensor({0.5, 1.0, 4.0}, at::kDouble);
+  const Tensor large = at::tensor({0.5, 0.7, 1.0, 4.0, 9.0, 0.1}, at::kDouble);  // two modes beyond those of the small one
+  const ModeSplitGains trained(GainForm::polynomial, 4, 2, small), used(GainForm::polynomial, 4, 2, large);
+  const std::int64_t gains = trained.layout().size() - kScale;
+  const Tensor waves = at::sin(at::arange(1, gains + 1, at::kDouble));
+  const Tensor p = at::cat({waves, trained.start().slice(0, gains, gains + kScale)});
+  const double* c = p.data_ptr<double>();
+  const std::vector<double> there = trained.stiffness(c), here = used.stiffness(c);
+  const SplitGains of_small = trained.at(1, c), of_large = used.at(1, c);
+  const std::vector<double> narrow = trained.log_widening(c), wide = used.log_widening(c);
+  const std::size_t same[] = {0, 2, 3}, softest = 4, stiffest = 5;
+  for (std::size_t j = 0; j < 3; ++j) {
+    CHECK(here[same[j]] == there[j]);
+    CHECK(of_large.force[same[j]] == of_small.force[j]);
+    CHECK(of_large.step[same[j]] == of_small.step[j]);
+    CHECK(wide[same[j]] == narrow[j]);
+  }
+  CHECK(here[softest] == there[2]);
+  CHECK(here[stiffest] == there[0]);
+  CHECK(here[1] > there[1]);
+  CHECK(here[1] < there[0]);
+}
+
+TEST_CASE("training leaves a polynomial's scale of stiffness as it was, averages included", "[flows]") {
+  const ToyCrystal toy(4);
+  const ModeSplitFlow flow(toy.target, kPolynomial);
+  Stage stage{"main", 20, 4, {LearningRate::Kind::constant, 1e-2}};
+  stage.averaging = 0.9;
+  TrainingState state = start_training(flow.start());
+  train(path_loss(flow, key(3)), {stage}, 4, flow.dimension(), state, {});
+  const std::int64_t size = flow.layout().size();
+  CHECK(at::equal(state.parameters.slice(0, size - kScale, size), flow.start().slice(0, size - kScale, size)));
+  CHECK(largest(state.parameters - flow.start()) > 1e-3);
 }
 
 TEST_CASE("the forces of a guide move the modes, the energy of the crystal weighs them", "[flows]") {
@@ -309,12 +342,13 @@ TEST_CASE("all losses have the gradients of finite differences, with and without
     const Tensor p = strong_polynomials(flow);
     const Tensor z = normal(10, flow.dimension());
     const SampleLoss total = flow.reverse_kl(KlGradient::total, z, p);
-    CHECK(largest(total.gradient + slopes(p, [&](const Tensor& q) { return flow.generate(z, q).log_weight; })) < 1e-6);
+    const auto gains = [&](const Tensor& all) { return all.slice(1, 0, all.size(1) - kScale); };
+    CHECK(largest(gains(total.gradient + slopes(p, [&](const Tensor& q) { return flow.generate(z, q).log_weight; }))) < 1e-6);
 
     const Tensor u = toy.target.displacements(z);
     const SampleLoss data = flow.forward_kl(u, p);
     CHECK(largest(data.log_weight + flow.log_weight_of(u, p)) < 1e-12);
-    CHECK(largest(data.gradient - slopes(p, [&](const Tensor& q) { return flow.log_weight_of(u, q); })) < 1e-6);
+    CHECK(largest(gains(data.gradient - slopes(p, [&](const Tensor& q) { return flow.log_weight_of(u, q); }))) < 1e-6);
 
     const LatentValue value = flow.latent_work(z, p);
     CHECK(largest(value.work + flow.generate(z, p).log_weight) < 1e-12);

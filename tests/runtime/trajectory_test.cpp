@@ -107,6 +107,18 @@ TEST_CASE("what is written as H5MD and as extended XYZ reads back bit for bit", 
   }
 }
 
+TEST_CASE("a configuration that weighs nothing is written as extended XYZ by its weight, and reads back", "[trajectory]") {
+  const test::ScratchDirectory scratch;
+  const std::filesystem::path file = scratch.path() / "left.xyz";
+  Frame frame = trajectory::SampleReader(stored(scratch, sheared())).frame(0);
+  frame.weight = 0.0;
+  frame.log_weight = -INFINITY;
+  trajectory::ExtxyzWriter writer(file, {"Si", false});
+  writer.write(frame);
+  writer.finish();
+  CHECK(trajectory::open_frames(file, "extxyz")->next()->log_weight == -INFINITY);
+}
+
 TEST_CASE("a file that is no trajectory is refused by its name", "[trajectory]") {
   const test::ScratchDirectory scratch;
   const std::filesystem::path text = scratch.path() / "notes.txt";
