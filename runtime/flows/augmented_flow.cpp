@@ -19,6 +19,7 @@ namespace {
 constexpr std::int64_t kPlainBlock = 4;  // samples at most: with as many always, their numbers do not depend on the batch
 constexpr std::int64_t kEdgesAtOnce = 1 << 16;
 constexpr std::int64_t kAtomsAtOnce = 1 << 15;
+constexpr std::int64_t kSamplesAtOnce = 16;  // of fused networks: a batch becomes portions for several threads
 
 void check_spec(const AugmentedSpec& spec) {
   if (spec.layers < 1) throw InputError(fmt::format("augmented flow: layers must be at least 1, not {}", spec.layers));
@@ -84,7 +85,7 @@ std::unique_ptr<CouplingFlow> make_augmented_flow(const AugmentedSpec& spec, con
     couple(atoms, copies);
     couple(copies, atoms);
   }
-  const std::int64_t at_once = fused != nullptr ? kAtomsAtOnce / n : edges_at_once;
+  const std::int64_t at_once = fused != nullptr ? std::min(kAtomsAtOnce / n, kSamplesAtOnce) : edges_at_once;
   const std::int64_t chunk = std::max<std::int64_t>(1, at_once);
   return std::make_unique<CouplingFlow>(std::move(ends), std::move(chain), std::move(layout), spec.precision, chunk);
 }

@@ -22,7 +22,6 @@ constexpr SplineRange kCell{0.0, 1.0, SplineEnds::circular};
 constexpr std::int64_t kBlockStep = 16;
 constexpr std::int64_t kMostSteps = 4;
 constexpr std::int64_t kBlockNumbers = 448 * 64;  // rows times width
-constexpr std::int64_t kBlocksOfChunk = 16;
 
 std::int64_t block_of(std::int64_t rows, std::int64_t width) {
   return kBlockStep * std::clamp<std::int64_t>(kBlockNumbers / (kBlockStep * rows * width), 1, kMostSteps);
@@ -81,8 +80,8 @@ std::unique_ptr<CouplingFlow> make_global_flow(const GlobalFlowSpec& spec, const
   const std::int64_t block = block_of(target.particles() - 1, spec.network.width);
   StepChain steps;
   ParameterLayout layout = builder.build(&steps, block);
-  return std::make_unique<CouplingFlow>(std::move(ends), std::move(steps), std::move(layout), type,
-                                        kBlocksOfChunk * block);
+  // A block is a portion of a batch too: threads take portions, and within one there is nothing left to share.
+  return std::make_unique<CouplingFlow>(std::move(ends), std::move(steps), std::move(layout), type, block);
 }
 
 }  // namespace bgw::flows

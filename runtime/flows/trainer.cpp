@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "runtime/foundation/errors.h"
 #include "runtime/foundation/interlude.h"
@@ -26,26 +25,47 @@ Tensor sum_in_order(const Tensor& rows) {
   return sum;
 }
 
-/// The portions of a step side by side, as many at once as there are threads.
-SampleLoss evaluate(const LossFunction& loss, const Stage& stage, std::int64_t chunk, const TrainingState& state) {
+/// Log weights of a batch and the sum of the gradients of its samples, one after the other.
+struct BatchLoss {
+  Tensor log_weight;  // [B]
+  Tensor gradient;    // [P]
+  std::int64_t outside = 0;
+};
+
+void add_in_order(Tensor& sum, const Tensor& rows) {
+  if (sum.defined()) {
+    for (std::int64_t r = 0; r < rows.size(0); ++r) sum += rows[r];
+  } else {
+    sum = sum_in_order(rows);
+  }
+}
+
+/// The portions of a step side by side, as many at once as there are threads. Gradients are summed as they come in, since
+/// those of all portions together may not fit the memory.
+BatchLoss evaluate(const LossFunction& loss, const Stage& stage, std::int64_t chunk, const TrainingState& state) {
   const std::int64_t portions = (stage.batch + chunk - 1) / chunk;
-  std::vector<Tensor> weights(static_cast<std::size_t>(portions)), gradients(weights.size());
-  std::vector<std::int64_t> outside(weights.size(), 0);
   const std::int64_t threads = at::get_num_threads();
+  std::vector<Tensor> weights;
+  BatchLoss sum;
   for (std::int64_t begin = 0; begin < portions; begin += threads) {
     if (portions > 1) interlude();
-    at::parallel_for(begin, std::min(begin + threads, portions), 1, [&](std::int64_t from, std::int64_t to) {
+    const std::int64_t end = std::min(begin + threads, portions);
+    std::vector<SampleLoss> parts(static_cast<std::size_t>(end - begin));
+    at::parallel_for(begin, end, 1, [&](std::int64_t from, std::int64_t to) {
       for (std::int64_t p = from; p < to; ++p) {
         const std::int64_t first = p * chunk;
         const Portion portion{state.stage, state.step, state.total, first, std::min(chunk, stage.batch - first)};
-        SampleLoss part = loss(portion, state.parameters);
-        weights[static_cast<std::size_t>(p)] = part.log_weight;
-        gradients[static_cast<std::size_t>(p)] = part.gradient;
-        outside[static_cast<std::size_t>(p)] = part.outside;
+        parts[static_cast<std::size_t>(p - begin)] = loss(portion, state.parameters);
       }
     });
+    for (const SampleLoss& part : parts) {
+      weights.push_back(part.log_weight);
+      add_in_order(sum.gradient, part.gradient);
+      sum.outside += part.outside;
+    }
   }
-  return {at::cat(weights), at::cat(gradients), std::accumulate(outside.begin(), outside.end(), std::int64_t{0})};
+  sum.log_weight = at::cat(weights);
+  return sum;
 }
 
 /// The first number that is not finite, if there is one.
@@ -127,8 +147,8 @@ Tensor replaced(const Tensor& parameters, const Tensor& others, const ParameterR
 
 void take_step(const LossFunction& loss, const Stage& stage, std::int64_t chunk, std::int64_t dimension,
                TrainingState& state) {
-  const SampleLoss value = evaluate(loss, stage, chunk, state);
-  const Tensor gradient = sum_in_order(value.gradient) / static_cast<double>(stage.batch);
+  const BatchLoss value = evaluate(loss, stage, chunk, state);
+  const Tensor gradient = value.gradient / static_cast<double>(stage.batch);
   state.outside += value.outside;
   const bool nothing = value.log_weight.size(0) == 0;  // all of the data are where the model has no density
   const auto bad_loss = nothing ? std::optional<double>(-INFINITY) : not_finite(value.log_weight);

@@ -588,6 +588,44 @@ TEST_CASE("the mean pressure is minus the derivative of the energy by volume, an
   CHECK(result_of(pressure, "value") == Approx(64 * 8.617333262145e-5 * 200.0 / volume - slope).epsilon(1e-5));
 }
 
+TEST_CASE("with stress a reference knows the slopes of its free energy", "[tasks]") {
+  Study study;
+  const auto reference_at = [&](double density) {
+    Map system = ice().as_map();
+    system["lattice"] = testing::lattice_value("diamond_cubic", 64, density);
+    const auto base = study.spec("base", {{"kind", "scha"}, {"system", system}, {"ensemble", Map{{"kind", "nvt"}, {"temperature", 200.0}}},
+                                          {"relax_sites", true}, {"samples", 64}});
+    study.run(base);
+    const auto chains = study.spec("reference", {{"method", "mbar"}, {"path", Map{{"call", "base_to_target"}, {"base", task("path.base")}, {"states", 2}}},
+                                                 {"sampler", Map{{"call", "hmc"}, {"chains", 16}, {"steps", 64}}}, {"seed", 2}, {"stress", true}},
+                                   {{"path.base", base.key}});
+    study.run(chains);
+    return chains;
+  };
+  const auto found = [&](const plan::TaskSpec& of) -> const artifacts::Artifact& { return *study.store.objects.at(of.key).artifact; };
+  const auto middle = reference_at(testing::kWaterDensity);
+  const artifacts::Artifact& reference = found(middle);
+  const std::vector<double>&numbers = reference.array("state/numbers").doubles, &covariance = reference.array("state/covariance").doubles;
+  REQUIRE(numbers.size() == 5);
+  CHECK(numbers[0] == Approx(result_of(reference, "energy_per_particle")).epsilon(1e-12));
+  CHECK(numbers[1] == Approx(result_of(reference, "mean_energy")).epsilon(1e-12));
+  CHECK((numbers[2] + numbers[3] + numbers[4]) / 3 == Approx(result_of(reference, "pressure")).epsilon(1e-12));
+  CHECK(std::sqrt(covariance[0]) == Approx(*reference.find_result("energy_per_particle")->sigma).epsilon(1e-9));
+  CHECK(covariance[1] == Approx(covariance[5]).epsilon(1e-12));
+  CHECK(covariance[1] * covariance[1] < covariance[0] * covariance[6]);
+
+  const Map arguments{{"of", task("of")}, {"weighted", false}, {"system", ice()}, {"ensemble", Map{{"kind", "nvt"}, {"temperature", 200.0}}}};
+  const artifacts::Artifact pressure = study.run(study.spec("mean_pressure", arguments, {{"of", middle.key}}));
+  CHECK(result_of(reference, "pressure") == Approx(result_of(pressure, "value")).epsilon(1e-9));
+
+  const double step = 0.005 * testing::kWaterDensity;
+  const artifacts::Artifact &thin = found(reference_at(testing::kWaterDensity - step)), &dense = found(reference_at(testing::kWaterDensity + step));
+  const double width = 1 / (testing::kWaterDensity - step) - 1 / (testing::kWaterDensity + step);
+  const auto *f = thin.find_result("energy_per_particle"), *g = dense.find_result("energy_per_particle"), *p = reference.find_result("pressure");
+  const double slope = (g->value - f->value) / width;
+  CHECK(std::abs(p->value - slope) < 4 * std::sqrt((*f->sigma * *f->sigma + *g->sigma * *g->sigma) / (width * width) + *p->sigma * *p->sigma));
+}
+
 TEST_CASE("a base takes the force constants of another box and says so", "[tasks]") {
   Study study;
   const auto box = [&](const std::string& kind, std::int64_t atoms, const std::map<std::string, plan::Key>& inputs) {
