@@ -15,8 +15,6 @@
 namespace bgw::flows {
 namespace {
 
-constexpr std::int64_t kBlock = 8;  // samples on one thread: as many as the energy kernels take at once
-
 plan::Key key_of_seed(std::uint64_t seed) {
   plan::Key key;
   for (std::size_t i = 0; i < 8; ++i) key.bytes[i] = static_cast<std::uint8_t>(seed >> (8 * i));
@@ -33,6 +31,12 @@ const ModeSplitSpec& checked(const ModeSplitSpec& spec, std::int64_t modes) {
   return spec;
 }
 
+std::optional<LinearRemainder> remainder_of(const physics::WhitenedTarget& target, const physics::EnergyModel* guide,
+                                            std::uint64_t seed) {
+  if (guide == nullptr) return std::nullopt;
+  return LinearRemainder(target, *guide, tensor::RandomStream(key_of_seed(seed), "mode_split.guide"));
+}
+
 /// Rows [B, m] as numbers.
 template <class F>
 void for_each_number(std::int64_t rows, std::int64_t modes, F visit) {
@@ -43,10 +47,11 @@ void for_each_number(std::int64_t rows, std::int64_t modes, F visit) {
 
 /// Calls work(first, rows) for the blocks of a batch, which do not know of each other.
 template <class F>
-void for_each_block(std::int64_t batch, F work) {
-  at::parallel_for(0, (batch + kBlock - 1) / kBlock, 1, [&](std::int64_t begin, std::int64_t end) {
+void for_each_block(const ModeForce& force, std::int64_t batch, F work) {
+  const std::int64_t size = force.rows_at_once();
+  at::parallel_for(0, (batch + size - 1) / size, 1, [&](std::int64_t begin, std::int64_t end) {
     const at::NoGradGuard no_grad;
-    for (std::int64_t b = begin; b < end; ++b) work(b * kBlock, std::min(kBlock, batch - b * kBlock));
+    for (std::int64_t b = begin; b < end; ++b) work(b * size, std::min(size, batch - b * size));
   });
 }
 
@@ -210,18 +215,7 @@ class ModeSplitFlow::Block {
     });
   }
 
-  Tensor field(const Tensor& modes) const { return flow_.target_.modes().displacements(modes); }
-  Tensor in_modes(const Tensor& field) const { return flow_.target_.modes().pull_back(field).mul_(flow_.target_.beta()); }
-  /// What a gradient, or a product along v, is in the modes, with what a guide leaves out of it at, or along, the modes v.
-  Tensor answer(const Tensor& found, const Tensor& v) const {
-    Tensor result = in_modes(found);
-    if (flow_.remainder_) flow_.remainder_->add_to(result, v);
-    return result;
-  }
-  /// The force at the modes v, whose field is u.
-  Tensor force_at(const Tensor& v, const Tensor& u) const {
-    return answer(flow_.guide_.energy_and_gradient(u).gradient, v);
-  }
+  const ModeForce& at_work() const { return *flow_.force_; }
 
   Tensor masked(const Step& step, const Tensor& w) const {
     const std::vector<double>& in_u = moving(step);
@@ -261,11 +255,11 @@ class ModeSplitFlow::Block {
 
   Shift shift(const Step& step, const Tensor& y) const {
     const Tensor a = amplified(step, y);
-    const Tensor u = field(a);
-    const Tensor f = force_at(a, u);
+    const Tensor u = at_work().field(a);
+    const Tensor f = at_work().force(a, u);
     if (!flow_.gains_.looks_ahead(step.split)) return {shift_of(step, f, {}, {}), f};
     const Tensor d = look(step, f, a);
-    return {shift_of(step, f, force_at(a + d, u + field(d)), d), f};
+    return {shift_of(step, f, at_work().force(a + d, u + at_work().field(d)), d), f};
   }
 
   void move(std::int64_t split, int conditioning, double sign) {
@@ -295,9 +289,7 @@ class ModeSplitFlow::Block {
   Response respond_plainly(const Step& step, const Tensor& y, const Tensor& w, Tensor* gradient) const {
     const Tensor a = amplified(step, y);
     const Tensor along = times(gains(step).force, w);
-    const physics::GradientAndProduct found = flow_.guide_.gradient_and_product(field(a), field(along));
-    const Tensor f = answer(found.gradient, a);
-    const Tensor q = answer(found.product, along);
+    const auto [f, q] = at_work().force_and_product(a, at_work().field(a), along);
     if (gradient != nullptr) add_gradient(step, y, w, f, {}, q, {}, *gradient);
     return {shift_of(step, f, {}, {}), f, back_of(step, q)};
   }
@@ -307,22 +299,19 @@ class ModeSplitFlow::Block {
                            Tensor* gradient) const {
     const SplitGains& g = gains(step);
     const Tensor a = amplified(step, y);
-    const Tensor u = field(a);
-    const Tensor f = force.defined() ? force : force_at(a, u);
+    const Tensor u = at_work().field(a);
+    const Tensor f = force.defined() ? force : at_work().force(a, u);
     const Tensor d = look(step, f, a);
     const Tensor bar_second = times(g.look_ahead, w);
-    const physics::GradientAndProduct there =
-        flow_.guide_.gradient_and_product(u + field(d), field(bar_second));
-    const Tensor second = answer(there.gradient, a + d);
-    const Tensor through_second = answer(there.product, bar_second);
+    const auto [second, through_second] =
+        at_work().force_and_product(a + d, u + at_work().field(d), bar_second);
     const Tensor bar_d = through_second - bar_second;
     const double* ww = w.data_ptr<double>();
     const double* bd = bar_d.data_ptr<double>();
     const Tensor bar_force = made([&](std::int64_t i, std::size_t j) {
       return (g.force[j] - g.look_ahead[j]) * ww[i] - g.step[j] * bd[i];
     });
-    const Tensor through_first =
-        answer(flow_.guide_.gradient_and_product(u, field(bar_force)).product, bar_force);
+    const Tensor through_first = at_work().force_and_product(a, u, bar_force).product;
     const double* q1 = through_first.data_ptr<double>();
     const double* q2 = through_second.data_ptr<double>();
     const Tensor bar_amplified =
@@ -371,12 +360,13 @@ class ModeSplitFlow::Block {
 ModeSplitFlow::ModeSplitFlow(const physics::WhitenedTarget& target, const ModeSplitSpec& spec,
                              const physics::EnergyModel* guide)
     : target_(target),
-      guide_(guide == nullptr ? target.model() : *guide),
       spec_(checked(spec, target.dimension())),
       gains_(spec.gains, spec.splits, spec.look_ahead, target.modes().squared_norms()) {
   const std::int64_t m = target.dimension();
-  if (guide_.particles() != target.particles()) throw ShapeError("mode_split: the guide is of another crystal");
-  if (guide != nullptr) remainder_.emplace(target, guide_, tensor::RandomStream(key_of_seed(spec.seed), "mode_split.guide"));
+  if (guide != nullptr && guide->particles() != target.particles())
+    throw ShapeError("mode_split: the guide is of another crystal");
+  force_ = std::make_unique<GradientForce>(target, guide == nullptr ? target.model() : *guide,
+                                           remainder_of(target, guide, spec.seed));
   const tensor::RandomStream stream(key_of_seed(spec.seed), "mode_split.halves");
   for (std::int64_t l = 0; l < spec.splits; ++l) {
     Split split;
@@ -407,7 +397,7 @@ Tensor ModeSplitFlow::forward(const Tensor& z, const Tensor& parameters) const {
   const Tensor in = as_batch(z, dimension());
   const Table gains = table(parameters);
   Tensor result = at::empty_like(in);
-  for_each_block(in.size(0), [&](std::int64_t first, std::int64_t rows) {
+  for_each_block(*force_, in.size(0), [&](std::int64_t first, std::int64_t rows) {
     Block block(*this, gains, in.narrow(0, first, rows));
     block.widen();
     block.forward();
@@ -420,7 +410,7 @@ Tensor ModeSplitFlow::inverse(const Tensor& y, const Tensor& parameters) const {
   const Tensor in = as_batch(y, dimension());
   const Table gains = table(parameters);
   Tensor result = at::empty_like(in);
-  for_each_block(in.size(0), [&](std::int64_t first, std::int64_t rows) {
+  for_each_block(*force_, in.size(0), [&](std::int64_t first, std::int64_t rows) {
     Block block(*this, gains, in.narrow(0, first, rows));
     block.inverse();
     block.narrow();
@@ -456,7 +446,7 @@ SampleLoss ModeSplitFlow::reverse_kl(KlGradient kind, const Tensor& z, const Ten
   const std::int64_t m = dimension();
   Tensor energies = at::empty({in.size(0)}, at::kDouble);
   Tensor gradient = at::zeros({in.size(0), layout().size()}, at::kDouble);
-  for_each_block(in.size(0), [&](std::int64_t first, std::int64_t rows) {
+  for_each_block(*force_, in.size(0), [&](std::int64_t first, std::int64_t rows) {
     Block block(*this, gains, in.narrow(0, first, rows));
     block.widen();
     block.forward_kept(kind == KlGradient::path ? block.score_of_widened() : Tensor());
@@ -485,7 +475,7 @@ SampleLoss ModeSplitFlow::forward_kl(const Tensor& displacements, const Tensor& 
   const std::int64_t m = dimension();
   Tensor z = at::empty_like(last);
   Tensor gradient = at::zeros({last.size(0), layout().size()}, at::kDouble);
-  for_each_block(last.size(0), [&](std::int64_t first, std::int64_t rows) {
+  for_each_block(*force_, last.size(0), [&](std::int64_t first, std::int64_t rows) {
     Block block(*this, gains, last.narrow(0, first, rows));
     Tensor own = gradient.narrow(0, first, rows);
     block.add_likelihood_gradient(&own);
@@ -507,7 +497,7 @@ LatentValue ModeSplitFlow::latent_work(const Tensor& z, const Tensor& parameters
   const std::int64_t m = dimension();
   LatentValue value{at::empty({in.size(0)}, at::kDouble), at::empty_like(in), at::empty({in.size(0)}, at::kDouble)};
   const Tensor constant = half_square(in) + log_determinant(parameters);
-  for_each_block(in.size(0), [&](std::int64_t first, std::int64_t rows) {
+  for_each_block(*force_, in.size(0), [&](std::int64_t first, std::int64_t rows) {
     Block block(*this, gains, in.narrow(0, first, rows));
     block.widen();
     block.forward_kept({});

@@ -1,11 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <vector>
 
 #include "runtime/flows/generator.h"
-#include "runtime/flows/linear_remainder.h"
+#include "runtime/flows/mode_force.h"
 #include "runtime/flows/mode_split_gains.h"
 #include "runtime/physics/whitened_target.h"
 #include "runtime/tensor/tensor.h"
@@ -88,8 +88,7 @@ class ModeSplitFlow {
   Table table(const Tensor& parameters) const;
 
   const physics::WhitenedTarget& target_;
-  const physics::EnergyModel& guide_;
-  std::optional<LinearRemainder> remainder_;  // of a guide
+  std::unique_ptr<const ModeForce> force_;  // that moves the modes
   ModeSplitSpec spec_;
   ModeSplitGains gains_;
   std::vector<Split> splits_;

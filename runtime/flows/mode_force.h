@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "runtime/flows/linear_remainder.h"
+#include "runtime/physics/energy_model.h"
+#include "runtime/physics/whitened_target.h"
+#include "runtime/tensor/tensor.h"
+
+namespace bgw::flows {
+
+struct ForceAndProduct {
+  Tensor force;    // [rows, m], F(v)
+  Tensor product;  // [rows, m], (dF/dv) w
+};
+
+/// A force on the modes of a crystal, F(v) with the symmetric derivative of a gradient: what a mode-split flow is made of.
+/// Blocks of a few rows come from several threads at once. A row's numbers depend on that row alone.
+class ModeForce {
+ public:
+  virtual ~ModeForce() = default;
+
+  /// Rows of a block.
+  virtual std::int64_t rows_at_once() const = 0;
+  /// What a force needs of the modes v [rows, m], in a form of its own that is linear in v: the flow adds and keeps it.
+  virtual Tensor field(const Tensor& v) const = 0;
+  /// @param field  that of v
+  virtual Tensor force(const Tensor& v, const Tensor& field) const = 0;
+  virtual ForceAndProduct force_and_product(const Tensor& v, const Tensor& field, const Tensor& w) const = 0;
+  /// Calls so far of energies of its own, beside those of the models that it was given.
+  virtual physics::CallCount other_calls() const { return {}; }
+};
+
+/// beta M^T dU/du at u = M v, with what the mean linear answer of a guide lacks. Holds references to both.
+class GradientForce : public ModeForce {
+ public:
+  GradientForce(const physics::WhitenedTarget& target, const physics::EnergyModel& model,
+                std::optional<LinearRemainder> remainder)
+      : target_(target), model_(model), remainder_(std::move(remainder)) {}
+
+  std::int64_t rows_at_once() const override { return 8; }  // as many as the energy kernels take
+  Tensor field(const Tensor& v) const override { return target_.modes().displacements(v); }
+  Tensor force(const Tensor& v, const Tensor& field) const override;
+  ForceAndProduct force_and_product(const Tensor& v, const Tensor& field, const Tensor& w) const override;
+
+ private:
+  Tensor answer(const Tensor& found, const Tensor& v) const;
+
+  const physics::WhitenedTarget& target_;
+  const physics::EnergyModel& model_;
+  std::optional<LinearRemainder> remainder_;
+};
+
+}  // namespace bgw::flows
