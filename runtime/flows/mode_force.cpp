@@ -1,5 +1,9 @@
 #include "runtime/flows/mode_force.h"
 
+#include <utility>
+
+#include "runtime/foundation/errors.h"
+
 namespace bgw::flows {
 
 // What a gradient, or a product along v, is in the modes, with what a guide leaves out of it at, or along, the modes v.
@@ -15,6 +19,36 @@ Tensor GradientForce::force(const Tensor& v, const Tensor& field) const {
 
 ForceAndProduct GradientForce::force_and_product(const Tensor& v, const Tensor& field, const Tensor& w) const {
   const physics::GradientAndProduct found = model_.gradient_and_product(field, this->field(w));
+  return {answer(found.gradient, v), answer(found.product, w)};
+}
+
+namespace {
+
+const physics::KernelEnergyModel& with_kernels(const physics::EnergyModel& model) {
+  const auto* found = dynamic_cast<const physics::KernelEnergyModel*>(&model);
+  if (found == nullptr)
+    throw InputError("mode_split: this potential has no forces in float32; write `precision = float64` in the training");
+  return *found;
+}
+
+}  // namespace
+
+SingleGradientForce::SingleGradientForce(const physics::WhitenedTarget& target, const physics::EnergyModel& model,
+                                         std::optional<LinearRemainder> remainder)
+    : beta_(target.beta()), modes_(target.modes(), with_kernels(model)), remainder_(std::move(remainder)) {}
+
+Tensor SingleGradientForce::answer(Tensor found, const Tensor& v) const {
+  found.mul_(beta_);
+  if (remainder_) remainder_->add_to(found, v);
+  return found;
+}
+
+Tensor SingleGradientForce::force(const Tensor& v, const Tensor& field) const {
+  return answer(modes_.gradient(field, v.size(0)), v);
+}
+
+ForceAndProduct SingleGradientForce::force_and_product(const Tensor& v, const Tensor& field, const Tensor& w) const {
+  const physics::SingleModes::Answer found = modes_.gradient_and_product(field, this->field(w), v.size(0));
   return {answer(found.gradient, v), answer(found.product, w)};
 }
 

@@ -6,6 +6,7 @@
 
 #include "runtime/flows/linear_remainder.h"
 #include "runtime/physics/energy_model.h"
+#include "runtime/physics/single_modes.h"
 #include "runtime/physics/whitened_target.h"
 #include "runtime/tensor/tensor.h"
 
@@ -50,6 +51,27 @@ class GradientForce : public ModeForce {
 
   const physics::WhitenedTarget& target_;
   const physics::EnergyModel& model_;
+  std::optional<LinearRemainder> remainder_;
+};
+
+/// The same in float32: rounded modes in, the answer of float32 kernels out.
+class SingleGradientForce : public ModeForce {
+ public:
+  /// @throws InputError for an energy without float32 kernels
+  SingleGradientForce(const physics::WhitenedTarget& target, const physics::EnergyModel& model,
+                      std::optional<LinearRemainder> remainder);
+
+  std::int64_t rows_at_once() const override { return physics::SingleModes::kRows; }
+  Tensor field(const Tensor& v) const override { return modes_.field(v); }
+  Tensor force(const Tensor& v, const Tensor& field) const override;
+  ForceAndProduct force_and_product(const Tensor& v, const Tensor& field, const Tensor& w) const override;
+  physics::CallCount other_calls() const override { return modes_.calls(); }
+
+ private:
+  Tensor answer(Tensor found, const Tensor& v) const;
+
+  double beta_;
+  physics::SingleModes modes_;
   std::optional<LinearRemainder> remainder_;
 };
 

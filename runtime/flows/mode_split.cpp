@@ -37,6 +37,12 @@ std::optional<LinearRemainder> remainder_of(const physics::WhitenedTarget& targe
   return LinearRemainder(target, *guide, tensor::RandomStream(key_of_seed(seed), "mode_split.guide"));
 }
 
+/// The nearest multiple of 2^-40, for |x| < 2^11.
+double on_grid(double x) {
+  constexpr double kShift = 0x1.8p12;
+  return (x + kShift) - kShift;
+}
+
 /// Rows [B, m] as numbers.
 template <class F>
 void for_each_number(std::int64_t rows, std::int64_t modes, F visit) {
@@ -93,7 +99,10 @@ class ModeSplitFlow::Block {
   const Tensor& score() const { return score_; }
 
   /// y = e^s z, and back.
-  void widen() { scale(false); }
+  void widen() {
+    scale(false);
+    settle();
+  }
   void narrow() { scale(true); }
 
   void forward() {
@@ -102,6 +111,7 @@ class ModeSplitFlow::Block {
     }
   }
   void inverse() {
+    settle();
     for (std::int64_t l = splits() - 1; l >= 0; --l) {
       for (int c : {1, 0}) move(l, c, 1.0);
     }
@@ -144,6 +154,7 @@ class ModeSplitFlow::Block {
   /// The gradient of -ln q at y, the end, [rows, P] added to; y becomes the state after the widening.
   void add_likelihood_gradient(Tensor* gradient) {
     std::vector<Kept> passed;
+    settle();
     for (std::int64_t l = splits() - 1; l >= 0; --l) {
       for (int c : {1, 0}) {
         const Shift s = shift({l, c}, y_);
@@ -215,6 +226,16 @@ class ModeSplitFlow::Block {
     });
   }
 
+  // A float32 force has steps, and a state that came back with another last bit might stand on the other side of one. So
+  // its states and shifts are multiples of 2^-40: their sums are exact, and the inverse meets the very states of the forward
+  // pass. A state from elsewhere moves by 5e-13 at most.
+  Tensor settled(const Tensor& x) const {
+    if (!flow_.is_single()) return x;
+    const double* from = x.data_ptr<double>();
+    return made([&](std::int64_t i, std::size_t) { return on_grid(from[i]); });
+  }
+  void settle() { y_ = settled(y_); }
+
   const ModeForce& at_work() const { return *flow_.force_; }
 
   Tensor masked(const Step& step, const Tensor& w) const {
@@ -245,12 +266,12 @@ class ModeSplitFlow::Block {
     const SplitGains& g = gains(step);
     const double* f = force.data_ptr<double>();
     if (!second.defined())
-      return made([&](std::int64_t i, std::size_t j) { return in_u[j] * (g.force[j] * f[i]); });
+      return settled(made([&](std::int64_t i, std::size_t j) { return in_u[j] * (g.force[j] * f[i]); }));
     const double* f2 = second.data_ptr<double>();
     const double* dd = d.data_ptr<double>();
-    return made([&](std::int64_t i, std::size_t j) {
+    return settled(made([&](std::int64_t i, std::size_t j) {
       return in_u[j] * (g.force[j] * f[i] + g.look_ahead[j] * (f2[i] - dd[i] - f[i]));
-    });
+    }));
   }
 
   Shift shift(const Step& step, const Tensor& y) const {
@@ -365,8 +386,10 @@ ModeSplitFlow::ModeSplitFlow(const physics::WhitenedTarget& target, const ModeSp
   const std::int64_t m = target.dimension();
   if (guide != nullptr && guide->particles() != target.particles())
     throw ShapeError("mode_split: the guide is of another crystal");
-  force_ = std::make_unique<GradientForce>(target, guide == nullptr ? target.model() : *guide,
-                                           remainder_of(target, guide, spec.seed));
+  const physics::EnergyModel& model = guide == nullptr ? target.model() : *guide;
+  std::optional<LinearRemainder> remainder = remainder_of(target, guide, spec.seed);
+  if (is_single()) force_ = std::make_unique<SingleGradientForce>(target, model, std::move(remainder));
+  else force_ = std::make_unique<GradientForce>(target, model, std::move(remainder));
   const tensor::RandomStream stream(key_of_seed(spec.seed), "mode_split.halves");
   for (std::int64_t l = 0; l < spec.splits; ++l) {
     Split split;

@@ -18,6 +18,7 @@ struct ModeSplitSpec {
   std::int64_t look_ahead = 4;  // every k-th split, the first included, looks ahead; 0: none
   std::uint64_t seed = 0;       // of the random halves, which are part of the model
   GainForm gains = GainForm::constant;
+  at::ScalarType precision = at::kDouble;  // of the forces: float32 or float64
 };
 
 /// The mode-split flow: a bijection of the whitened modes of a crystal made of its own forces.
@@ -34,6 +35,9 @@ struct ModeSplitSpec {
 /// and the weights tell it from the right one. A guide may leave out what is nearly harmonic, since the force then gets
 /// what its mean linear answer lacks (linear_remainder.h).
 ///
+/// Forces may be float32: states, energies and weights are float64 still, so that the density is exact for the forces as
+/// they are. States are then multiples of 2^-40, which makes the inverse exact bit by bit.
+///
 /// Derivatives are written out. An additive step y_U' = y_U - t(y_C) has t' in one Hessian-vector product, which comes with
 /// the force in one call of the model: scores go forward by it and losses back, (ds, dL)_C = +-(dt/dy_C)^T (s, dL)_U. Samples
 /// pass in blocks of a few, each from end to end on one thread, with the states between its steps and nothing else. So
@@ -41,7 +45,8 @@ struct ModeSplitSpec {
 class ModeSplitFlow {
  public:
   /// @param guide  energy whose forces move the modes; that of the target when null
-  /// @throws InputError when splits < 1, look_ahead < 0, or there are fewer than two modes
+  /// @throws InputError when splits < 1, look_ahead < 0, there are fewer than two modes, or float32 forces are asked of an
+  ///         energy that has none
   ModeSplitFlow(const physics::WhitenedTarget& target, const ModeSplitSpec& spec,
                 const physics::EnergyModel* guide = nullptr);
 
@@ -69,6 +74,12 @@ class ModeSplitFlow {
   /// The same of configurations of the crystal. @param displacements [B, N, 3]
   SampleLoss forward_kl(const Tensor& displacements, const Tensor& parameters) const;
   LatentValue latent_work(const Tensor& z, const Tensor& parameters) const;
+
+  /// Calls so far of energies that the flow has of its own.
+  physics::CallCount other_calls() const { return force_->other_calls(); }
+  bool is_single() const { return spec_.precision == at::kFloat; }
+  /// Rows that one thread takes at once.
+  std::int64_t rows_at_once() const { return force_->rows_at_once(); }
 
   /// Energy-and-gradient calls of one forward or inverse pass of one sample: 2 L + 2 n_look.
   std::int64_t calls_per_sample() const;
