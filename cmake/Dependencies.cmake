@@ -29,6 +29,7 @@ if(NOT DEFINED ENV{TORCH_CUDA_ARCH_LIST})
   set(ENV{TORCH_CUDA_ARCH_LIST} "8.0;9.0")
 endif()
 find_package(Torch REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(CLI11 REQUIRED)
 find_package(TBB REQUIRED)
 find_package(SQLite3 REQUIRED)
@@ -50,7 +51,8 @@ find_package(Catch2 REQUIRED)
 # LibTorch as a system library: its headers are not ours to warn about.
 add_library(bgw_torch INTERFACE)
 target_include_directories(bgw_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
-target_link_libraries(bgw_torch INTERFACE ${TORCH_LIBRARIES})
+# at::parallel_for is a header: compiled without OpenMP it is a plain loop, and says nothing.
+target_link_libraries(bgw_torch INTERFACE ${TORCH_LIBRARIES} OpenMP::OpenMP_CXX)
 # A wheel brings an fmt of its own among its headers, newer than the library we link: used header-only, the two live in
 # different inline namespaces and do not meet.
 foreach(directory IN LISTS TORCH_INCLUDE_DIRS)

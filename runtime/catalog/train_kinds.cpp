@@ -174,9 +174,6 @@ void check_train(Map& train, CheckContext& context) {
     expect_same(mine.system, theirs.system, "system", "base", other, context);
     expect_same(mine.ensemble, theirs.ensemble, "ensemble", "base", other, context);
   }
-  if (train.at("precision").as_string() == "float32" && train.at("flow").at("type").as_string() == "mode_split" && given(train.at("flow"), "force") == nullptr) {
-    context.not_yet("`precision = float32` of a mode_split flow without a network");
-  }
   expect_fitting_base(train.at("flow"), base, {"flow", "base"}, context);
   expect_closed_shells(train.at("flow"), *mine.system, "flow", context);
   check_conditions(train, context);
@@ -248,7 +245,7 @@ KindSchema train() {
   for (schema::Attribute& attribute : kind.attributes) {
     if (attribute.name != "precision") continue;
     attribute.type = Type::word({"float64", "float32"});
-    attribute.doc = "of the networks of a flow; states, weights and energies are float64";
+    attribute.doc = "of the networks or forces of a flow; states, weights and energies are float64";
   }
   return kind;
 }

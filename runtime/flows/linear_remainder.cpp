@@ -29,6 +29,25 @@ Tensor turned_alike(const Tensor& mean) {
   return at::stack({at::stack({re, -im}, 2), at::stack({im, re}, 2)}, 1).reshape({2 * c, 2 * c});
 }
 
+/// y += R x, with the sum of each row in the order of its columns.
+void add_product(const double* elements, std::int64_t size, const double* x, double* y) {
+  for (std::int64_t i = 0; i < size; ++i) {
+    double sum = 0;
+    for (std::int64_t j = 0; j < size; ++j) sum += elements[i * size + j] * x[j];
+    y[i] += sum;
+  }
+}
+
+/// The same of a symmetric block of known size: all rows at once.
+template <int kSize>
+void add_product(const double* elements, const double* x, double* y) {
+  double sums[kSize] = {};
+  for (int j = 0; j < kSize; ++j) {
+    for (int i = 0; i < kSize; ++i) sums[i] += elements[j * kSize + i] * x[j];
+  }
+  for (int i = 0; i < kSize; ++i) y[i] += sums[i];
+}
+
 }  // namespace
 
 LinearRemainder::LinearRemainder(const physics::WhitenedTarget& target, const physics::EnergyModel& other,
@@ -55,12 +74,12 @@ void LinearRemainder::add_to(Tensor& y, const Tensor& x) const {
     const double* from = x.data_ptr<double>() + r * x.size(1);
     double* to = y.data_ptr<double>() + r * x.size(1);
     for (const Block& b : blocks_) {
-      for (std::int64_t i = 0; i < b.size; ++i) {
-        double sum = 0;
-        for (std::int64_t j = 0; j < b.size; ++j)
-          sum += b.elements[static_cast<std::size_t>(i * b.size + j)] * from[b.first + j];
-        to[b.first + i] += sum;
-      }
+      const double* elements = b.elements.data();
+      // A crystal with one atom in its cell has three modes at a wave vector, six at a pair of them; with two, twice as many.
+      if (b.size == 3) add_product<3>(elements, from + b.first, to + b.first);
+      else if (b.size == 6) add_product<6>(elements, from + b.first, to + b.first);
+      else if (b.size == 12) add_product<12>(elements, from + b.first, to + b.first);
+      else add_product(elements, b.size, from + b.first, to + b.first);
     }
   }
 }

@@ -16,8 +16,6 @@
 namespace bgw::flows {
 namespace {
 
-constexpr std::int64_t kBlock = 8;  // samples on one thread: as many as the energy kernels take at once
-
 plan::Key key_of_seed(std::uint64_t seed) {
   plan::Key key;
   for (std::size_t i = 0; i < 8; ++i) key.bytes[i] = static_cast<std::uint8_t>(seed >> (8 * i));
@@ -34,6 +32,18 @@ const ModeSplitSpec& checked(const ModeSplitSpec& spec, std::int64_t modes) {
   return spec;
 }
 
+std::optional<LinearRemainder> remainder_of(const physics::WhitenedTarget& target, const physics::EnergyModel* guide,
+                                            std::uint64_t seed) {
+  if (guide == nullptr) return std::nullopt;
+  return LinearRemainder(target, *guide, tensor::RandomStream(key_of_seed(seed), "mode_split.guide"));
+}
+
+/// The nearest multiple of 2^-40, for |x| < 2^11.
+double on_grid(double x) {
+  constexpr double kShift = 0x1.8p12;
+  return (x + kShift) - kShift;
+}
+
 /// Rows [B, m] as numbers.
 template <class F>
 void for_each_number(std::int64_t rows, std::int64_t modes, F visit) {
@@ -44,10 +54,10 @@ void for_each_number(std::int64_t rows, std::int64_t modes, F visit) {
 
 /// Calls work(first, rows) for the blocks of a batch, which do not know of each other.
 template <class F>
-void for_each_block(std::int64_t batch, F work) {
-  at::parallel_for(0, (batch + kBlock - 1) / kBlock, 1, [&](std::int64_t begin, std::int64_t end) {
+void for_each_block(std::int64_t size, std::int64_t batch, F work) {
+  at::parallel_for(0, (batch + size - 1) / size, 1, [&](std::int64_t begin, std::int64_t end) {
     const at::NoGradGuard no_grad;
-    for (std::int64_t b = begin; b < end; ++b) work(b * kBlock, std::min(kBlock, batch - b * kBlock));
+    for (std::int64_t b = begin; b < end; ++b) work(b * size, std::min(size, batch - b * size));
   });
 }
 
@@ -77,8 +87,8 @@ Tensor half_square(const Tensor& rows) { return 0.5 * rows.square().sum(1); }
 struct ModeSplitFlow::Table {
   std::vector<double> widening;  // [m], e^s
   std::vector<SplitGains> splits;
-  std::vector<LocalForce::Network> networks;  // of a learned force
-  std::vector<double> stiffness;  // [m], v
+  std::vector<double> stiffness;                  // [m], v
+  std::unique_ptr<const LearnedModeForce> force;  // with the weights of its network; null: the force of the flow
 };
 
 /// Some samples on their way through the flow.
@@ -91,7 +101,10 @@ class ModeSplitFlow::Block {
   const Tensor& score() const { return score_; }
 
   /// y = e^s z, and back.
-  void widen() { scale(false); }
+  void widen() {
+    scale(false);
+    settle();
+  }
   void narrow() { scale(true); }
 
   void forward() {
@@ -100,6 +113,7 @@ class ModeSplitFlow::Block {
     }
   }
   void inverse() {
+    settle();
     for (std::int64_t l = splits() - 1; l >= 0; --l) {
       for (int c : {1, 0}) move(l, c, 1.0);
     }
@@ -142,6 +156,7 @@ class ModeSplitFlow::Block {
   /// The gradient of -ln q at y, the end, [rows, P] added to; y becomes the state after the widening.
   void add_likelihood_gradient(Tensor* gradient) {
     std::vector<Kept> passed;
+    settle();
     for (std::int64_t l = splits() - 1; l >= 0; --l) {
       for (int c : {1, 0}) {
         const Shift s = shift({l, c}, y_);
@@ -213,44 +228,19 @@ class ModeSplitFlow::Block {
     });
   }
 
-  Tensor field(const Tensor& modes) const { return flow_.target_.modes().displacements(modes); }
-  Tensor in_modes(const Tensor& field) const { return flow_.target_.modes().pull_back(field).mul_(flow_.target_.beta()); }
-  /// What a gradient, or a product along v, is in the modes, with what a guide leaves out of it at, or along, the modes v.
-  Tensor answer(const Tensor& found, const Tensor& v) const {
-    Tensor result = in_modes(found);
-    if (flow_.remainder_) flow_.remainder_->add_to(result, v);
-    return result;
+  // A float32 force has steps, and a state that came back with another last bit might stand on the other side of one. So
+  // its states and shifts are multiples of 2^-40: their sums are exact, and the inverse meets the very states of the forward
+  // pass. A state from elsewhere moves by 5e-13 at most.
+  Tensor settled(const Tensor& x) const {
+    if (!flow_.is_single()) return x;
+    const double* from = x.data_ptr<double>();
+    return made([&](std::int64_t i, std::size_t) { return on_grid(from[i]); });
   }
-  /// The force at the modes v, whose field is u.
-  Tensor force_at(const Tensor& v, const Tensor& u) const {
-    if (flow_.learned_ != nullptr) return learned(u, v, {}).force;
-    return answer(flow_.guide_.energy_and_gradient(u).gradient, v);
-  }
+  void settle() { y_ = settled(y_); }
 
-  struct Turned {
-    Tensor force;
-    Tensor back;  // (dF/dv)^T w
-  };
-  Turned turned_at(const Tensor& v, const Tensor& u, const Tensor& w) const {
-    if (flow_.learned_ != nullptr) return learned(u, v, w);
-    const physics::GradientAndProduct found = flow_.guide_.gradient_and_product(u, field(w));
-    return {answer(found.gradient, v), answer(found.product, w)};
-  }
-  Tensor back_at(const Tensor& v, const Tensor& u, const Tensor& w) const {
-    if (flow_.learned_ != nullptr) return learned(u, v, w).back;
-    return answer(flow_.guide_.gradient_and_product(u, field(w)).product, w);
-  }
-
-  /// The learned force, sample by sample: products of matrices have one shape whatever the batch. @param w  or undefined
-  Turned learned(const Tensor& u, const Tensor& v, const Tensor& w) const {
-    Tensor force = at::empty_like(u), back = w.defined() ? field(w) : Tensor();
-    for (std::int64_t r = 0; r < rows_; ++r) {
-      const LocalForce::Pass pass(*flow_.learned_, table_.networks, u.narrow(0, r, 1));
-      force.narrow(0, r, 1).copy_(pass.force());
-      if (w.defined()) back.narrow(0, r, 1).copy_(pass.turned_back(back.narrow(0, r, 1)));
-    }
-    const physics::ModeTransform& modes = flow_.target_.modes();
-    return {modes.pull_back(force).add_(v), w.defined() ? modes.pull_back(back).add_(w) : Tensor()};
+  const ModeForce& at_work() const {
+    if (table_.force != nullptr) return *table_.force;
+    return *flow_.force_;
   }
 
   Tensor masked(const Step& step, const Tensor& w) const {
@@ -281,21 +271,21 @@ class ModeSplitFlow::Block {
     const SplitGains& g = gains(step);
     const double* f = force.data_ptr<double>();
     if (!second.defined())
-      return made([&](std::int64_t i, std::size_t j) { return in_u[j] * (g.force[j] * f[i]); });
+      return settled(made([&](std::int64_t i, std::size_t j) { return in_u[j] * (g.force[j] * f[i]); }));
     const double* f2 = second.data_ptr<double>();
     const double* dd = d.data_ptr<double>();
-    return made([&](std::int64_t i, std::size_t j) {
+    return settled(made([&](std::int64_t i, std::size_t j) {
       return in_u[j] * (g.force[j] * f[i] + g.look_ahead[j] * (f2[i] - dd[i] - f[i]));
-    });
+    }));
   }
 
   Shift shift(const Step& step, const Tensor& y) const {
     const Tensor a = amplified(step, y);
-    const Tensor u = field(a);
-    const Tensor f = force_at(a, u);
+    const Tensor u = at_work().field(a);
+    const Tensor f = at_work().force(a, u);
     if (!flow_.gains_.looks_ahead(step.split)) return {shift_of(step, f, {}, {}), f};
     const Tensor d = look(step, f, a);
-    return {shift_of(step, f, force_at(a + d, u + field(d)), d), f};
+    return {shift_of(step, f, at_work().force(a + d, u + at_work().field(d)), d), f};
   }
 
   void move(std::int64_t split, int conditioning, double sign) {
@@ -325,7 +315,7 @@ class ModeSplitFlow::Block {
   Response respond_plainly(const Step& step, const Tensor& y, const Tensor& w, Tensor* gradient) const {
     const Tensor a = amplified(step, y);
     const Tensor along = times(gains(step).force, w);
-    const auto [f, q] = turned_at(a, field(a), along);
+    const auto [f, q] = at_work().force_and_product(a, at_work().field(a), along);
     if (gradient != nullptr) add_gradient(step, y, w, f, {}, q, {}, *gradient);
     return {shift_of(step, f, {}, {}), f, back_of(step, q)};
   }
@@ -335,18 +325,19 @@ class ModeSplitFlow::Block {
                            Tensor* gradient) const {
     const SplitGains& g = gains(step);
     const Tensor a = amplified(step, y);
-    const Tensor u = field(a);
-    const Tensor f = force.defined() ? force : force_at(a, u);
+    const Tensor u = at_work().field(a);
+    const Tensor f = force.defined() ? force : at_work().force(a, u);
     const Tensor d = look(step, f, a);
     const Tensor bar_second = times(g.look_ahead, w);
-    const auto [second, through_second] = turned_at(a + d, u + field(d), bar_second);
+    const auto [second, through_second] =
+        at_work().force_and_product(a + d, u + at_work().field(d), bar_second);
     const Tensor bar_d = through_second - bar_second;
     const double* ww = w.data_ptr<double>();
     const double* bd = bar_d.data_ptr<double>();
     const Tensor bar_force = made([&](std::int64_t i, std::size_t j) {
       return (g.force[j] - g.look_ahead[j]) * ww[i] - g.step[j] * bd[i];
     });
-    const Tensor through_first = back_at(a, u, bar_force);
+    const Tensor through_first = at_work().force_and_product(a, u, bar_force).product;
     const double* q1 = through_first.data_ptr<double>();
     const double* q2 = through_second.data_ptr<double>();
     const Tensor bar_amplified =
@@ -395,18 +386,22 @@ class ModeSplitFlow::Block {
 ModeSplitFlow::ModeSplitFlow(const physics::WhitenedTarget& target, const ModeSplitSpec& spec,
                              const physics::EnergyModel* guide, const LocalForce* learned)
     : target_(target),
-      guide_(guide == nullptr ? target.model() : *guide),
       learned_(learned),
       spec_(checked(spec, target.dimension())),
       gains_(spec.gains, spec.splits, spec.look_ahead, target.modes().squared_norms()),
       layout_(gains_.layout()) {
   const std::int64_t m = target.dimension();
-  if (guide_.particles() != target.particles()) throw ShapeError("mode_split: the guide is of another crystal");
+  if (guide != nullptr && guide->particles() != target.particles())
+    throw ShapeError("mode_split: the guide is of another crystal");
   if (learned != nullptr) {
     if (learned->particles() != target.particles()) throw ShapeError("mode_split: the learned force is of another crystal");
     layout_.append("force", learned->layout());
+  } else {
+    const physics::EnergyModel& model = guide == nullptr ? target.model() : *guide;
+    std::optional<LinearRemainder> remainder = remainder_of(target, guide, spec.seed);
+    if (is_single()) force_ = std::make_unique<SingleGradientForce>(target, model, std::move(remainder));
+    else force_ = std::make_unique<GradientForce>(target, model, std::move(remainder));
   }
-  if (guide != nullptr) remainder_.emplace(target, guide_, tensor::RandomStream(key_of_seed(spec.seed), "mode_split.guide"));
   const tensor::RandomStream stream(key_of_seed(spec.seed), "mode_split.halves");
   for (std::int64_t l = 0; l < spec.splits; ++l) {
     Split split;
@@ -432,9 +427,13 @@ ModeSplitFlow::Table ModeSplitFlow::table(const Tensor& parameters) const {
   for (double& s : table.widening) s = std::exp(s);
   for (std::int64_t l = 0; l < spec_.splits; ++l) table.splits.push_back(gains_.at(l, numbers.data_ptr<double>()));
   const ParameterRange weights = learned_force();
-  if (learned_ != nullptr) table.networks = learned_->networks(numbers.narrow(0, weights.first, weights.count));
+  if (learned_ != nullptr) {
+    table.force = std::make_unique<LearnedModeForce>(target_, *learned_, numbers.narrow(0, weights.first, weights.count));
+  }
   return table;
 }
+
+std::int64_t ModeSplitFlow::rows_at_once() const { return force_ != nullptr ? force_->rows_at_once() : LearnedModeForce::kRows; }
 
 Tensor ModeSplitFlow::start(const plan::Key& stream_key) const {
   if (learned_ == nullptr) return gains_.start();
@@ -452,7 +451,7 @@ Tensor ModeSplitFlow::forward(const Tensor& z, const Tensor& parameters) const {
   const Tensor in = as_batch(z, dimension());
   const Table gains = table(parameters);
   Tensor result = at::empty_like(in);
-  for_each_block(in.size(0), [&](std::int64_t first, std::int64_t rows) {
+  for_each_block(rows_at_once(), in.size(0), [&](std::int64_t first, std::int64_t rows) {
     Block block(*this, gains, in.narrow(0, first, rows));
     block.widen();
     block.forward();
@@ -465,7 +464,7 @@ Tensor ModeSplitFlow::inverse(const Tensor& y, const Tensor& parameters) const {
   const Tensor in = as_batch(y, dimension());
   const Table gains = table(parameters);
   Tensor result = at::empty_like(in);
-  for_each_block(in.size(0), [&](std::int64_t first, std::int64_t rows) {
+  for_each_block(rows_at_once(), in.size(0), [&](std::int64_t first, std::int64_t rows) {
     Block block(*this, gains, in.narrow(0, first, rows));
     block.inverse();
     block.narrow();
@@ -501,7 +500,7 @@ SampleLoss ModeSplitFlow::reverse_kl(KlGradient kind, const Tensor& z, const Ten
   const std::int64_t m = dimension();
   Tensor energies = at::empty({in.size(0)}, at::kDouble);
   Tensor gradient = at::zeros({in.size(0), gains_.layout().size()}, at::kDouble);
-  for_each_block(in.size(0), [&](std::int64_t first, std::int64_t rows) {
+  for_each_block(rows_at_once(), in.size(0), [&](std::int64_t first, std::int64_t rows) {
     Block block(*this, gains, in.narrow(0, first, rows));
     block.widen();
     block.forward_kept(kind == KlGradient::path ? block.score_of_widened() : Tensor());
@@ -530,7 +529,7 @@ SampleLoss ModeSplitFlow::forward_kl(const Tensor& displacements, const Tensor& 
   const std::int64_t m = dimension();
   Tensor z = at::empty_like(last);
   Tensor gradient = at::zeros({last.size(0), gains_.layout().size()}, at::kDouble);
-  for_each_block(last.size(0), [&](std::int64_t first, std::int64_t rows) {
+  for_each_block(rows_at_once(), last.size(0), [&](std::int64_t first, std::int64_t rows) {
     Block block(*this, gains, last.narrow(0, first, rows));
     Tensor own = gradient.narrow(0, first, rows);
     block.add_likelihood_gradient(&own);
@@ -552,7 +551,7 @@ LatentValue ModeSplitFlow::latent_work(const Tensor& z, const Tensor& parameters
   const std::int64_t m = dimension();
   LatentValue value{at::empty({in.size(0)}, at::kDouble), at::empty_like(in), at::empty({in.size(0)}, at::kDouble)};
   const Tensor constant = half_square(in) + log_determinant(parameters);
-  for_each_block(in.size(0), [&](std::int64_t first, std::int64_t rows) {
+  for_each_block(rows_at_once(), in.size(0), [&](std::int64_t first, std::int64_t rows) {
     Block block(*this, gains, in.narrow(0, first, rows));
     block.widen();
     block.forward_kept({});
@@ -574,13 +573,14 @@ SampleLoss ModeSplitFlow::force_matching(const LabelledFields& labels, const Ten
   const Tensor y = as_batch(labels.modes, dimension());
   const Table gains = table(parameters);
   const ParameterRange weights = learned_force();
+  const std::int64_t size = rows_at_once();
   Tensor loss = at::empty({y.size(0)}, at::kDouble);
-  Tensor gradient = at::zeros({(y.size(0) + kBlock - 1) / kBlock, layout_.size()}, at::kDouble);
-  for_each_block(y.size(0), [&](std::int64_t first, std::int64_t rows) {
-    const LocalForce::Pass pass(*learned_, gains.networks, target_.displacements(y.narrow(0, first, rows)));
+  Tensor gradient = at::zeros({(y.size(0) + size - 1) / size, layout_.size()}, at::kDouble);
+  for_each_block(size, y.size(0), [&](std::int64_t first, std::int64_t rows) {
+    const LocalForce::Pass pass(*learned_, gains.force->networks(), target_.displacements(y.narrow(0, first, rows)));
     const Tensor off = target_.modes().pull_back(pass.force()).sub_(labels.force.narrow(0, first, rows));
     loss.narrow(0, first, rows).copy_(half_square(off));
-    Tensor own = gradient[first / kBlock].narrow(0, weights.first, weights.count);
+    Tensor own = gradient[first / size].narrow(0, weights.first, weights.count);
     pass.add_gradient(target_.displacements(off), own);
   });
   return {-loss, gradient};

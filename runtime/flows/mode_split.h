@@ -1,12 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <vector>
 
 #include "runtime/flows/generator.h"
-#include "runtime/flows/linear_remainder.h"
 #include "runtime/flows/local_force.h"
+#include "runtime/flows/mode_force.h"
 #include "runtime/flows/mode_split_gains.h"
 #include "runtime/physics/whitened_target.h"
 #include "runtime/tensor/tensor.h"
@@ -19,6 +19,7 @@ struct ModeSplitSpec {
   std::int64_t look_ahead = 4;  // every k-th split, the first included, looks ahead; 0: none
   std::uint64_t seed = 0;       // of the random halves, which are part of the model
   GainForm gains = GainForm::constant;
+  at::ScalarType precision = at::kDouble;  // of the forces: float32 or float64
 };
 
 /// The mode-split flow: a bijection of the whitened modes of a crystal made of its own forces.
@@ -38,6 +39,9 @@ struct ModeSplitSpec {
 /// computed once a sample, for its weight. The weights of the network follow the gains in the parameters; force matching
 /// moves them alone, all other losses the gains alone, whatever Hessian F has: derivatives need (dF/dy)^T w and no symmetry.
 ///
+/// Forces may be float32: states, energies and weights are float64 still, so that the density is exact for the forces as
+/// they are. States are then multiples of 2^-40, which makes the inverse exact bit by bit.
+///
 /// Derivatives are written out. An additive step y_U' = y_U - t(y_C) has t' in one Hessian-vector product, which comes with
 /// the force in one call of the model: scores go forward by it and losses back, (ds, dL)_C = +-(dt/dy_C)^T (s, dL)_U. Samples
 /// pass in blocks of a few, each from end to end on one thread, with the states between its steps and nothing else. So
@@ -46,7 +50,8 @@ class ModeSplitFlow {
  public:
   /// @param guide    energy whose forces move the modes; that of the target when null
   /// @param learned  network in place of both, unless null; must outlive the flow
-  /// @throws InputError when splits < 1, look_ahead < 0, or there are fewer than two modes
+  /// @throws InputError when splits < 1, look_ahead < 0, there are fewer than two modes, or float32 forces are asked of an
+  ///         energy that has none
   ModeSplitFlow(const physics::WhitenedTarget& target, const ModeSplitSpec& spec,
                 const physics::EnergyModel* guide = nullptr, const LocalForce* learned = nullptr);
 
@@ -79,6 +84,12 @@ class ModeSplitFlow {
   /// Half of |M^T f(M y) - F|^2 of each field, and its gradient, in parts. Of a learned force.
   SampleLoss force_matching(const LabelledFields& labels, const Tensor& parameters) const;
 
+  /// Calls so far of energies that the flow has of its own.
+  physics::CallCount other_calls() const { return force_ == nullptr ? physics::CallCount{} : force_->other_calls(); }
+  bool is_single() const { return spec_.precision == at::kFloat; }
+  /// Rows that one thread takes at once.
+  std::int64_t rows_at_once() const;
+
   /// Energy-and-gradient calls of one forward or inverse pass of one sample: 2 L + 2 n_look; none when the force is learned.
   std::int64_t calls_per_sample() const;
 
@@ -99,9 +110,8 @@ class ModeSplitFlow {
   Tensor among_all(const Tensor& by_gains) const;
 
   const physics::WhitenedTarget& target_;
-  const physics::EnergyModel& guide_;
-  std::optional<LinearRemainder> remainder_;  // of a guide
-  const LocalForce* learned_;                 // null: none
+  std::unique_ptr<const ModeForce> force_;  // that moves the modes; null when it is learned
+  const LocalForce* learned_;               // null: none
   ModeSplitSpec spec_;
   ModeSplitGains gains_;
   ParameterLayout layout_;  // of the gains, then of a learned force

@@ -21,10 +21,18 @@ ModeSplitGenerator::ModeSplitGenerator(const physics::WhitenedTarget& target, co
                                        std::unique_ptr<const LocalForce> learned)
     : guide_(std::move(guide)), learned_(std::move(learned)), flow_(target, spec, guide_.get(), learned_.get()) {}
 
-std::int64_t ModeSplitGenerator::chunk() const { return samples_at_once(flow_.target().particles()); }
+// Of float32 forces whole blocks, for an even number of threads.
+std::int64_t ModeSplitGenerator::chunk() const {
+  const std::int64_t samples = samples_at_once(flow_.target().particles());
+  const std::int64_t blocks = 2 * flow_.rows_at_once();
+  return flow_.is_single() ? (samples + blocks - 1) / blocks * blocks : samples;
+}
 
 physics::CallCount ModeSplitGenerator::other_calls() const {
-  return guide_ == nullptr ? physics::CallCount{} : guide_->calls();
+  const physics::CallCount calls = flow_.other_calls();
+  if (guide_ == nullptr) return calls;
+  const physics::CallCount of_guide = guide_->calls();
+  return {calls.energy + of_guide.energy, calls.gradient + of_guide.gradient, calls.hessian + of_guide.hessian};
 }
 
 Draws ModeSplitGenerator::generate(const Tensor& latent, const Tensor& parameters) const {

@@ -134,7 +134,7 @@ class KernelEnergyModel::Workspace {
  public:
   Workspace(std::int64_t atoms, std::int64_t widest_row)
       : width_(3 * atoms),
-        memory_(aligned_doubles((4 * width_ + 1 + 9 + 6) * kLanes + kernels::scratch_doubles(widest_row))),
+        memory_(aligned_doubles((4 * width_ + 1 + 9 + 6) * kLanes + kernels::scratch_numbers<double>(widest_row))),
         at_rest_(static_cast<std::size_t>(width_), 0.0),
         unused_(static_cast<std::size_t>(width_)) {}
   double* displacement() const { return memory_.get(); }

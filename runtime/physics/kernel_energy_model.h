@@ -33,6 +33,7 @@ class KernelEnergyModel final : public EnergyModel {
   EnergyGradientStrain energy_gradient_and_strain(const Tensor& displacements, const Tensor& deformation) const override;
   CallCount calls() const override;
 
+  const Potential& potential() const { return potential_; }
   const NeighbourList& list() const { return list_; }
   /// Configurations so far that needed a list of their own.
   std::int64_t outgrown() const { return outgrown_; }

@@ -70,7 +70,7 @@ class ModeTransform::Workspace {
   explicit Workspace(const ModeTransform& transform) {
     const std::int64_t field = 3 * transform.particles() * kLanes;
     const std::int64_t modes = (transform.dimension() + 1) / 2 * 2 * kLanes;
-    const auto count = static_cast<std::size_t>(field + modes + kernels::mode_scratch_doubles(transform.view_));
+    const auto count = static_cast<std::size_t>(field + modes + kernels::mode_scratch_numbers(transform.view_));
     memory_.reset(static_cast<double*>(std::aligned_alloc(64, (count * 8 + 63) / 64 * 64)));
     if (!memory_) throw std::bad_alloc();
     field_ = memory_.get();

@@ -35,6 +35,10 @@ class ModeTransform {
   std::int64_t dimension() const { return dimension_; }  // m
   const std::vector<std::int64_t>& columns() const { return columns_; }
   const Tensor& numbers() const { return numbers_; }
+  /// As the kernels take it; valid as long as this object.
+  const kernels::ModeView& view() const { return view_; }
+  /// Where the x of each atom stands in a field [3 n_b][cells]; y and z stand `cells` and twice as many behind. [N]
+  const std::vector<std::int64_t>& places() const { return place_; }
 
   Tensor displacements(const Tensor& y) const;  // [B, m] -> M y, [B, N, 3]
   Tensor pull_back(const Tensor& g) const;      // [B, N, 3] or [B, 3N] -> M^T g, [B, m]
@@ -53,7 +57,7 @@ class ModeTransform {
   const kernels::ModeKernels& kernels_;
   std::int64_t dimension_ = 0;
   Tensor squared_norms_;
-  std::vector<std::int64_t> place_;  // [N], of an atom's x in a field [3 n_b][cells]
+  std::vector<std::int64_t> place_;  // [N]
   std::vector<double> roots_[3];
   std::vector<kernels::ModeBlock> blocks_;
   kernels::ModeView view_{};

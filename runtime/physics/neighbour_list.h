@@ -34,6 +34,8 @@ class NeighbourList {
   /// count), and under a deformation F of the cell where one is given. False for displacements that are not finite, and
   /// for a deformed list of nearest images, which other images may replace.
   bool serves(const double* displacements, const crystal::Matrix3* deformation = nullptr) const;
+  /// Whether it does so wherever atoms go by at most `length` from their sites.
+  bool serves_within(double length) const { return 2.0 * length < (nearest_left_out_ - cutoff_) * (1.0 - 1e-9); }
 
  private:
   void append(std::int32_t j, const crystal::Vector3& offset);

@@ -90,10 +90,10 @@ std::pair<double, double> pair_at(const Potential& potential, double r) {
   const double offset[3] = {r, 0.0, 0.0};
   const kernels::NeighbourView list{2, begin, owned, index, offset, nullptr, 1};
   alignas(64) double at_rest[6 * kLanes] = {}, energy[kLanes] = {}, gradient[6 * kLanes] = {}, product[6 * kLanes] = {};
-  std::vector<double> scratch(static_cast<std::size_t>(kernels::scratch_doubles(1) + kLanes));
+  std::vector<double> scratch(static_cast<std::size_t>(kernels::scratch_numbers<double>(1) + kLanes));
   void* aligned = scratch.data();
   std::size_t space = scratch.size() * sizeof(double);
-  std::align(64, static_cast<std::size_t>(kernels::scratch_doubles(1)) * sizeof(double), aligned, space);
+  std::align(64, static_cast<std::size_t>(kernels::scratch_numbers<double>(1)) * sizeof(double), aligned, space);
   const kernels::Block block{at_rest, nullptr, energy,  gradient,
                              product, nullptr, nullptr, static_cast<double*>(aligned)};
   if (const auto* sw = std::get_if<kernels::StillingerWeber>(&potential.kernel))

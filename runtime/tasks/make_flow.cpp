@@ -16,12 +16,17 @@
 namespace bgw::tasks {
 namespace {
 
+at::ScalarType precision_of(const schema::Value& train_arguments) {
+  return train_arguments.string_or("precision", "float64") == "float32" ? at::kFloat : at::kDouble;
+}
+
 flows::ModeSplitSpec mode_split_spec(const schema::Value& train_arguments) {
   const schema::Value& flow = train_arguments.at("flow");
   flows::ModeSplitSpec spec;
   spec.splits = flow.at("splits").as_int();
   spec.look_ahead = flow.at("look_ahead").as_int();
   spec.seed = static_cast<std::uint64_t>(train_arguments.at("seed").as_int());
+  spec.precision = precision_of(train_arguments);
   if (flow.string_or("gains", "constant") == "polynomial") spec.gains = flows::GainForm::polynomial;
   return spec;
 }
@@ -42,10 +47,6 @@ std::unique_ptr<const physics::EnergyModel> guide_of(const schema::Value& flow, 
   if (soften != nullptr) form.linearize_below = soften->as_double() * sigma;
   if (reach != nullptr) form.neighbours_within = reach->as_double() * sigma;
   return physics::make_energy_model(ground.system, ground.site_vectors(), ground.base.cell, form);
-}
-
-at::ScalarType precision_of(const schema::Value& train_arguments) {
-  return train_arguments.string_or("precision", "float64") == "float32" ? at::kFloat : at::kDouble;
 }
 
 /// The network in place of the crystal's forces, where the flow has one.

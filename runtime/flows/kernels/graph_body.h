@@ -18,10 +18,11 @@
 #endif
 
 namespace bgw::flows::kernels {
+
+using physics::kernels::kLanesOf;  // lanes.h asks for it
+
 namespace BGW_VARIANT {
 namespace {
-
-using physics::kernels::kLanes;
 
 // Each stands on the one above.
 #include "runtime/physics/kernels/lanes.h"

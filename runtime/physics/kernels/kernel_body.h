@@ -2,7 +2,8 @@
 // compiled for its processor family. The formulas are those of method.md 1.2 and 1.4.
 //
 // Alternatives set aside: a triplet loop (four times slower at 16 neighbours), Newton's third law for the three-body
-// part (its pair quantities are cheap beside the traffic of storing them), float32 (the free energies want 1e-5 kT).
+// part (its pair quantities are cheap beside the traffic of storing them), float32 energies (free energies want 1e-5 kT).
+// With BGW_SINGLE the gradients are compiled once more in float32, for forces that need not be exact.
 
 #include <type_traits>
 
@@ -17,6 +18,10 @@ namespace BGW_VARIANT {
 namespace {
 
 #include "runtime/physics/kernels/lanes.h"
+
+using Block = kernels::BlockOf<Number>;
+using NeighbourView = kernels::NeighbourViewOf<Number>;
+constexpr bool kSingle = sizeof(Number) == 4;
 
 template <class S>
 struct Vector {
@@ -34,14 +39,14 @@ struct Reader;
 
 template <>
 struct Reader<Lanes> {
-  const double* value;
+  const Number* value;
   Lanes at(std::int64_t c) const { return load(value + c * kLanes); }
 };
 
 template <>
 struct Reader<Dual> {
-  const double* value;
-  const double* slope;
+  const Number* value;
+  const Number* slope;
   Dual at(std::int64_t c) const { return {load(value + c * kLanes), load(slope + c * kLanes)}; }
 };
 
@@ -53,7 +58,7 @@ BGW_INLINE Vector<S> atom(const Reader<S>& u, std::int64_t i) {
   return {u.at(3 * i), u.at(3 * i + 1), u.at(3 * i + 2)};
 }
 
-BGW_INLINE void add(double* p, Lanes x) { store(p, load(p) + x); }
+BGW_INLINE void add(Number* p, Lanes x) { store(p, load(p) + x); }
 
 /// Adds a gradient (and its directional derivative) to one coordinate.
 BGW_INLINE void accumulate(const Block& b, std::int64_t c, Lanes g) { add(b.gradient + c * kLanes, g); }
@@ -81,7 +86,7 @@ struct Undeformed {
 /// ... or F times itself ...
 struct Deformed {
   static constexpr bool kStrained = true;
-  const double* f;
+  const Number* f;
   BGW_INLINE_MEMBER Deformed(const NeighbourView&, const Block& b) : f(b.deformation) {}
   BGW_INLINE_MEMBER Lanes at(int row, int column) const { return load(f + (3 * row + column) * kLanes); }
   BGW_INLINE_MEMBER Vector<Lanes> operator()(const Vector<Lanes>& d) const {
@@ -174,7 +179,7 @@ BGW_INLINE void pull_back(const NeighbourView&, const Block&, const Undeformed&)
 BGW_INLINE void pull_back(const NeighbourView&, const Block&, const Nearest&) {}
 BGW_INLINE void pull_back(const NeighbourView& list, const Block& block, const Deformed& frame) {
   for (std::int64_t i = 0; i < list.atoms; ++i) {
-    double* g = block.gradient + 3 * i * kLanes;
+    Number* g = block.gradient + 3 * i * kLanes;
     const Vector<Lanes> t = frame.transposed({load(g), load(g + kLanes), load(g + 2 * kLanes)});
     store(g, t.x);
     store(g + kLanes, t.y);
@@ -186,7 +191,17 @@ BGW_INLINE void pull_back(const NeighbourView& list, const Block& block, const D
 template <class Work>
 BGW_INLINE void dispatch(const NeighbourView& list, const Block& block, Work work) {
   const Undeformed undeformed(list, block);
-  if (list.nearest != nullptr) {
+  if constexpr (kSingle) {
+    if (list.nearest != nullptr) {
+      const Nearest nearest(list, block);
+      if (block.tangent != nullptr) work.template operator()<Dual, true>(nearest);
+      else work.template operator()<Lanes, true>(nearest);
+    } else if (block.tangent != nullptr) {
+      work.template operator()<Dual, true>(undeformed);
+    } else {
+      work.template operator()<Lanes, true>(undeformed);
+    }
+  } else if (list.nearest != nullptr) {
     const Nearest nearest(list, block);
     if (block.tangent != nullptr) work.template operator()<Dual, true>(nearest);
     else if (block.gradient != nullptr) work.template operator()<Lanes, true>(nearest);
@@ -208,7 +223,7 @@ BGW_INLINE void dispatch(const NeighbourView& list, const Block& block, Work wor
 template <class S>
 BGW_INLINE Vector<S> separation(const NeighbourView& list, const Reader<S>& u, const Vector<S>& ui, std::int64_t e) {
   const std::int64_t j = list.index[e];
-  const double* o = list.offset + 3 * e;
+  const Number* o = list.offset + 3 * e;
   return {u.at(3 * j) - ui.x + splat(o[0]), u.at(3 * j + 1) - ui.y + splat(o[1]), u.at(3 * j + 2) - ui.z + splat(o[2])};
 }
 
@@ -250,10 +265,17 @@ BGW_INLINE Moments<S> no_moments() {
   return {o, o, o, o, o, o, {o, o, o}, o, o};
 }
 
+/// How far a potential reaches. In float32 decays end where their exponent is -25, 1e-11 of their strength: numbers so small
+/// that their squares have lost digits would take a hundred times as long.
+BGW_INLINE double reach(const LennardJones& k) { return k.cutoff; }
+BGW_INLINE double reach(const StillingerWeber& k) {
+  return kSingle ? k.cutoff - 0.04 * (k.gamma_sigma < k.sigma ? k.gamma_sigma : k.sigma) : k.cutoff;
+}
+
 /// Which lanes are within the cutoff; not-a-number counts as within.
 template <class Potential>
 BGW_INLINE Mask within_cutoff(const Potential& k, Lanes r2) {
-  return inverse(below(splat(k.cutoff * k.cutoff), r2));
+  return inverse(below(splat(reach(k) * reach(k)), r2));
 }
 
 /// The constants of the 1985 form leave both decays powers of one: exp(6x/5) and exp(x).
@@ -283,8 +305,9 @@ BGW_INLINE void finish_bond(const StillingerWeber& k, Bond<S>& bond, S& energy) 
   const S r = safe * bond.inverse;
   bond.n = {bond.n.x * bond.inverse, bond.n.y * bond.inverse, bond.n.z * bond.inverse};
   // At r equal to the cutoff after rounding the exponent would be -inf and its derivative not a number.
+  constexpr double kGap = kSingle ? 1e-6 : 1e-12;
   const S gap = r - splat(k.cutoff);
-  const S w = reciprocal(select(below(value_of(gap), splat(-1e-12 * k.cutoff)), gap, splat(-1e-12 * k.cutoff)));
+  const S w = reciprocal(select(below(value_of(gap), splat(-kGap * k.cutoff)), gap, splat(-kGap * k.cutoff)));
   if constexpr (!kOwned) {
     bond.h = select(inside, exponential(w * splat(k.gamma_sigma)), splat(0.0));
   } else if constexpr (kUsual) {
@@ -428,19 +451,21 @@ BGW_INLINE void stillinger_weber_block(const NeighbourView& list, const Stilling
   }
   if constexpr (kGradient) pull_back(list, block, frame);
   if constexpr (kGradient && Frame::kStrained) keep_strain(block, strain);
-  store(block.energy, energy);
+  if constexpr (!kSingle) store(block.energy, energy);
 }
 
-// Only the quick loops are worth a second copy for the usual powers.
+// Only the quick loops are worth a second copy for the usual powers. In float32 products have it as well, so that the
+// gradient that comes with one has the bits of that which comes alone.
 void stillinger_weber(const NeighbourView& list, const StillingerWeber& k, const Block& block) {
   const bool usual = has_usual_powers(k);
   dispatch(list, block, [&]<class S, bool kGradient, class Frame>(const Frame& frame) {
-    constexpr bool kQuick = std::is_same_v<S, Lanes> && !std::is_same_v<Frame, Nearest>;
+    constexpr bool kQuick = (kSingle || std::is_same_v<S, Lanes>) && !std::is_same_v<Frame, Nearest>;
     if (kQuick && usual) stillinger_weber_block<S, kGradient, kQuick>(list, k, block, frame);
     else stillinger_weber_block<S, kGradient, false>(list, k, block, frame);
   });
 }
 
+#if !BGW_SINGLE
 /// Derivative of one bond's moments with respect to its separation: rows xx yy zz xy xz yz vx vy vz s.
 BGW_INLINE void moment_jacobian(const Bond<Lanes>& b, Lanes (&rows)[10][3]) {
   const Lanes n[3] = {b.n.x, b.n.y, b.n.z};
@@ -542,6 +567,7 @@ void stillinger_weber_hessian(const NeighbourView& list, const StillingerWeber& 
   }
   for (std::int64_t x = 0; x < row * row * 9; ++x) centre.result[x] = sum_of_lanes(sums + x * kLanes);
 }
+#endif
 
 // ------------------------------------------------------------------------------------------------- Lennard-Jones
 
@@ -573,7 +599,7 @@ BGW_INLINE void switch_off(const LennardJones& k, const S& r, S& energy, S& slop
 /// Every form: soft core, shifted or switched, linearised.
 template <class S>
 BGW_INLINE void any_pair(const LennardJones& k, const S& r2, Mask inside, S& energy, S& slope_over_r) {
-  const S tiny = zero<S>() + splat(1e-30);  // angstrom^2; keeps the linearised form finite for atoms on one another
+  const S tiny = zero<S>() + splat(kSingle ? 1e-8 : 1e-30);  // angstrom^2; keeps the linearised form finite for atoms on one another
   const S safe = select(inside, r2, splat(k.cutoff * k.cutoff));
   const S square = k.linear_below > 0.0 ? select(below(value_of(safe), value_of(tiny)), tiny, safe) : safe;
   const S inverse_r = reciprocal_root(square);
@@ -625,7 +651,7 @@ BGW_INLINE void lennard_jones_block(const NeighbourView& list, const LennardJone
   }
   if constexpr (kGradient) pull_back(list, block, frame);
   if constexpr (kGradient && Frame::kStrained) keep_strain(block, strain);
-  store(block.energy, energy);
+  if constexpr (!kSingle) store(block.energy, energy);
 }
 
 void lennard_jones(const NeighbourView& list, const LennardJones& k, const Block& block) {
@@ -636,6 +662,7 @@ void lennard_jones(const NeighbourView& list, const LennardJones& k, const Block
   });
 }
 
+#if !BGW_SINGLE
 void lennard_jones_hessian(const NeighbourView& list, const LennardJones& k, const CentreBlocks& centre) {
   const std::int64_t first = list.begin[centre.centre];
   const std::int64_t row = list.begin[centre.centre + 1] - first;
@@ -665,8 +692,9 @@ void lennard_jones_hessian(const NeighbourView& list, const LennardJones& k, con
     }
   }
 }
+#endif
 
-void exponential_of_block(const double* x, double* y) { store(y, exponential(load(x))); }
+void exponential_of_block(const Number* x, Number* y) { store(y, exponential(load(x))); }
 
 }  // namespace
 }  // namespace BGW_VARIANT

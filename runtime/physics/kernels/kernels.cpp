@@ -12,8 +12,23 @@ bool is_available([[maybe_unused]] Variant variant) {
   return variant == Variant::plain;
 }
 
-const KernelTable& kernels(Variant variant) {
+namespace {
+
+void require(Variant variant) {
   if (!is_available(variant)) throw std::logic_error("this processor lacks the instructions of the chosen kernels");
+}
+
+}  // namespace
+
+Variant widest_variant() {
+  static const Variant widest = is_available(Variant::avx512) ? Variant::avx512
+                                : is_available(Variant::avx2) ? Variant::avx2
+                                                              : Variant::plain;
+  return widest;
+}
+
+const KernelTable& kernels(Variant variant) {
+  require(variant);
 #if BGW_X86_KERNELS
   if (variant == Variant::avx512) return avx512_kernels;
   if (variant == Variant::avx2) return avx2_kernels;
@@ -21,11 +36,16 @@ const KernelTable& kernels(Variant variant) {
   return plain_kernels;
 }
 
-const KernelTable& kernels() {
-  static const KernelTable& widest = kernels(is_available(Variant::avx512) ? Variant::avx512
-                                             : is_available(Variant::avx2) ? Variant::avx2
-                                                                           : Variant::plain);
-  return widest;
+const SingleKernelTable& single_kernels(Variant variant) {
+  require(variant);
+#if BGW_X86_KERNELS
+  if (variant == Variant::avx512) return avx512_single_kernels;
+  if (variant == Variant::avx2) return avx2_single_kernels;
+#endif
+  return plain_single_kernels;
 }
+
+const KernelTable& kernels() { return kernels(widest_variant()); }
+const SingleKernelTable& single_kernels() { return single_kernels(widest_variant()); }
 
 }  // namespace bgw::physics::kernels

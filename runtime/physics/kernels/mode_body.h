@@ -1,6 +1,6 @@
 // The mode transform, written once; a variant source defines BGW_VARIANT (a namespace) and includes this file.
 //
-// Discrete Fourier transforms axis by axis, eight configurations at once. A line of up to kDirect points is summed as it
+// Discrete Fourier transforms axis by axis, eight configurations at once, sixteen in float32. A line of up to kDirect points is summed as it
 // stands, x_j and x_(n-j) together, which takes n^2 multiplications for a complex line; up to sixteen points that is as
 // quick as anything with twiddle factors. Longer lines are split by a factor of their length (Cooley and Tukey), so the
 // work grows as n log n; a length that is a large prime is summed directly.
@@ -19,6 +19,9 @@ namespace {
 
 #include "runtime/physics/kernels/lanes.h"
 
+using ModeBlock = kernels::ModeBlockOf<Number>;
+using ModeView = kernels::ModeViewOf<Number>;
+
 constexpr std::int64_t kDirect = 16;
 
 struct Complex {
@@ -27,11 +30,11 @@ struct Complex {
 
 BGW_INLINE Complex operator+(const Complex& a, const Complex& b) { return {a.re + b.re, a.im + b.im}; }
 BGW_INLINE Complex operator-(const Complex& a, const Complex& b) { return {a.re - b.re, a.im - b.im}; }
-BGW_INLINE Complex operator*(const Complex& a, double x) { return {a.re * splat(x), a.im * splat(x)}; }
+BGW_INLINE Complex operator*(const Complex& a, Number x) { return {a.re * splat(x), a.im * splat(x)}; }
 
 /// exp(2 pi i j / n) with n = period / step.
 struct Roots {
-  const double* table;
+  const Number* table;
   std::int64_t period, step;
 };
 
@@ -42,14 +45,14 @@ struct Turn {
     now += step;
     now -= now >= period ? period : 0;
   }
-  double cosine() const { return table[2 * now]; }
-  double sine() const { return table[2 * now + 1]; }
-  const double* table;
+  Number cosine() const { return table[2 * now]; }
+  Number sine() const { return table[2 * now + 1]; }
+  const Number* table;
   std::int64_t period, step, now;
 };
 
 /// y_k = sum_j x_j exp(sign 2 pi i j k / n), n terms. `sums` has room for n numbers.
-void direct_line(const Roots& roots, std::int64_t n, double sign, const Complex* x, std::int64_t x_stride, Complex* y,
+void direct_line(const Roots& roots, std::int64_t n, Number sign, const Complex* x, std::int64_t x_stride, Complex* y,
                  std::int64_t y_stride, Complex* sums) {
   const std::int64_t h = (n - 1) / 2;
   const bool even = n % 2 == 0;
@@ -95,7 +98,7 @@ std::int64_t factor_of(std::int64_t n) {
 }
 
 /// As direct_line, for any n; `scratch` has room for 3 n numbers. x and y must not overlap.
-void line(const Roots& roots, std::int64_t n, double sign, const Complex* x, std::int64_t x_stride, Complex* y,
+void line(const Roots& roots, std::int64_t n, Number sign, const Complex* x, std::int64_t x_stride, Complex* y,
           std::int64_t y_stride, Complex* scratch) {
   const std::int64_t p = factor_of(n);
   if (p == n) return direct_line(roots, n, sign, x, x_stride, y, y_stride, scratch);
@@ -119,7 +122,7 @@ void line(const Roots& roots, std::int64_t n, double sign, const Complex* x, std
 }
 
 /// All lines along one axis of data [before][n][after], in place.
-void transform_axis(const ModeView& view, int axis, double sign, Complex* data, std::int64_t before, std::int64_t after,
+void transform_axis(const ModeView& view, int axis, Number sign, Complex* data, std::int64_t before, std::int64_t after,
                     Complex* scratch) {
   const std::int64_t n = view.periods[axis];
   if (n == 1) return;
@@ -237,7 +240,7 @@ BGW_INLINE void complex_rows(const ModeBlock& b, std::int64_t row, const Complex
   for (std::int64_t c = 0; c < b.columns; ++c) {
     const Complex v = y[c];
     for (int r = 0; r < kRows; ++r) {
-      const double* w = b.numbers + 2 * ((row + r) * b.columns + c);
+      const Number* w = b.numbers + 2 * ((row + r) * b.columns + c);
       sum[r].re = sum[r].re + (v.re * splat(w[0]) - v.im * splat(w[1]));
       sum[r].im = sum[r].im + (v.re * splat(w[1]) + v.im * splat(w[0]));
     }
@@ -262,7 +265,7 @@ BGW_INLINE void complex_columns(const ModeBlock& b, std::int64_t width, std::int
   for (std::int64_t r = 0; r < width; ++r) {
     const Complex v = x[r];
     for (int c = 0; c < kColumns; ++c) {
-      const double* w = b.numbers + 2 * (r * b.columns + column + c);
+      const Number* w = b.numbers + 2 * (r * b.columns + column + c);
       sum[c].re = sum[c].re + (v.re * splat(w[0]) + v.im * splat(w[1]));
       sum[c].im = sum[c].im + (v.im * splat(w[0]) - v.re * splat(w[1]));
     }
@@ -270,7 +273,7 @@ BGW_INLINE void complex_columns(const ModeBlock& b, std::int64_t width, std::int
 }
 
 struct Factors {
-  double real, pair;  // cells^(-1/2) and, for a mode of a pair, half or twice the root of two of it
+  Number real, pair;  // cells^(-1/2) and, for a mode of a pair, half or twice the root of two of it
 };
 
 /// Spectrum [width][half] of the modes of one block.
@@ -307,13 +310,13 @@ BGW_INLINE void take_columns(const ModeBlock& b, std::int64_t width, const Facto
   for (int c = 0; c < kColumns; ++c) pairs[column + c] = sum[c] * f.pair;
 }
 
-BGW_INLINE Factors factors(const ModeView& view, double of_pair) {
+Factors factors(const ModeView& view, double of_pair) {
   const double cells = static_cast<double>(view.periods[0] * view.periods[1] * view.periods[2]);
   const double real = 1.0 / __builtin_sqrt(cells);
-  return {real, real * of_pair};
+  return {static_cast<Number>(real), static_cast<Number>(real * of_pair)};
 }
 
-void synthesise(const ModeView& view, const double* modes, double* field, double* scratch) {
+void synthesise(const ModeView& view, const Number* modes, Number* field, Number* scratch) {
   const std::int64_t half = half_cells(view);
   const std::int64_t last = view.periods[2] / 2 + 1;
   Complex* spectrum = reinterpret_cast<Complex*>(scratch);
@@ -334,7 +337,7 @@ void synthesise(const ModeView& view, const double* modes, double* field, double
     real_line_from_half(view, spectrum + l * last, out + l * view.periods[2], rest);
 }
 
-void analyse(const ModeView& view, const double* field, double* modes, double* scratch) {
+void analyse(const ModeView& view, const Number* field, Number* modes, Number* scratch) {
   const std::int64_t half = half_cells(view);
   const std::int64_t last = view.periods[2] / 2 + 1;
   Complex* spectrum = reinterpret_cast<Complex*>(scratch);
