@@ -19,7 +19,7 @@ namespace {
 constexpr std::int64_t kPlainBlock = 4;  // samples at most: with as many always, their numbers do not depend on the batch
 constexpr std::int64_t kEdgesAtOnce = 1 << 16;
 constexpr std::int64_t kAtomsAtOnce = 1 << 15;
-constexpr std::int64_t kSamplesAtOnce = 16;  // of fused networks: a batch becomes portions for several threads
+constexpr std::int64_t kSamplesAtOnce = 32;  // of fused networks: a batch becomes portions for several threads
 
 void check_spec(const AugmentedSpec& spec) {
   if (spec.layers < 1) throw InputError(fmt::format("augmented flow: layers must be at least 1, not {}", spec.layers));

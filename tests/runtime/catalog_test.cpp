@@ -183,7 +183,7 @@ TEST_CASE("a learned force compiles from its smallest program, in a network's pr
   const Value& force = task(learned, "bg").arguments.at("flow").at("force");
   CHECK(force.at("neighbours").as_int() == 16);
   CHECK(force.at("hidden").as_int() == 128);
-  CHECK(task(clean(program("splits = 4", "precision = float32\n stage main { loss = reverse_kl; steps = 60 }")), "bg").later.size() == 1);
+  CHECK(task(clean(program("splits = 4", "precision = float32\n stage main { loss = reverse_kl; steps = 60 }")), "bg").later.empty());
 
   const auto refused = [&](const std::string& flow, const std::string& rest, const std::string& id, const std::string& text) {
     const std::string written = program(flow, rest);

@@ -1,7 +1,11 @@
 #include "tests/support/catch.h"
 
+#include <ATen/Parallel.h>
+
 #include <cmath>
+#include <mutex>
 #include <set>
+#include <thread>
 
 #include "compiler/plan/sha256.h"
 #include "runtime/foundation/errors.h"
@@ -81,4 +85,18 @@ TEST_CASE("tensors and arrays turn into each other without loss") {
   artifacts::Array broken = tensor::to_array(x);
   broken.shape = {5};
   CHECK_THROWS_AS(tensor::to_tensor(broken), ShapeError);
+}
+
+TEST_CASE("loops over independent pieces run on several threads", "[tensor]") {
+  // Compiled without OpenMP at::parallel_for is a plain loop and says nothing.
+  const int before = at::get_num_threads();
+  at::set_num_threads(2);
+  std::mutex mutex;
+  std::set<std::thread::id> threads;
+  at::parallel_for(0, 2, 1, [&](std::int64_t, std::int64_t) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    threads.insert(std::this_thread::get_id());
+  });
+  at::set_num_threads(before);
+  CHECK(threads.size() == 2);
 }
