@@ -7,6 +7,7 @@
 #include <string>
 
 #include "runtime/flows/augmented_ends.h"
+#include "runtime/flows/edge_periods.h"
 #include "runtime/flows/fused_graph_coupling.h"
 #include "runtime/flows/mean_exchange.h"
 #include "runtime/flows/sample_blocks.h"
@@ -59,6 +60,7 @@ std::unique_ptr<CouplingFlow> make_augmented_flow(const AugmentedSpec& spec, con
   auto ends = std::make_unique<AugmentedEnds>(target, spec.aux_width);
   const auto graph =
       std::make_shared<const AtomGraph>(make_atom_graph(crystal, sites, spec.neighbourhood, spec.neighbours));
+  refuse_lookalikes(*graph, spec.range);
   const auto network = std::make_shared<const GraphConditioner>(graph, network_of(spec));
 
   const std::int64_t n = target.particles();

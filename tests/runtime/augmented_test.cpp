@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/flows/augmented_flow.h"
+#include "runtime/flows/edge_periods.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/physics/free_energy.h"
 #include "runtime/physics/gaussian_base.h"
@@ -62,7 +63,7 @@ AugmentedSpec small_spec() {
   spec.network.embedding = 6;
   spec.network.frequencies = 3;
   spec.network.bins = 8;
-  spec.range = 1.5;  // below the largest displacements of the tests: their identity tails take part
+  spec.range = 1.3;  // below the largest displacements of the tests: their identity tails take part
   spec.precision = at::kDouble;
   return spec;
 }
@@ -545,9 +546,29 @@ TEST_CASE("a number of neighbours that does not close a shell is refused, with t
         std::string::npos);
   CHECK(message({testing::water("ice_ih", 64), testing::kWaterBeta, 0.2}).find("4, 16, 17") != std::string::npos);
   spec.neighbours = 17;
+  spec.range = published_range(*crystal::find_lattice("ice_ih"), testing::kWaterDensity);
   CHECK(message({testing::water("ice_ih", 216), testing::kWaterBeta, 0.2}).empty());
   spec.neighbourhood = Neighbourhood::at_the_moment;
   CHECK(message(ice(8)).find("each of 8 atoms can have from 1 to 7 neighbours, not 17") != std::string::npos);
+}
+
+TEST_CASE("a range on which neighbours look alike is refused, with one that tells them apart", "[augmented]") {
+  const Ground ground = ice(64);
+  const physics::WhitenedTarget target = ground.target();
+  AugmentedSpec spec = small_spec();
+  spec.neighbours = 4;
+  // Neighbours stand at +-1.55 angstrom along each axis: with a period of 3.1 all are the same.
+  const double period = 0.5 * std::cbrt(8 / testing::kWaterDensity);
+  const AtomGraph graph = make_atom_graph(ground.crystal, ground.base.sites, Neighbourhood::of_the_sites, 4);
+  CHECK(least_separation(graph, period) < 1e-9);
+  CHECK(least_separation(graph, 2 * period / 3) == Approx(0.5).epsilon(1e-9));
+  CHECK(std::isinf(least_separation(graph, 2.1 * period)));
+  spec.range = 0.5 * period;
+  CHECK_THROWS_WITH(make_augmented_flow(spec, target, ground.crystal, ground.base.sites), Catch::Contains("look alike"));
+  spec.range = published_range(*crystal::find_lattice("diamond_cubic"), testing::kWaterDensity);
+  CHECK_NOTHROW(make_augmented_flow(spec, target, ground.crystal, ground.base.sites));
+  spec.neighbours = 16;
+  CHECK_NOTHROW(make_augmented_flow(spec, target, ground.crystal, ground.base.sites));
 }
 
 TEST_CASE("sizes and widths that cannot be are refused", "[augmented]") {
