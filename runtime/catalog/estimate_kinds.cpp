@@ -290,7 +290,7 @@ KindSchema estimate() {
   method.aliases = {{"lbar", "bar"}, {"tfep", "lfep"}};
   KindSchema kind;
   kind.noun = "estimate";
-  kind.version = 3;  // weights of zero and endless ones count
+  kind.version = 4;  // weights of zero and endless ones count
   kind.makes = Makes::task;
   kind.doc = "The free energy from samples";
   kind.attributes = {

@@ -22,6 +22,13 @@ Map shape_of(const Value& system) {
   return lattice;
 }
 
+/// The unit cell of a lattice: kind and, of a file, cell and sites, whatever its repeats.
+Map crystal_of(const Value& system) {
+  Map lattice = shape_of(system);
+  for (const char* name : {"atoms", "repeats", "b_over_a", "c_over_a", "delta"}) lattice.erase(name);
+  return lattice;
+}
+
 }  // namespace
 
 const Value* neighbours_of(const Value& flow) {
@@ -61,6 +68,10 @@ void expect_movable(const schema::UpstreamTask& source, const Value& system, con
   if (type == "global_attention" && shape_of(*theirs) != shape_of(system)) {
     context.complain({"E0436", attribute, fmt::format("{} moves the global flow of `{}` to another crystal", context.block, source.name),
                       {"its atoms know each other by their places in one box"}, {"train it there from its own start, or take a flow of another type"}});
+  }
+  if (given(flow, "force") != nullptr && crystal_of(*theirs) != crystal_of(system)) {
+    context.complain({"E0436", attribute, fmt::format("{} moves the learned force of `{}` to another crystal", context.block, source.name),
+                      {"its networks know the neighbours of a site by their order around it"}, {"train it there, or move a flow whose forces are the crystal's"}});
   }
   const Value *before = given(theirs->at("lattice"), "atoms"), *now = given(system.at("lattice"), "atoms");
   if (type != "augmented_coupling" || neighbours_of(flow) != nullptr || before == nullptr || now == nullptr || *before == *now) return;

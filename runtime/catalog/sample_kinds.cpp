@@ -75,7 +75,7 @@ KindSchema sample() {
   KindSchema kind;
   kind.noun = "sample";
   kind.makes = Makes::task;
-  kind.version = 3;  // draws outside of the crystal weigh nothing
+  kind.version = 4;  // draws outside of the crystal weigh nothing; float32 forces on a grid
   kind.doc = "Draws from a trained flow or from a base, with their weights";
   kind.attributes = {
       {"model", Type::any_of({Type::reference({"train", "base"}), Type::constructor({"transfer"}, {"at"})}), "what is drawn from: a trained flow, or a base itself", true, {}},

@@ -165,6 +165,16 @@ void check_warm_start(const Map& train, CheckContext& context) {
   context.complain({"E0427", "warm_start", fmt::format("{} cannot start from `{}`: their flows differ", context.block, other.name), {}, {"give both the same `flow`"}});
 }
 
+/// Springs have no kernels in float32.
+void check_float32(const Map& train, CheckContext& context) {
+  const Value& flow = train.at("flow");
+  if (train.at("precision").as_string() != "float32" || flow.at("type").as_string() != "mode_split" || given(flow, "force") != nullptr) return;
+  const std::string& style = train.at("system").at("potential").at("style").as_string();
+  if (style != "einstein" && style != "harmonic") return;
+  context.complain({"E0428", "precision", fmt::format("{} asks for forces in float32, the potential has none", context.block), {fmt::format("its style is {}", style)},
+                    {"leave `precision` out"}});
+}
+
 void check_train(Map& train, CheckContext& context) {
   const schema::UpstreamTask base = context.upstream(train.at("base"));
   const State mine = state_of(train);
@@ -174,6 +184,7 @@ void check_train(Map& train, CheckContext& context) {
     expect_same(mine.system, theirs.system, "system", "base", other, context);
     expect_same(mine.ensemble, theirs.ensemble, "ensemble", "base", other, context);
   }
+  check_float32(train, context);
   expect_fitting_base(train.at("flow"), base, {"flow", "base"}, context);
   expect_closed_shells(train.at("flow"), *mine.system, "flow", context);
   check_conditions(train, context);
@@ -240,7 +251,7 @@ KindSchema train() {
                   {"loss_history", ResultType::curve, "", "loss against step, kT"},
                   {"ess_history", ResultType::curve, "", "running effective fraction against step"}};
   kind.complete = check_train;
-  kind.version = 3;  // polynomial gains carry the scale of their modes; averages in another order
+  kind.version = 4;  // smaller portions of a batch; polynomial gains carry the scale of their modes
   add_task_members(kind);
   for (schema::Attribute& attribute : kind.attributes) {
     if (attribute.name != "precision") continue;

@@ -77,6 +77,7 @@ std::vector<double> normalised(const std::vector<double>& log_weights, std::int6
   for (std::size_t i = 0; i < log_weights.size(); i += static_cast<std::size_t>(every)) weights.push_back(log_weights[i]);
   if (weights.empty()) return weights;
   const double largest = *std::max_element(weights.begin(), weights.end());
+  if (std::isinf(largest)) throw CommandFailure(kTaskFailed, fmt::format("all of the {} frames that would be written weigh nothing: they are outside of the crystal; take a smaller --every", weights.size()));
   double sum = 0.0;
   for (double& weight : weights) sum += weight = std::exp(weight - largest);
   for (double& weight : weights) weight /= sum;

@@ -23,6 +23,12 @@ void check(const Tensor& observables, const Tensor& weights, const Blocks& block
     throw NumericalError("the weights of the samples are not finite, or none is positive");
 }
 
+/// Samples of no weight, draws that have left the crystal, may have any numbers: here those of the heaviest.
+Tensor of_weight(const Tensor& rows, const Tensor& weights) {
+  if (!weights.defined() || weights.dim() != 1 || weights.size(0) != rows.size(0) || rows.size(0) == 0) return rows;
+  return at::where((weights > 0).unsqueeze(1), rows, rows[weights.argmax().item<std::int64_t>()]);
+}
+
 BlockSums block_sums(const Tensor& observables, const Tensor& weights, const Blocks& blocks) {
   const std::int64_t n = observables.size(0), k = observables.size(1);
   BlockSums result{at::zeros({blocks.count, k}, at::kDouble), at::zeros({blocks.count}, at::kDouble)};
@@ -132,7 +138,7 @@ Estimate Means::of(const std::function<double(const double*)>& function) const {
 
 Means weighted_means(const Tensor& observables, const Tensor& weights, const Blocks& blocks, const tensor::RandomStream& stream,
                      std::int64_t bootstrap) {
-  const Tensor rows = as_rows(observables);
+  const Tensor rows = of_weight(as_rows(observables), weights);
   check(rows, weights, blocks);
   return means_of(block_sums(rows, one_each(weights, rows.size(0)), blocks), stream, bootstrap);
 }
@@ -140,7 +146,7 @@ Means weighted_means(const Tensor& observables, const Tensor& weights, const Blo
 Histogram histogram(const Tensor& rows, const Tensor& weights, const Blocks& blocks, std::int64_t bins,
                     const tensor::RandomStream& stream, std::int64_t bootstrap) {
   if (bins < 1) throw InputError("a histogram has at least one bin");
-  const Tensor numbers = as_rows(rows);
+  const Tensor numbers = of_weight(as_rows(rows), weights);
   check(numbers, weights, blocks);
   constexpr std::int64_t kMostBlocks = 512;
   const Bins range = bins_of(numbers, bins);

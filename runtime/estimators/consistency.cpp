@@ -25,7 +25,7 @@ Consistency consistency(const std::vector<Replicated>& estimates, std::int64_t b
   for (std::size_t i = 0; i < estimates.size(); ++i) {
     for (std::size_t j = i + 1; j < estimates.size(); ++j) {
       const double sigmas = sigmas_between(estimates[i], estimates[j], few_blocks);
-      if (worst.pair.empty() || sigmas > worst.sigmas) worst = {sigmas, estimates[i].name + " and " + estimates[j].name};
+      if (worst.pair.empty() || std::isnan(worst.sigmas) || sigmas > worst.sigmas) worst = {sigmas, estimates[i].name + " and " + estimates[j].name};
     }
   }
   return worst;

@@ -229,11 +229,14 @@ void refuse_gaps(const MbarResult& result, double least) {
 /// Samples resampled block by block within each state.
 class StateBootstrap {
  public:
-  /// @param path  [n], energy in the last state less that in the first: its correlation along a chain is what counts
-  StateBootstrap(const Problem& p, const Tensor& path, const Tensor& chain, const plan::Key& stream_key) {
+  /// @param path         [n], energy in the last state less that in the first: its correlation along a chain is what counts
+  /// @param observables  [n of the last state, k], which count there too
+  StateBootstrap(const Problem& p, const Tensor& path, const Tensor& observables, const Tensor& chain, const plan::Key& stream_key) {
     for (std::int64_t k = 0; k < p.states; ++k) {
       const auto i = static_cast<std::size_t>(k);
-      blocks_.push_back(chain_blocks(chain.slice(0, p.first[i], p.first[i + 1]), path.slice(0, p.first[i], p.first[i + 1])));
+      Tensor series = path.slice(0, p.first[i], p.first[i + 1]);
+      if (k + 1 == p.states && observables.size(1) > 0) series = at::cat({series.unsqueeze(1), observables}, 1);
+      blocks_.push_back(chain_blocks(chain.slice(0, p.first[i], p.first[i + 1]), series));
       streams_.emplace_back(stream_key, fmt::format("mbar.{}", k));
     }
   }
@@ -385,7 +388,7 @@ MbarResult mbar(const Tensor& reduced_energies, const Tensor& samples, const Ten
   const Tensor observables = observables_of(p, options.observables);
   result.means = at::empty({observables.size(1)}, at::kDouble);
   add_means(p, observables, Numbers(static_cast<std::size_t>(p.samples), 1.0), result.means.data_ptr<double>());
-  result.joint_covariance = bootstrap_covariance(p, StateBootstrap(p, path, chain, stream_key), solution, observables, options);
+  result.joint_covariance = bootstrap_covariance(p, StateBootstrap(p, path, observables, chain, stream_key), solution, observables, options);
   result.covariance = result.joint_covariance.slice(0, 0, p.states).slice(1, 0, p.states).contiguous();
   return result;
 }

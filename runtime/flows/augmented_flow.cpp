@@ -54,13 +54,17 @@ double published_range(const crystal::LatticeKind& kind, double density) {
   return 0.5 * *std::max_element(edges.begin(), edges.end());
 }
 
+void check_for_training(const AugmentedSpec& spec, const crystal::Crystal& crystal, const Tensor& sites) {
+  check_spec(spec);
+  refuse_lookalikes(make_atom_graph(crystal, sites, spec.neighbourhood, spec.neighbours), spec.range);
+}
+
 std::unique_ptr<CouplingFlow> make_augmented_flow(const AugmentedSpec& spec, const physics::WhitenedTarget& target,
                                                   const crystal::Crystal& crystal, const Tensor& sites) {
   check_spec(spec);
   auto ends = std::make_unique<AugmentedEnds>(target, spec.aux_width);
   const auto graph =
       std::make_shared<const AtomGraph>(make_atom_graph(crystal, sites, spec.neighbourhood, spec.neighbours));
-  refuse_lookalikes(*graph, spec.range);
   const auto network = std::make_shared<const GraphConditioner>(graph, network_of(spec));
 
   const std::int64_t n = target.particles();

@@ -25,6 +25,10 @@ struct AugmentedSpec {
 /// for bcc, nearest to a cube for lattices that were not among them.
 double published_range(const crystal::LatticeKind& kind, double density);
 
+/// What a training should not begin with, though a trained flow may be applied to it.
+/// @throws InputError for neighbours that look alike to the network (edge_periods.h)
+void check_for_training(const AugmentedSpec& spec, const crystal::Crystal& crystal, const Tensor& sites);
+
 /// @param target   on whatever Gaussian the flow begins from; must outlive the flow
 /// @param crystal  the perfect crystal, in the order of the target's atoms
 /// @param sites    [N, 3], those of the Gaussian

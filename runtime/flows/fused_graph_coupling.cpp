@@ -141,6 +141,7 @@ Tensor FusedGraphCoupling::derivatives(bool carry, const Tensor& x, const Tensor
   const Rows rows = rows_of(state), bar_rows = rows_of(bars);
   Tensor result = bars.clone();
   const std::int64_t samples = state.size(0), chunks = (samples + kChunk - 1) / kChunk;
+  if (samples == 0) return result;
   const std::int64_t size = gradient == nullptr ? 0 : packed.view().gradient_size;
   const std::int64_t lanes = std::min(kLanes, chunks);
   std::vector<double> sums(static_cast<std::size_t>(lanes * size), 0.0);

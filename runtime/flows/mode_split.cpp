@@ -395,6 +395,7 @@ ModeSplitFlow::ModeSplitFlow(const physics::WhitenedTarget& target, const ModeSp
     throw ShapeError("mode_split: the guide is of another crystal");
   if (learned != nullptr) {
     if (learned->particles() != target.particles()) throw ShapeError("mode_split: the learned force is of another crystal");
+    if (learned->spec().precision != spec.precision) throw std::logic_error("mode_split: the learned force is of another precision");
     layout_.append("force", learned->layout());
   } else {
     const physics::EnergyModel& model = guide == nullptr ? target.model() : *guide;

@@ -20,11 +20,7 @@ SampleLoss from_model(const Objective& objective, const Streams& streams, const 
 SampleLoss from_data(const Objective& objective, const Streams& streams, const Portion& p, const Tensor& parameters) {
   const Generator& flow = *objective.generator;
   const Tensor auxiliary = streams.auxiliary.normal(p.total, p.first, p.count, flow.auxiliary_dimension());
-  SampleLoss loss = flow.forward_kl(objective.data(p), auxiliary, parameters);
-  if (loss.outside > 0 && loss.outside < p.count) {  // the others stand for those left out
-    loss.gradient = loss.gradient * (static_cast<double>(p.count) / static_cast<double>(p.count - loss.outside));
-  }
-  return loss;
+  return flow.forward_kl(objective.data(p), auxiliary, parameters);  // those outside add nothing to the sum over the batch
 }
 
 /// Row by row where both losses give one for each sample.

@@ -46,9 +46,28 @@ std::optional<Crossing> crossing_near(const Surface& a, const std::vector<double
     if (!at) return {};
     if (std::abs(gap(*at)) < kConverged) return at;
     pressure -= gap(*at) / (at->b.box.volume - at->a.box.volume);
+    if (!std::isfinite(pressure)) return {};  // of one volume: their lines of G run side by side
   }
   return {};
 }
+
+namespace {
+
+/// The root between two pressures at which the gap has different signs, by halving and interpolation in turn.
+std::optional<Crossing> crossing_between(const Surface& a, const std::vector<double>& coefficients_a, const Surface& b,
+                                         const std::vector<double>& coefficients_b, Crossing low, Crossing high) {
+  for (int k = 0; k < 4 * kSteps; ++k) {
+    const double share = k % 2 == 0 ? gap(low) / (gap(low) - gap(high)) : 0.5;
+    const double pressure = low.pressure + share * (high.pressure - low.pressure);
+    const auto at = both(a, coefficients_a, b, coefficients_b, low.a.temperature, pressure);
+    if (!at) return {};
+    if (std::abs(gap(*at)) < kConverged) return at;
+    ((gap(*at) > 0) == (gap(low) > 0) ? low : high) = *at;
+  }
+  return {};
+}
+
+}  // namespace
 
 std::vector<Crossing> crossings(const Surface& a, const std::vector<double>& coefficients_a, const Surface& b,
                                 const std::vector<double>& coefficients_b, double temperature, double lowest,
@@ -59,9 +78,7 @@ std::vector<Crossing> crossings(const Surface& a, const std::vector<double>& coe
     const double pressure = lowest + (highest - lowest) * k / kWindow;
     const auto now = both(a, coefficients_a, b, coefficients_b, temperature, pressure);
     if (now && before && (gap(*before) > 0) != (gap(*now) > 0)) {
-      const double share = gap(*before) / (gap(*before) - gap(*now));
-      const double guess = before->pressure + share * (now->pressure - before->pressure);
-      if (const auto root = crossing_near(a, coefficients_a, b, coefficients_b, temperature, guess)) found.push_back(*root);
+      if (const auto root = crossing_between(a, coefficients_a, b, coefficients_b, *before, *now)) found.push_back(*root);
     }
     before = now;
   }
@@ -116,6 +133,7 @@ std::optional<std::vector<double>> meet(const std::vector<const Surface*>& surfa
     const double s1 = states[1].entropy - states[0].entropy, s2 = states[2].entropy - states[0].entropy;
     const double v1 = states[1].box.volume - states[0].box.volume, v2 = states[2].box.volume - states[0].box.volume;
     const double determinant = -s1 * v2 + s2 * v1;  // of [-s1 v1; -s2 v2]
+    if (determinant == 0) return {};
     temperature -= (first * v2 - second * v1) / determinant;
     pressure -= (-s1 * second + s2 * first) / determinant;
   }

@@ -102,6 +102,12 @@ GibbsState state_at(const Surface& surface, const std::vector<double>& coefficie
 
 GibbsResult gibbs_state(const Surface& surface, const std::vector<double>& coefficients, double temperature,
                         double pressure) {
+  GibbsResult result;
+  const double slack = 1e-9 * surface.highest_temperature();
+  if (!std::isfinite(pressure) || temperature < surface.lowest_temperature() - slack || temperature > surface.highest_temperature() + slack) {
+    result.variable = surface.shape_variables();
+    return result;
+  }
   const Objective objective(surface, coefficients, temperature, pressure);
   std::vector<double> box = lowest_of_grid(surface, objective);
   bool converged = false;
@@ -110,16 +116,15 @@ GibbsResult gibbs_state(const Surface& surface, const std::vector<double>& coeff
     converged = distance(moved, box) < kConverged;
     box = moved;
   }
-  GibbsResult result;
   for (std::size_t d = 0; d < box.size(); ++d) {
     const Variable& range = surface.box_range(d);
-    const double slack = 1e-9 * (range.high - range.low);
-    if (box[d] >= range.low - slack && box[d] <= range.high + slack) continue;
+    const double rounding = 1e-9 * (range.high - range.low);
+    if (box[d] >= range.low - rounding && box[d] <= range.high + rounding) continue;
     result.variable = d;
     return result;
   }
   const Tensor curvature = objective.curvature(box);
-  result.search = converged && convex(curvature) ? GibbsSearch::found : GibbsSearch::unstable;
+  result.search = !convex(curvature) ? GibbsSearch::unstable : converged ? GibbsSearch::found : GibbsSearch::unsettled;
   if (result.search == GibbsSearch::found) {
     result.state = state_at(surface, coefficients, temperature, pressure, box, curvature);
   }

@@ -21,19 +21,19 @@ struct GibbsState {
 /// What became of the search for the lowest f + p v.
 enum class GibbsSearch {
   found,
-  outside,  // the lowest lies at the end of the measured volumes or shapes, or beyond
-  unstable  // f + p v is not convex where its slope vanishes: the phase gives way
+  outside,   // the lowest lies at the end of the measured volumes or shapes, or beyond; or the temperature does
+  unstable,  // f + p v is not convex where the search ends: the phase gives way
+  unsettled  // the search did not end
 };
 
 struct GibbsResult {
   GibbsSearch search = GibbsSearch::outside;
   GibbsState state;          // where found
-  std::size_t variable = 0;  // which variable of the box ran into its end, where outside
+  std::size_t variable = 0;  // which variable of the box ran into its end, where outside; their number: the temperature
 };
 
 /// The Legendre transform of a surface: min over the box of f + p v, by Newton steps with analytic derivatives from the
 /// lowest of a grid over the measured volumes. dG/dp = v and dG/dT = -s hold by the minimum.
-/// @param temperature  within those of the surface
 GibbsResult gibbs_state(const Surface& surface, const std::vector<double>& coefficients, double temperature, double pressure);
 
 /// What a crystal of n atoms whose volume fluctuates has beyond min(F + P V): beta G_NPT = beta min(F + P V) - ln(2 pi V / (beta K)) / 2

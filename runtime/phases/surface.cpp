@@ -73,9 +73,10 @@ bool determined(const Tensor& design) {
   return spectrum[0].item<double>() > 1e-12 * spectrum[-1].item<double>();
 }
 
-/// The highest degree in the shape that energies at the measured states tell: they come without derivatives.
+/// The highest degrees that energies at the measured states tell, first in the shape, then in the volume: they come without
+/// derivatives.
 Polynomial energy_polynomial_of(const std::vector<BoxState>& states, BoxFreedom freedom, SurfaceDegrees degrees) {
-  for (;; --degrees.shape) {
+  for (;; degrees.shape > 0 ? --degrees.shape : --degrees.volume) {
     Polynomial polynomial = polynomial_of(variables_of(states, freedom), degrees);
     std::vector<std::vector<double>> rows;
     for (const BoxState& state : states) {
@@ -83,7 +84,7 @@ Polynomial energy_polynomial_of(const std::vector<BoxState>& states, BoxFreedom 
       at.insert(at.begin(), state.temperature);
       rows.push_back(polynomial.row(at, Polynomial::Powers(at.size(), 0)));
     }
-    if (degrees.shape == 0 || determined(matrix_of(rows))) return polynomial;
+    if ((degrees.shape == 0 && degrees.volume == 0) || determined(matrix_of(rows))) return polynomial;
   }
 }
 
@@ -105,6 +106,24 @@ struct Surface::Equations {
   }
 };
 
+namespace {
+
+/// Edges that are not free keep one ratio: along a line of shapes f has other slopes than the pressures tell.
+void refuse_other_ratios(const std::vector<BoxState>& states, BoxFreedom freedom) {
+  const BoxState& first = states.front();
+  const auto differ = [](double a, double b) { return std::abs(a - b) > 1e-9 * std::abs(b); };
+  for (const BoxState& state : states) {
+    if (freedom == BoxFreedom::isotropic && differ(state.c_over_a, first.c_over_a)) {
+      throw InputError(fmt::format("c/a is {:.6g} in one state and {:.6g} in another: let it be free with `box = a_eq_b`, or give all states one", first.c_over_a, state.c_over_a));
+    }
+    if (freedom != BoxFreedom::orthorhombic && differ(state.b_over_a, first.b_over_a)) {
+      throw InputError(fmt::format("b/a is {:.6g} in one state and {:.6g} in another: let it be free with `box = orthorhombic`, or give all states one", first.b_over_a, state.b_over_a));
+    }
+  }
+}
+
+}  // namespace
+
 Surface::Surface(const Measurements& measured, BoxFreedom freedom, const SurfaceDegrees& degrees)
     : box_freedom_(freedom),
       polynomial_(polynomial_of(variables_of(measured.states, freedom), degrees)),
@@ -112,6 +131,7 @@ Surface::Surface(const Measurements& measured, BoxFreedom freedom, const Surface
   if (measured.numbers.size() != Measurements::kNumbers * measured.states.size()) {
     throw std::logic_error("five numbers are measured at each state");
   }
+  refuse_other_ratios(measured.states, freedom);
   lowest_temperature_ = polynomial_.variables()[0].low;
   highest_temperature_ = polynomial_.variables()[0].high;
   over_temperatures_ = lowest_temperature_ < highest_temperature_;

@@ -20,7 +20,7 @@ enum class BoxFreedom { isotropic, a_eq_b, orthorhombic };
 
 /// What was measured at states of one phase. Numbers of a state, in this order, an atom: free energy with Lambda = sigma at
 /// every temperature (eV), mean potential energy (eV), and the pressures along x, y and z with kT / v of the motion
-/// (eV/angstrom^3).
+/// (eV/angstrom^3). Free energies of all phases that meet in a diagram are to count one number of sites n_p.
 struct Measurements {
   static constexpr std::size_t kNumbers = 5;
   std::vector<BoxState> states;
@@ -35,7 +35,7 @@ struct SurfaceDegrees {
 /// The free energy of one phase over temperature, volume and shape: a polynomial f(T, ln v, ln c/a, ln b/a), fitted to
 /// measured free energies together with their derivatives, which are energies and pressures. With several temperatures
 /// the ideal part -3/2 k T ln T of classical vibrations is added to the polynomial; with a single one the energy has a
-/// polynomial of its own, of as high a degree in the shape as its values alone tell. The coefficients are found by generalised least squares with the whole covariance of the measurements.
+/// polynomial of its own, of as high a degree as its values alone tell. The coefficients are found by generalised least squares with the whole covariance of the measurements.
 ///
 ///   d f / d ln v   = -p v,   p = (pxx + pyy + pzz) / 3
 ///   d f / d ln c/a = -v (2 pzz - pxx - pyy) / 3,   d f / d ln b/a = -v (2 pyy - pxx - pzz) / 3

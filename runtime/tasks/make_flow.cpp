@@ -158,6 +158,11 @@ std::unique_ptr<flows::Generator> make_flow(const schema::Value& train_arguments
   throw InputError("no flow of type '" + type + "'; this version has mode_split, augmented_coupling and global_attention");
 }
 
+void check_for_training(const schema::Value& train_arguments, const Ground& ground) {
+  if (train_arguments.at("flow").at("type").as_string() != "augmented_coupling") return;
+  flows::check_for_training(augmented_spec(train_arguments, ground), physics::make_crystal(ground.system), ground.base.sites);
+}
+
 Tensor parameters_of(const artifacts::Artifact& training, const flows::Generator& flow) {
   const std::vector<std::string> wrong = differences(training, flow.layout());
   if (!wrong.empty()) {

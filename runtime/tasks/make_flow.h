@@ -15,6 +15,10 @@ namespace bgw::tasks {
 std::unique_ptr<flows::Generator> make_flow(const schema::Value& train_arguments, const Ground& ground,
                                             const physics::WhitenedTarget& target);
 
+/// What a training should not begin with, though a trained flow may be moved to it.
+/// @throws InputError with what to write instead
+void check_for_training(const schema::Value& train_arguments, const Ground& ground);
+
 /// The parameters of a finished training as the flow has them.
 /// @throws InputError naming all differences when they are those of another architecture
 Tensor parameters_of(const artifacts::Artifact& training, const flows::Generator& flow);

@@ -50,7 +50,7 @@ void refuse_melt(const Tensor& log_weight) {
   if (number_left(log_weight) < log_weight.numel()) return;
   throw NumericalError(fmt::format(
       "the model does not draw the crystal: all of {} draws are outside of its basin, with an atom further than half the distance of "
-      "nearest neighbours from its site; train the flow longer, or take a base of smaller vibrations",
+      "nearest neighbours from its site, or atoms further than a fifth of it in the mean; train the flow longer, or take a base of smaller vibrations",
       log_weight.numel()));
 }
 

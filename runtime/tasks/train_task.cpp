@@ -102,6 +102,8 @@ artifacts::Artifact result_of(const flows::TrainingState& state, const flows::Ge
 artifacts::Artifact train(engine::TaskContext& context) {
   const Ground ground = make_ground(context.input_spec("base"), *context.input("base"));
   const std::shared_ptr<const flows::Generator> flow = make_flow(context.arguments(), ground, *ground.target);
+  if (const schema::Value* other = context.arguments().find("warm_start"); other == nullptr || other->is_none())
+    check_for_training(context.arguments(), ground);
   TrainingPlan plan(context, ground, flow);
 
   flows::TrainingState state = flows::start_training(first_parameters(context, *flow));

@@ -262,6 +262,45 @@ TEST_CASE("three phases meet where their lines do", "[phases]") {
   CHECK_FALSE(triple_point({&a, &b, &c}, joint, 600, 5.0));
 }
 
+TEST_CASE("boxes of one shape and of three free edges have surfaces too", "[phases]") {
+  // f = k/2 (x - a)^2 + g/2 (y - b - t x)^2 + h/2 (z - c)^2 of x = ln v, y = ln c/a, z = ln b/a.
+  const auto numbers_at = [](double v, double c_over_a, double b_over_a) {
+    const double x = std::log(v) - 3.0, y = std::log(c_over_a) + 0.5 - 0.3 * x, z = std::log(b_over_a) - 0.02;
+    const double f = 6 * x * x + 3 * y * y + 2 * z * z, fx = 12 * x - 0.3 * 6 * y, fy = 6 * y, fz = 4 * z;
+    // dF / d ln edge = -v p of that edge
+    const double p = -fx / v;
+    // ln v = ln a + ln b + ln c, ln c/a = ln c - ln a, ln b/a = ln b - ln a
+    const double pxx = -(fx - fy - fz) / v, pyy = -(fx + fz) / v, pzz = -(fx + fy) / v;
+    CHECK((pxx + pyy + pzz) / 3 == Approx(p).epsilon(1e-12));
+    return std::vector<double>{f, f + 0.1, pxx, pyy, pzz};
+  };
+  Measurements three, one;
+  std::vector<JointNormal> of_three, of_one;
+  for (const double v : {18.0, 20.0, 22.0}) {
+    for (const double c_over_a : {0.57, 0.62}) {
+      for (const double b_over_a : {1.0, 1.05}) {
+        three.states.push_back({600, v, c_over_a, b_over_a});
+        of_three.push_back({numbers_at(v, c_over_a, b_over_a), covariance_of_state()});
+      }
+    }
+    one.states.push_back({600, v, 0.6, 1.0});
+    of_one.push_back({numbers_at(v, 0.6, 1.0), covariance_of_state()});
+  }
+  three.numbers = independent(of_three);
+  one.numbers = independent(of_one);
+  const Surface free(three, BoxFreedom::orthorhombic, {0, 2, 2, 2}), fixed(one, BoxFreedom::isotropic, {0, 2, 2, 2});
+  CHECK(free.chi_square() < 1e-8);
+  CHECK(fixed.chi_square() < 1e-8);
+  const GibbsResult at = gibbs_state(free, free.coefficients().mean, 600, 0.0);
+  REQUIRE(at.search == GibbsSearch::found);
+  CHECK(at.state.box.volume == Approx(std::exp(3.0)).epsilon(1e-9));
+  CHECK(at.state.box.c_over_a == Approx(std::exp(-0.5)).epsilon(1e-9));
+  CHECK(at.state.box.b_over_a == Approx(std::exp(0.02)).epsilon(1e-9));
+  CHECK(gibbs_state(free, free.coefficients().mean, 700, 0.0).search == GibbsSearch::outside);  // it knows one temperature
+  CHECK_THROWS_AS(Surface(three, BoxFreedom::isotropic, SurfaceDegrees{0, 2, 2, 2}), InputError);
+  CHECK_THROWS_AS(Surface(three, BoxFreedom::a_eq_b, SurfaceDegrees{0, 2, 2, 2}), InputError);
+}
+
 TEST_CASE("what has no Gibbs state is said", "[phases]") {
   const Surface surface(measure(Toy{}, kTemperatures, kVolumes, kSkews), BoxFreedom::a_eq_b, kDegrees);
   const GibbsResult far = gibbs_state(surface, surface.coefficients().mean, 600, 1.0);

@@ -611,8 +611,6 @@ TEST_CASE("with stress a reference knows the slopes of its free energy", "[tasks
   CHECK(numbers[1] == Approx(result_of(reference, "mean_energy")).epsilon(1e-12));
   CHECK((numbers[2] + numbers[3] + numbers[4]) / 3 == Approx(result_of(reference, "pressure")).epsilon(1e-12));
   CHECK(std::sqrt(covariance[0]) == Approx(*reference.find_result("energy_per_particle")->sigma).epsilon(1e-9));
-  CHECK(covariance[1] == Approx(covariance[5]).epsilon(1e-12));
-  CHECK(covariance[1] * covariance[1] < covariance[0] * covariance[6]);
 
   const Map arguments{{"of", task("of")}, {"weighted", false}, {"system", ice()}, {"ensemble", Map{{"kind", "nvt"}, {"temperature", 200.0}}}};
   const artifacts::Artifact pressure = study.run(study.spec("mean_pressure", arguments, {{"of", middle.key}}));
