@@ -20,27 +20,19 @@
 #include "runtime/tasks/tasks.h"
 #include "runtime/tensor/random_stream.h"
 #include "tests/shared/systems.h"
+#include "tests/support/flow_numbers.h"
 #include "tests/support/memory_context.h"
 
 using namespace bgw;
 using namespace bgw::flows;
+using tests::key;
+using tests::largest;
+using tests::normal;
 using schema::List;
 using schema::Map;
 using schema::Value;
 
 namespace {
-
-plan::Key key(std::uint8_t number) {
-  plan::Key result;
-  result.bytes[0] = number;
-  return result;
-}
-
-Tensor normal(std::int64_t rows, std::int64_t width, std::uint8_t seed = 1) {
-  return tensor::RandomStream(key(seed), "test").normal(0, 0, rows, width);
-}
-
-double largest(const Tensor& difference) { return difference.abs().max().item<double>(); }
 
 crystal::Crystal lattice(const std::string& kind, std::int64_t atoms) {
   return physics::make_crystal(Map{{"lattice", testing::lattice_value(kind, atoms, testing::kWaterDensity)}});

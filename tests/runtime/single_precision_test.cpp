@@ -20,24 +20,17 @@
 #include "runtime/tensor/random_stream.h"
 #include "tests/shared/systems.h"
 #include "tests/support/anharmonic_toy.h"
+#include "tests/support/flow_numbers.h"
 
 using namespace bgw;
 using namespace bgw::flows;
+using tests::key;
+using tests::largest;
+using tests::normal;
 namespace kernels = bgw::physics::kernels;
 
 namespace {
 
-plan::Key key(std::uint8_t number) {
-  plan::Key result;
-  result.bytes[0] = number;
-  return result;
-}
-
-Tensor normal(std::int64_t rows, std::int64_t width, std::uint8_t seed = 1) {
-  return tensor::RandomStream(key(seed), "test").normal(0, 0, rows, width);
-}
-
-double largest(const Tensor& difference) { return difference.abs().max().item<double>(); }
 double apart(const Tensor& a, const Tensor& b) { return ((a - b).norm() / b.norm()).item<double>(); }
 
 /// A crystal on its phonons, with an energy that has kernels.
