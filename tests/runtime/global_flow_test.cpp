@@ -499,8 +499,8 @@ TEST_CASE("configurations where the flow has no density are left out of the forw
   CHECK(at::equal(loss.gradient, alone.gradient));
 
   Objective objective{flow, KlGradient::path, 1.0, [&](const Portion&) { return u; }};
-  const SampleLoss scaled = training_loss(objective, key(2))({0, 0, 0, 0, 5}, p);
-  CHECK(largest(scaled.gradient - 1.25 * alone.gradient) == 0.0);
+  // Nothing stands in for what is left out: a portion's sum must not depend on how the batch was cut.
+  CHECK(at::equal(training_loss(objective, key(2))({0, 0, 0, 0, 5}, p).gradient, alone.gradient));
   Stage stage;
   stage.steps = 3;
   stage.batch = 5;
