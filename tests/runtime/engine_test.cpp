@@ -718,6 +718,28 @@ TEST_CASE("with fail_fast nothing more is started after a failure", "[engine]") 
   CHECK(summary.count(Outcome::stopped) == 3);
 }
 
+TEST_CASE("the first task to start is the first of the plan, though another one is ready sooner", "[engine][gate]") {
+  const test::ScratchDirectory scratch;
+  store::Cache cache = store::Cache::open(scratch.path());
+  test::ToyPlan toy;
+  const std::size_t made = toy.add("made", "count", {{"steps", 2}});
+  Diary diary;
+  REQUIRE(run_all(toy, cache, diary).exit_code == 0);
+  toy.add("bad", "fail", {{"how", "nan"}}, {{"before", made}});
+  for (int i = 0; i < 3; ++i) toy.add(fmt::format("good{}", i), "count", {{"steps", 3 + i}});
+  toy.plan.checks.push_back({"slow", "require", schema::Map{}, {{"made", toy.plan.tasks[made].key, made}}});
+  engine::RunOptions options = options_with(1);
+  options.fail_fast = true;
+  options.gates = {0};
+  options.gate_holds = [](const plan::CheckSpec&, const engine::TaskInputs&) {
+    std::this_thread::sleep_for(200ms);  // meanwhile the good ones are ready
+    return true;
+  };
+  const engine::RunSummary summary = engine::run(toy.plan, toy.all(), cache, options, diary);
+  CHECK(summary.count(Outcome::failed) == 1);
+  CHECK(summary.count(Outcome::stopped) == 3);
+}
+
 TEST_CASE("a full disk fails the task with cause disk and exit code 6, and nothing half-made is seen", "[engine]") {
   const test::ScratchDirectory scratch;
   test::ToyPlan toy;
