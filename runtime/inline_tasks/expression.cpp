@@ -36,9 +36,26 @@ Evaluated constant(const Value& value) {
   return {std::move(items)};
 }
 
+/// The name of a result as the task has it; one that is called has its arguments in it.
+std::string name_of(const Value& expression, const Results& results) {
+  const std::string& name = expression.at("name").as_string();
+  if (!expression.has("arguments")) return name;
+  return results.called(expression.at("task").as_string(), name, expression.at("arguments").as_map());
+}
+
+Evaluated numbers_of(const Value& expression, const Results& results) {
+  const std::string& role = expression.at("task").as_string();
+  const std::string name = name_of(expression, results);
+  EvaluatedList items;
+  for (const artifacts::Result& number : results.numbers(role, name)) {
+    items.push_back({Estimate::measured(number, fmt::format("{}.{}.{}", results.identity(role), name, items.size()))});
+  }
+  return {std::move(items)};
+}
+
 Evaluated attribute(const Value& expression, const Results& results) {
   const std::string& role = expression.at("task").as_string();
-  const std::string& name = expression.at("name").as_string();
+  const std::string name = name_of(expression, results);
   return {Estimate::measured(results.number(role, name), results.identity(role) + "." + name)};
 }
 
@@ -174,6 +191,7 @@ Evaluated evaluate(const Value& expression, const Results& results) {
   if (op == "const" && expression.has("unit")) return {Estimate::exact(expression.at("value").as_double(), expression.at("unit").as_string())};
   if (op == "const" || op == "string") return constant(expression.at("value"));
   if (op == "attribute") return attribute(expression, results);
+  if (op == "numbers") return numbers_of(expression, results);
   if (op == "curve") return {results.curve(expression.at("task").as_string(), expression.string_or("name", ""))};
   if (op == "list") return {evaluate_all(expression.at("items").as_list(), results)};
   const List& args = expression.at("args").as_list();

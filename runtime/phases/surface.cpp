@@ -73,10 +73,10 @@ bool determined(const Tensor& design) {
   return spectrum[0].item<double>() > 1e-12 * spectrum[-1].item<double>();
 }
 
-/// The highest degrees that energies at the measured states tell, first in the shape, then in the volume: they come without
-/// derivatives.
+/// The highest degrees that energies at the measured states tell, which come without derivatives: that of the volume and that of the
+/// shape give way in turns, the higher one first.
 Polynomial energy_polynomial_of(const std::vector<BoxState>& states, BoxFreedom freedom, SurfaceDegrees degrees) {
-  for (;; degrees.shape > 0 ? --degrees.shape : --degrees.volume) {
+  for (;; degrees.shape > 0 && degrees.shape >= degrees.volume ? --degrees.shape : --degrees.volume) {
     Polynomial polynomial = polynomial_of(variables_of(states, freedom), degrees);
     std::vector<std::vector<double>> rows;
     for (const BoxState& state : states) {

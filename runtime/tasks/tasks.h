@@ -12,6 +12,8 @@ artifacts::Artifact train(engine::TaskContext& context);
 artifacts::Artifact sample(engine::TaskContext& context);
 artifacts::Artifact reference(engine::TaskContext& context);
 artifacts::Artifact estimate(engine::TaskContext& context);
+artifacts::Artifact surface(engine::TaskContext& context);
+artifacts::Artifact phase_diagram(engine::TaskContext& context);
 artifacts::Artifact molecular_dynamics(engine::TaskContext& context);
 artifacts::Artifact radial_distribution(engine::TaskContext& context);
 artifacts::Artifact data(engine::TaskContext& context);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "runtime/foundation/errors.h"
+#include "runtime/artifacts/called_result.h"
 #include "runtime/inline_tasks/expression.h"
 #include "runtime/inline_tasks/figure.h"
 #include "runtime/inline_tasks/table.h"
@@ -23,14 +24,22 @@ using schema::Value;
 // Answers from maps; the identity of a role is the role without its trailing digits after '@'.
 class FakeResults : public Results {
  public:
-  std::map<std::string, artifacts::Result> numbers;  // "role.name"
+  std::map<std::string, artifacts::Result> single;  // "role.name"
+  std::map<std::string, Field> fields;
   std::map<std::string, Curve> curves;
 
   artifacts::Result number(const std::string& role, const std::string& name) const override {
-    const auto found = numbers.find(identity(role) + "." + name);
-    if (found == numbers.end()) throw InputError(role + " has no result " + name);
+    const auto found = single.find(identity(role) + "." + name);
+    if (found == single.end()) throw InputError(role + " has no result " + name);
     return found->second;
   }
+  std::vector<artifacts::Result> numbers(const std::string& role, const std::string& name) const override {
+    std::vector<artifacts::Result> all;
+    for (auto found = single.find(role + "." + name + ".0"); found != single.end(); found = single.find(role + "." + name + "." + std::to_string(all.size()))) all.push_back(found->second);
+    return all;
+  }
+  Field field(const std::string& role, const std::string& name) const override { return fields.at(role + "." + name); }
+  std::string called(const std::string&, const std::string& name, const Map& arguments) const override { return artifacts::called_result(name, arguments); }
   Curve curve(const std::string& role, const std::string& name) const override { return curves.at(name.empty() ? role : role + "." + name); }
   std::string identity(const std::string& role) const override { return role.substr(0, role.find('@')); }
 };
@@ -44,10 +53,10 @@ Value list(List items) { return Map{{"op", "list"}, {"items", std::move(items)}}
 
 FakeResults three_results() {
   FakeResults results;
-  results.numbers["a.x"] = {"x", 4.0, 0.3, "kT", 100, "beta F / N"};
-  results.numbers["b.x"] = {"x", 2.0, 0.4, "kT", 100, ""};
-  results.numbers["c.e"] = {"e", 1.5, 0.1, "eV", std::nullopt, ""};
-  results.numbers["d.x"] = {"x", 3.0, std::nullopt, "", std::nullopt, ""};
+  results.single["a.x"] = {"x", 4.0, 0.3, "kT", 100, "beta F / N"};
+  results.single["b.x"] = {"x", 2.0, 0.4, "kT", 100, ""};
+  results.single["c.e"] = {"e", 1.5, 0.1, "eV", std::nullopt, ""};
+  results.single["d.x"] = {"x", 3.0, std::nullopt, "", std::nullopt, ""};
   return results;
 }
 
@@ -193,7 +202,7 @@ TEST_CASE("expect by tolerance and by fraction looks at values alone", "[inline_
 
 TEST_CASE("no check holds for a difference that is not a number", "[inline_tasks]") {
   FakeResults results = three_results();
-  results.numbers["a.x"].value = std::numeric_limits<double>::quiet_NaN();
+  results.single["a.x"].value = std::numeric_limits<double>::quiet_NaN();
   for (const char* criterion : {"sigmas", "tolerance", "relative"}) {
     CHECK_FALSE(judge(expect(attribute("a", "x"), constant(1), criterion, 1e9), results).holds);
   }
@@ -285,7 +294,7 @@ TEST_CASE("numbers of a family become one series with error bars, two indices tw
 
 TEST_CASE("a figure of numbers that are not finite is JSON with gaps", "[inline_tasks]") {
   FakeResults results;
-  results.numbers["a.x"] = {"x", std::nan(""), std::nan(""), "kT", 100, ""};
+  results.single["a.x"] = {"x", std::nan(""), std::nan(""), "kT", 100, ""};
   results.curves["r"] = {{1, 2}, {0.5, INFINITY}, "angstrom", ""};
   const Value arguments =
       Map{{"series", List{Map{{"name", "F"}, {"x", constant(64)}, {"y", attribute("a", "x")}},
