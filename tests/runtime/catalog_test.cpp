@@ -119,7 +119,7 @@ TEST_CASE("every kind and attribute says what it is, and every constructor it na
 
 TEST_CASE("the kinds of the language are all there", "[catalog]") {
   for (const char* noun : {"potential", "lattice", "system", "ensemble", "base", "flow", "train", "sample", "md", "data", "estimate", "reference",
-                           "phase_diagram", "figure", "table", "expect", "resources"}) {
+                           "surface", "phase_diagram", "figure", "table", "expect", "resources"}) {
     INFO(noun);
     CHECK(all_kinds().find_kind(noun) != nullptr);
   }
@@ -314,7 +314,9 @@ TEST_CASE("the examples compile without a warning, to the tasks one counts by ha
   // phase 2 x size 3 = 6; with rep 3 = 18; three estimates of each of these.
   CHECK(tasks_of_kinds("examples/paper_mw_ice.bgw") == Counts{{"base", 6}, {"train", 18}, {"sample", 18}, {"md", 6}, {"reference", 6}, {"estimate", 54}, {"figure", 1}, {"table", 1}});
   // Two phases; the anchor has a base of its own for each, at one state.
-  CHECK(tasks_of_kinds("examples/silicon_phase_diagram.bgw") == Counts{{"base", 4}, {"train", 2}, {"estimate", 2}, {"reference", 2}, {"phase_diagram", 1}, {"figure", 2}});
+  CHECK(tasks_of_kinds("examples/silicon_phase_diagram.bgw") == Counts{{"base", 4}, {"train", 2}, {"estimate", 2}, {"reference", 2}, {"surface", 2}, {"phase_diagram", 1}, {"figure", 2}});
+  // Twelve states of diamond, thirty-six of beta-tin.
+  CHECK(tasks_of_kinds("workflows/silicon_phase_diagram.bgw") == Counts{{"base", 48}, {"reference", 48}, {"surface", 2}, {"phase_diagram", 1}, {"figure", 2}, {"table", 1}});
   // Two sizes; trajectories at three pressures.
   CHECK(tasks_of_kinds("examples/lj_npt.bgw") == Counts{{"base", 2}, {"train", 2}, {"estimate", 2}, {"md", 6}, {"table", 1}, {"figure", 1}});
   CHECK(tasks_of_kinds("examples/silicon_clathrate.bgw") == Counts{{"base", 2}, {"reference", 2}, {"table", 1}});
