@@ -290,7 +290,7 @@ KindSchema estimate() {
   method.aliases = {{"lbar", "bar"}, {"tfep", "lfep"}};
   KindSchema kind;
   kind.noun = "estimate";
-  kind.version = 4;  // weights of zero and endless ones count
+  kind.version = 5;  // data outside of the basin do not count; resampled sets that tell nothing are drawn again
   kind.makes = Makes::task;
   kind.doc = "The free energy from samples";
   kind.attributes = {
@@ -324,6 +324,7 @@ KindSchema estimate() {
                   {"states", ResultType::number, "", "of ais: of the ladder"},
                   {"acceptance", ResultType::number, "", "of ais: of the moves"},
                   {"left_basin", ResultType::number, "", "draws, of ais trajectories, that ended outside of the crystal and weigh nothing"},
+                  {"data_left_basin", ResultType::number, "", "of the data: configurations outside of the crystal, not counted"},
                   {"unreached", ResultType::number, "", "of the data: configurations where the model has no density"},
                   {"mean_energy", ResultType::number, "energy", "of ais: per atom, at the ends"},
                   {"work_forward", ResultType::curve, "", "density of the work from model to crystal, in kT, on samples of the model"},

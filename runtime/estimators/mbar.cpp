@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <limits>
 
@@ -226,14 +227,27 @@ void refuse_gaps(const MbarResult& result, double least) {
                                    k + 1, result.least_overlap, least));
 }
 
+/// For each sample its least energy in a state other than its own: infinite where no other state has a density.
+Numbers reach_of(const Problem& p, const Tensor& energies) {
+  Tensor others = energies.to(at::kDouble).clone();
+  for (std::int64_t k = 0; k < p.states; ++k) {
+    const auto i = static_cast<std::size_t>(k);
+    others[k].slice(0, p.first[i], p.first[i + 1]).fill_(INFINITY);
+  }
+  return numbers_of(std::get<0>(others.min(0)), "energies");
+}
+
 /// Samples resampled block by block within each state.
 class StateBootstrap {
  public:
+  /// @param energies     [K, n]; a resampled state of which no sample has a density elsewhere is drawn again
   /// @param path         [n], energy in the last state less that in the first: its correlation along a chain is what counts
   /// @param observables  [n of the last state, k], which count there too
-  StateBootstrap(const Problem& p, const Tensor& path, const Tensor& observables, const Tensor& chain, const plan::Key& stream_key) {
+  StateBootstrap(const Problem& p, const Tensor& energies, const Tensor& path, const Tensor& observables, const Tensor& chain, const plan::Key& stream_key) {
+    const Numbers reach = reach_of(p, energies);
     for (std::int64_t k = 0; k < p.states; ++k) {
       const auto i = static_cast<std::size_t>(k);
+      reach_.emplace_back(reach.begin() + p.first[i], reach.begin() + p.first[i + 1]);
       Tensor series = path.slice(0, p.first[i], p.first[i + 1]);
       if (k + 1 == p.states && observables.size(1) > 0) series = at::cat({series.unsqueeze(1), observables}, 1);
       blocks_.push_back(chain_blocks(chain.slice(0, p.first[i], p.first[i + 1]), series));
@@ -243,7 +257,7 @@ class StateBootstrap {
   Numbers counts(std::int64_t replicate) const {
     Numbers all;
     for (std::size_t k = 0; k < blocks_.size(); ++k) {
-      const Numbers part = resampled_counts(blocks_[k], streams_[k], replicate);
+      const Numbers part = resampled_counts(blocks_[k], reach_[k], streams_[k], replicate);
       all.insert(all.end(), part.begin(), part.end());
     }
     return all;
@@ -256,6 +270,7 @@ class StateBootstrap {
 
  private:
   std::vector<Blocks> blocks_;
+  std::vector<Numbers> reach_;  // of the samples of each state
   std::vector<tensor::RandomStream> streams_;
 };
 
@@ -388,7 +403,7 @@ MbarResult mbar(const Tensor& reduced_energies, const Tensor& samples, const Ten
   const Tensor observables = observables_of(p, options.observables);
   result.means = at::empty({observables.size(1)}, at::kDouble);
   add_means(p, observables, Numbers(static_cast<std::size_t>(p.samples), 1.0), result.means.data_ptr<double>());
-  result.joint_covariance = bootstrap_covariance(p, StateBootstrap(p, path, observables, chain, stream_key), solution, observables, options);
+  result.joint_covariance = bootstrap_covariance(p, StateBootstrap(p, reduced_energies, path, observables, chain, stream_key), solution, observables, options);
   result.covariance = result.joint_covariance.slice(0, 0, p.states).slice(1, 0, p.states).contiguous();
   return result;
 }
