@@ -39,6 +39,10 @@ Evaluated constant(const Value& value) {
 Evaluated attribute(const Value& expression, const Results& results) {
   const std::string& role = expression.at("task").as_string();
   const std::string& name = expression.at("name").as_string();
+  if (expression.has("at")) {
+    const Value& state = expression.at("at");
+    return {Estimate::measured(results.number_at(role, name, state), results.identity(role) + "." + name + schema::to_json(state))};
+  }
   return {Estimate::measured(results.number(role, name), results.identity(role) + "." + name)};
 }
 

@@ -31,6 +31,7 @@ class FakeResults : public Results {
     if (found == numbers.end()) throw InputError(role + " has no result " + name);
     return found->second;
   }
+  artifacts::Result number_at(const std::string& role, const std::string& name, const Value& state) const override { return number(role, name + schema::to_json(state)); }
   Curve curve(const std::string& role, const std::string& name) const override { return curves.at(name.empty() ? role : role + "." + name); }
   std::string identity(const std::string& role) const override { return role.substr(0, role.find('@')); }
 };
