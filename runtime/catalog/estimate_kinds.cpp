@@ -149,6 +149,14 @@ void check_grid(const Map& estimate, CheckContext& context) {
   }
 }
 
+/// What a grid is estimated by, from draws of its own.
+void check_grid_method(const Map& estimate, CheckContext& context) {
+  const std::string& method = estimate.at("method").as_string();
+  if (method == "lfep" || two_sided(method)) return;
+  context.complain({"E0421", "method", fmt::format("{} estimates a grid of states, and that by lfep", context.block), {fmt::format("it asks for {}; each state has its `cumulant` and `ess` beside", method)},
+                    {"write `method = lfep`, or `samples = …` of a sample block at one state"}});
+}
+
 constexpr std::int64_t kAuxiliaryDraws = 32;
 
 void check_marginal(Map& estimate, const Value& source, CheckContext& context) {
@@ -210,12 +218,17 @@ void check_two_sides(const Map& estimate, CheckContext& context) {
 
 /// The other methods need the samples of the model alone.
 void check_estimate(Map& estimate, CheckContext& context) {
+  leave_out(estimate, variable_names());
+  leave_out(estimate, {"model"});
   if (!check_source(estimate, context)) return;
   const std::string& method = estimate.at("method").as_string();
   const Value* samples = given(estimate, "samples");
   check_annealing(estimate, context);
   check_marginal(estimate, samples == nullptr ? estimate.at("model") : *samples, context);
-  if (samples == nullptr) check_grid(estimate, context);
+  if (samples == nullptr) {
+    check_grid(estimate, context);
+    check_grid_method(estimate, context);
+  }
   const Value* data = given(estimate, "data");
   if (!two_sided(method)) {
     if (data != nullptr) context.complain({"E0405", "data", fmt::format("{} uses the samples of the model alone, `data` has no use", method), {}, {"leave `data` out, or write `method = bar`"}});
@@ -297,7 +310,7 @@ KindSchema estimate() {
       {"method", method, "bar, mbar: both sides; lfep, cumulant, ess: the model's side; ais: annealed from the model to the crystal", false, "bar"},
       {"samples", Type::samples({"sample"}), "drawn from the model; ais anneals from the model behind them", false, {}},
       {"data", Type::samples({"reference", "md", "data"}), "drawn from the crystal", false, {}},
-      later({"model", Type::reference({"train"}), "drawn from here, on a grid of states", false, {}}),
+      {"model", Type::reference({"train"}), "drawn from here, on a grid of states", false, {}},
       {"count", Type::of(TypeKind::integer), "of ais: trajectories, 200 when left out; draws from `model` in each state", false, {}, {}, {1.0, {}, 1e9}, "2_000"},
       {"states", Type::any_of({Type::of(TypeKind::integer), Type::word({"auto"})}), "of ais: of the ladder, with both ends; as many as it needs, auto, when left out", false, {}, {}, {2.0, {}, 1000.0}, "12"},
       {"moves", Type::of(TypeKind::integer), "of ais: by hmc, in each state; 1 when left out", false, {}, {}, {1.0, {}, 1e6}, "2"},
@@ -308,6 +321,7 @@ KindSchema estimate() {
   };
   for (schema::Attribute& variable : variable_attributes(one_or_list, "of the grid of states")) kind.attributes.push_back(std::move(variable));
   kind.coordinates = variable_attributes([](const Type& single) { return single; }, "of a state of the grid");
+  kind.of_whole_grid = {"states", "least_ess", "largest_error", "calls_per_state"};
   kind.results = free_energies();
   kind.results.insert(kind.results.end(), {
                   {"overlap", ResultType::number, "", "of the two sides"},
@@ -321,12 +335,19 @@ KindSchema estimate() {
                   {"largest_weight", ResultType::number, "", "share of the heaviest sample"},
                   {"pareto_k", ResultType::number, "", "shape of the tail of the weights; above 0.7 averages with them cannot be trusted"},
                   {"consistency", ResultType::number, "", "standard errors between lfep, cumulant and bar of the same samples, of the two furthest apart"},
-                  {"states", ResultType::number, "", "of ais: of the ladder"},
+                  {"states", ResultType::number, "", "of ais: of the ladder; of a grid: how many"},
                   {"acceptance", ResultType::number, "", "of ais: of the moves"},
                   {"left_basin", ResultType::number, "", "draws, of ais trajectories, that ended outside of the crystal and weigh nothing"},
                   {"data_left_basin", ResultType::number, "", "of the data: configurations outside of the crystal, not counted"},
                   {"unreached", ResultType::number, "", "of the data: configurations where the model has no density"},
-                  {"mean_energy", ResultType::number, "energy", "of ais: per atom, at the ends"},
+                  {"mean_energy", ResultType::number, "energy", "of ais: per atom, at the ends; of a state of a grid: under the weights"},
+                  {"pressure", ResultType::number, "pressure", "of a state of a grid: mean of the three axes"},
+                  {"pressure_xx", ResultType::number, "pressure", "of a state of a grid: along x"},
+                  {"pressure_yy", ResultType::number, "pressure", "of a state of a grid: along y"},
+                  {"pressure_zz", ResultType::number, "pressure", "of a state of a grid: along z"},
+                  {"least_ess", ResultType::number, "", "of a grid: effective fraction where it is least"},
+                  {"largest_error", ResultType::number, "", "of a grid: standard error of beta F / N where it is largest"},
+                  {"calls_per_state", ResultType::number, "", "of a grid: evaluations of the energy"},
                   {"work_forward", ResultType::curve, "", "density of the work from model to crystal, in kT, on samples of the model"},
                   {"work_reverse", ResultType::curve, "", "the same on those of the crystal"}});
   kind.complete = check_estimate;

@@ -250,7 +250,6 @@ void add_sample_kinds(schema::Catalog& catalog) {
                                  {"base", Type::reference({"base"}), "the Gaussian of that crystal", true, {}}},
                                 "A trained flow on another crystal"});
   ConstructorSchema at{"at", {{"model", model, "the trained flow", true, {}}}, "A conditional flow at one state"};
-  at.later = true;
   for (schema::Attribute& variable : variable_attributes([](const Type& single) { return single; }, "of the state")) at.arguments.push_back(std::move(variable));
   catalog.add(at);
   catalog.add(ConstructorSchema{"langevin",

@@ -163,8 +163,8 @@ void check_for_training(const schema::Value& train_arguments, const Ground& grou
   flows::check_for_training(augmented_spec(train_arguments, ground), physics::make_crystal(ground.system), ground.base.sites);
 }
 
-Tensor parameters_of(const artifacts::Artifact& training, const flows::Generator& flow) {
-  const std::vector<std::string> wrong = differences(training, flow.layout());
+Tensor parameters_of(const artifacts::Artifact& training, const flows::ParameterLayout& layout, const Tensor& like) {
+  const std::vector<std::string> wrong = differences(training, layout);
   if (!wrong.empty()) {
     constexpr std::size_t kShown = 5;
     const auto end = wrong.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, wrong.size()));
@@ -172,16 +172,20 @@ Tensor parameters_of(const artifacts::Artifact& training, const flows::Generator
                                  "same `flow`",
                                  wrong.size(), fmt::join(wrong.begin(), end, ", "), wrong.size() > kShown ? ", …" : ""));
   }
-  Tensor flat = flow.start({});
-  for (std::size_t i = 0; i < flow.layout().entries().size(); ++i) {
-    flow.layout().view(flat, i).copy_(tensor::to_tensor(training.array(name_of(flow.layout().entries()[i]))));
+  Tensor flat = at::empty_like(like);
+  for (std::size_t i = 0; i < layout.entries().size(); ++i) {
+    layout.view(flat, i).copy_(tensor::to_tensor(training.array(name_of(layout.entries()[i]))));
   }
   return flat;
 }
 
-void add_parameters(artifacts::Artifact& artifact, const flows::Generator& flow, const Tensor& parameters) {
-  for (std::size_t i = 0; i < flow.layout().entries().size(); ++i) {
-    artifact.arrays[name_of(flow.layout().entries()[i])] = tensor::to_array(flow.layout().view(parameters, i));
+Tensor parameters_of(const artifacts::Artifact& training, const flows::Generator& flow) {
+  return parameters_of(training, flow.layout(), flow.start({}));
+}
+
+void add_parameters(artifacts::Artifact& artifact, const flows::ParameterLayout& layout, const Tensor& parameters) {
+  for (std::size_t i = 0; i < layout.entries().size(); ++i) {
+    artifact.arrays[name_of(layout.entries()[i])] = tensor::to_array(layout.view(parameters, i));
   }
 }
 

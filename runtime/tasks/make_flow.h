@@ -22,7 +22,9 @@ void check_for_training(const schema::Value& train_arguments, const Ground& grou
 /// The parameters of a finished training as the flow has them.
 /// @throws InputError naming all differences when they are those of another architecture
 Tensor parameters_of(const artifacts::Artifact& training, const flows::Generator& flow);
+/// The same of parameters that stand as a layout says. @param like  [P], of the type they shall have
+Tensor parameters_of(const artifacts::Artifact& training, const flows::ParameterLayout& layout, const Tensor& like);
 /// The other way: arrays parameters/<name>.
-void add_parameters(artifacts::Artifact& artifact, const flows::Generator& flow, const Tensor& parameters);
+void add_parameters(artifacts::Artifact& artifact, const flows::ParameterLayout& layout, const Tensor& parameters);
 
 }  // namespace bgw::tasks
