@@ -280,6 +280,7 @@ KindSchema reference() {
                   {"exchange", ResultType::number, "", "of replica_exchange: lowest rate of neighbouring temperatures"},
                   {"round_trips", ResultType::number, "", "of replica_exchange: of configurations from the cold end to the hot one and back"},
                   {"independent", ResultType::number, "", "of a ladder of temperatures: how many independent configurations its samples are worth"},
+                  {"drift", ResultType::number, "", "of a ladder of temperatures: standard errors between the halves of its energies"},
                   {"consistency", ResultType::number, "", "of a ladder of temperatures: standard errors between its anchors, of the two furthest apart"},
                   {"over_temperature", ResultType::curve, "", "of a ladder of temperatures: beta F / N against T"},
                   {"exchange_rates", ResultType::curve, "", "of replica_exchange: of each temperature with the next, against T"},

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "runtime/foundation/errors.h"
 #include "runtime/tensor/random_stream.h"
@@ -11,8 +12,7 @@
 namespace bgw::sampling {
 namespace {
 
-constexpr std::int64_t kEnoughTries = 200;           // of a pair, before its rate is judged
-constexpr std::int64_t kEnoughConfigurations = 64;   // of a rung, before it is said to have melted
+constexpr std::int64_t kEnoughConfigurations = 128;  // of a rung, before it is judged
 constexpr double kGoodExchange = 0.23;               // rate that makes most round trips for the work
 
 std::int64_t rungs_of(const LadderOptions& options) { return std::ssize(options.scales); }
@@ -34,25 +34,6 @@ std::string name_of(const LadderOptions& options, std::int64_t rung) {
 }
 
 HmcState& chains_on(LadderState& state, std::int64_t rung) { return state.chains[static_cast<std::size_t>(rung)]; }
-
-/// The configurations of a rung in the coordinates of another: y grows with the root of the scale, D with the scale.
-HmcState carried(const HmcState& from, double ratio) {
-  const double root = std::sqrt(ratio);
-  HmcState to = from;
-  to.positions = from.positions * root;
-  to.gradient = from.gradient * root;
-  to.work = from.work * ratio;
-  return to;
-}
-
-/// Where `chosen`, the configurations of `other` in place of those of `mine`, which keeps its lengths and counts.
-void take(HmcState& mine, const HmcState& other, const Tensor& chosen) {
-  const Tensor rows = chosen.unsqueeze(1);
-  mine.positions = at::where(rows, other.positions, mine.positions);
-  mine.gradient = at::where(rows, other.gradient, mine.gradient);
-  mine.work = at::where(chosen, other.work, mine.work);
-  mine.largest_displacement = at::where(chosen, other.largest_displacement, mine.largest_displacement);
-}
 
 class Ladder {
  public:
@@ -91,28 +72,63 @@ class Ladder {
     return target(k).target_energy(chains.positions, chains.work);
   }
 
+  /// Energies do not change while places do, so that many exchanges cost no more than one: as many sweeps as rungs.
   void exchange(LadderState& state) const {
-    const Tensor draws = tensor::RandomStream(stream_key_, "ladder.exchange").uniform(state.round, 0, options_.chains, rungs_of(options_));
+    const std::int64_t rungs = rungs_of(options_);
+    std::vector<Tensor> of_rung;
+    for (std::int64_t k = 0; k < rungs; ++k) of_rung.push_back(energy_on(state, k));
+    Tensor energies = at::stack(of_rung);
+    Tensor source = at::arange(rungs, at::kLong).unsqueeze(1).expand({rungs, options_.chains}).contiguous();
+    const Tensor draws = tensor::RandomStream(stream_key_, "ladder.exchange").uniform(state.round, 0, options_.chains, rungs * rungs);
     const bool counts = state.round >= discarded_rounds(options_);
-    for (std::int64_t k = state.round % 2; k + 1 < rungs_of(options_); k += 2) {
-      const Tensor gain = energy_on(state, k + 1) - energy_on(state, k);
+    for (std::int64_t c = 0; c < options_.chains; ++c) {
+      for (std::int64_t sweep = 0; sweep < rungs; ++sweep) exchange_neighbours(state, c, sweep, draws, energies, source, counts);
+    }
+    move_configurations(state, source);
+  }
+
+  /// The even pairs or the odd ones of one chain.
+  void exchange_neighbours(LadderState& state, std::int64_t c, std::int64_t sweep, const Tensor& draws, Tensor& energies, Tensor& source, bool counts) const {
+    const std::int64_t rungs = rungs_of(options_);
+    const auto draw = draws.accessor<double, 2>();
+    auto e = energies.accessor<double, 2>();
+    auto from = source.accessor<std::int64_t, 2>(), walker = state.walker.accessor<std::int64_t, 2>(), tried = state.exchanges.accessor<std::int64_t, 2>();
+    for (std::int64_t k = (state.round + sweep) % 2; k + 1 < rungs; k += 2) {
+      const double cost = (target(k).scale() - target(k + 1).scale()) * (e[k + 1][c] - e[k][c]);
       // Energies that are no numbers do not change places.
-      const Tensor accept = draws.select(1, k) < (-(target(k).scale() - target(k + 1).scale()) * gain).clamp_max(0.0).exp();
-      change_places(state, k, accept);
-      if (!counts) continue;
-      state.exchanges[0][k].add_(options_.chains);
-      state.exchanges[1][k].add_(accept.sum());
+      const bool accept = cost <= 0.0 || draw[c][sweep * rungs + k] < std::exp(-cost);
+      if (counts) tried[0][k] += 1;
+      if (!accept) continue;
+      if (counts) tried[1][k] += 1;
+      std::swap(e[k][c], e[k + 1][c]);
+      std::swap(from[k][c], from[k + 1][c]);
+      std::swap(walker[k][c], walker[k + 1][c]);
     }
   }
 
-  void change_places(LadderState& state, std::int64_t k, const Tensor& accept) const {
-    const double ratio = target(k).scale() / target(k + 1).scale();
-    const HmcState colder = carried(chains_on(state, k + 1), ratio), hotter = carried(chains_on(state, k), 1.0 / ratio);
-    take(chains_on(state, k), colder, accept);
-    take(chains_on(state, k + 1), hotter, accept);
-    const Tensor below = state.walker[k].clone();
-    state.walker[k].copy_(at::where(accept, state.walker[k + 1], below));
-    state.walker[k + 1].copy_(at::where(accept, below, state.walker[k + 1]));
+  /// In the coordinates of a rung y grows with the root of its scale, and D with the scale.
+  /// @param source  int64 [K, C], the rung from which a configuration comes
+  void move_configurations(LadderState& state, const Tensor& source) const {
+    std::vector<Tensor> positions, gradients, works, displacements;
+    for (const HmcState& chains : state.chains) {
+      positions.push_back(chains.positions);
+      gradients.push_back(chains.gradient);
+      works.push_back(chains.work);
+      displacements.push_back(chains.largest_displacement);
+    }
+    const Tensor scales = at::tensor(at::ArrayRef<double>(options_.scales), at::kDouble);
+    const Tensor ratio = scales.unsqueeze(1) / scales.index_select(0, source.view({-1})).view(source.sizes());  // 1 for those that stay
+    const Tensor root = ratio.sqrt().unsqueeze(2);
+    const Tensor chain = at::arange(options_.chains, at::kLong).expand(source.sizes());
+    const auto gathered = [&](const std::vector<Tensor>& of) { return at::index(at::stack(of), {source, chain}); };
+    const Tensor y = gathered(positions) * root, gradient = gathered(gradients) * root, work = gathered(works) * ratio, largest = gathered(displacements);
+    for (std::int64_t k = 0; k < rungs_of(options_); ++k) {
+      HmcState& chains = chains_on(state, k);
+      chains.positions = y[k].clone();
+      chains.gradient = gradient[k].clone();
+      chains.work = work[k].clone();
+      chains.largest_displacement = largest[k].clone();
+    }
   }
 
   void record(LadderState& state) const {
@@ -190,9 +206,10 @@ class Ladder {
   }
 
   void refuse_gaps(const LadderState& state) const {
+    if (state.recorded * options_.chains < kEnoughConfigurations && state.recorded < options_.steps) return;
     const auto count = state.exchanges.accessor<std::int64_t, 2>();
     for (std::int64_t k = 0; k + 1 < rungs_of(options_); ++k) {
-      if (count[0][k] == 0 || (count[0][k] < kEnoughTries && state.recorded < options_.steps)) continue;
+      if (count[0][k] == 0) continue;
       const double rate = static_cast<double>(count[1][k]) / static_cast<double>(count[0][k]);
       if (rate >= options_.least_exchange) continue;
       throw NumericalError(fmt::format("{} and {} hardly change places: {} of {} exchanges were accepted, at least {:.0f} in a hundred are needed; "

@@ -14,14 +14,14 @@ namespace bgw::sampling {
 
 /// A crystal at several temperatures at once, by hybrid Monte Carlo in the coordinates of one target, each temperature with its
 /// own length of moves. After every round of moves the configurations of neighbouring temperatures change places by
-/// Metropolis's rule, the even pairs after one round and the odd after the next: a configuration that has gone up tends to
-/// go on, which makes more round trips than pairs drawn at random. What is frozen at the cold end is thereby free at the
-/// hot one and comes back. Every chain is a ladder of its own and knows nothing of the others.
+/// Metropolis's rule, even and odd pairs in turn, in as many sweeps as there are temperatures: no energy is computed for it. What is frozen at the
+/// cold end is thereby free at the hot one and comes back. Every chain is a ladder of its own and knows nothing of the others.
 ///
-/// All configurations count, in whatever well they are: the samples are those of the whole crystal. Rounds of which a quarter of the
-/// configurations of a temperature are outside of the basin say that there is no crystal, and end it.
+/// All configurations count, in whatever well they are: the samples are those of the whole crystal. When more than a quarter of
+/// those of a temperature are outside of the basin, there is no crystal to speak of.
 /// @source Swendsen and Wang, Phys. Rev. Lett. 57, 2607 (1986); Hukushima and Nemoto, J. Phys. Soc. Jpn. 65, 1604 (1996);
-///         even and odd pairs: Syed, Bouchard-Cote, Deligiannidis and Doucet, J. R. Stat. Soc. B 84, 321 (2022)
+///         even and odd pairs: Syed, Bouchard-Cote, Deligiannidis and Doucet, J. R. Stat. Soc. B 84, 321 (2022); many sweeps:
+///         Chodera and Shirts, J. Chem. Phys. 135, 194110 (2011)
 struct LadderOptions {
   std::vector<double> scales;      // [K], beta of a rung over that of the target, falling: the coldest first
   std::vector<std::string> names;  // [K], of the temperatures, for messages: "300 K"

@@ -8,6 +8,7 @@
 
 #include "compiler/units/unit_table.h"
 #include "runtime/estimators/anchored.h"
+#include "runtime/estimators/drift.h"
 #include "runtime/estimators/joint_mbar.h"
 #include "runtime/estimators/statistical_inefficiency.h"
 #include "runtime/foundation/errors.h"
@@ -24,6 +25,7 @@ namespace bgw::tasks {
 namespace {
 
 constexpr double kDisagreement = 4.0;  // standard errors between anchors, from which on it is said loudly
+constexpr double kCreep = 3.0;         // standard errors between the halves of the chains
 
 /// What a ladder is made of, from the arguments of the task.
 struct Ladder {
@@ -252,6 +254,11 @@ void add_chains(artifacts::Artifact& artifact, const Ladder& ladder, const sampl
     const double moves = estimators::statistical_inefficiency(series);
     artifact.results.push_back({"inefficiency", moves, {}, "", {}, "moves of a chain for one independent energy there"});
     artifact.results.push_back({"independent", samples / moves, {}, "", series.numel(), "configurations there that are worth independent ones, by their energies"});
+  }
+  if (const auto creep = estimators::drift(series)) {
+    std::string words = "standard errors by which the second half of the energies there lies above the first";
+    if (std::abs(*creep) > kCreep) words += "; THEY CREEP: give the chains more steps";
+    artifact.results.push_back({"drift", *creep, {}, "", series.numel(), std::move(words)});
   }
   artifact.results.push_back({"lindemann", std::sqrt(state.lindemann_squares[own].item<double>() / samples), {}, "", {},
                               "rms displacement from the sites over the distance of nearest neighbours, there"});

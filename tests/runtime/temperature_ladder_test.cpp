@@ -6,6 +6,7 @@
 
 #include "compiler/units/unit_table.h"
 #include "runtime/estimators/anchored.h"
+#include "runtime/estimators/drift.h"
 #include "runtime/estimators/joint_mbar.h"
 #include "runtime/estimators/mbar.h"
 #include "runtime/estimators/shrinkage.h"
@@ -288,6 +289,20 @@ TEST_CASE("few replicates do not make a covariance that claims to know combinati
   CHECK(at::equal(estimators::shrunk_covariance(at::zeros({3, 3}, at::kDouble), 5), at::zeros({3, 3}, at::kDouble)));
 }
 
+TEST_CASE("chains that creep are told from chains that are stationary", "[ladder]") {
+  double squares = 0, rise = 0;
+  for (std::uint8_t seed = 0; seed < 100; ++seed) {
+    const Tensor still = tensor::RandomStream(key(seed), "x").normal(0, 0, 12, 40);
+    squares += std::pow(*estimators::drift(still), 2) / 100.0;
+    const Tensor rising = still + at::arange(40, at::kDouble) / 40.0;
+    rise += (*estimators::drift(rising) - *estimators::drift(still)) / 100.0;
+  }
+  CHECK(squares == Approx(1.0).epsilon(0.5));
+  CHECK(rise == Approx(0.5 / std::sqrt(2.0 / 240.0)).epsilon(0.2));  // half the rise, over its error
+  CHECK_FALSE(estimators::drift(at::ones({1, 40}, at::kDouble)));
+  CHECK_FALSE(estimators::drift(at::ones({4, 40}, at::kDouble)));
+}
+
 TEST_CASE("anchors and a ladder are combined by least squares, and their disagreement is told in standard errors", "[ladder]") {
   const Tensor root = tensor::RandomStream(key(6), "root").normal(0, 0, 6, 6);
   const Tensor covariance = at::mm(root, root.t()) + at::eye(6, at::kDouble);
@@ -356,6 +371,7 @@ TEST_CASE("a ladder of a harmonic crystal has its free energies and pressures at
     CHECK(at::equal(numbers(found, "state/numbers"), states[2]));
     CHECK(at::linalg_eigvalsh(numbers(found, "states/covariance"))[0].item<double>() > 0.0);
     CHECK(number(found, "left_basin") == 0.0);
+    CHECK(std::abs(number(found, "drift")) < 4.0);
     CHECK((found.find_result("exchange") != nullptr) == (std::string(call) == "replica_exchange"));
     CHECK(found.find_result("consistency") == nullptr);
   }
