@@ -186,8 +186,8 @@ void complete_ladder(Map& reference, CheckContext& context) {
 std::vector<schema::Attribute> ladder_arguments() {
   const Type temperature = Type::quantity("temperature");
   return {{"base", Type::reference({"base"}), "in whose modes the chains move, of any temperature", true, {}},
-          {"from", temperature, "one end", false, {}, {}, kPositive, "300 K"},
-          {"to", temperature, "the other end", false, {}, {}, kPositive, "900 K"},
+          {"from", temperature, "one end; left out with a list", false, {}, {}, kPositive, "300 K"},
+          {"to", temperature, "the other end; left out with a list", false, {}, {}, kPositive, "900 K"},
           {"temperatures", Type::any_of({Type::of(TypeKind::integer), Type::list(temperature)}),
            "how many, with both ends: evenly spaced in their logarithms but for those of the ensemble and the anchors, which are among them; or a list", true, {}, {}, kPositive, "21"},
           {"anchors", Type::list(Type::reference({"reference"})), "references that tell the absolute free energy at one or two of the temperatures", true, {}, {}, {}, "[hot]"}};
