@@ -206,6 +206,7 @@ KindSchema phase_diagram() {
                   {"density_to", ResultType::number, "density", "there, of the phase above", point_arguments()},
                   {"without_crossing", ResultType::number, "", "temperatures of the diagram at which no two phases cross within it"},
                   {"gibbs", ResultType::numbers, "energy", "G / N over the pressures", isotherm_arguments()},
+                  {"beta_gibbs", ResultType::numbers, "", "beta G / N over the pressures", isotherm_arguments()},
                   {"density", ResultType::numbers, "density", "over the pressures", isotherm_arguments()}};
   kind.complete = check_diagram;
   add_task_members(kind);

@@ -90,16 +90,20 @@ std::vector<std::pair<double, double>> isotherm_point(const Phase& phase, double
 
 void add_isotherms(artifacts::Artifact& artifact, const Phase& phase, const Plane& plane) {
   for (const double t : plane.temperatures) {
-    std::vector<double> gibbs, gibbs_sigma, density, density_sigma;
+    const double beta = 1.0 / (units::kBoltzmann * t);
+    std::vector<double> gibbs, gibbs_sigma, reduced, reduced_sigma, density, density_sigma;
     for (const double p : plane.pressures) {
       const auto numbers = isotherm_point(phase, t, p);
       gibbs.push_back(numbers[0].first);
       gibbs_sigma.push_back(numbers[0].second);
+      reduced.push_back(beta * numbers[0].first);
+      reduced_sigma.push_back(beta * numbers[0].second);
       density.push_back(numbers[1].first);
       density_sigma.push_back(numbers[1].second);
     }
     const schema::Map where{{"phase", phase.name}, {"temperature", t}};
     add_list(artifact, artifacts::called_result("gibbs", where), gibbs, gibbs_sigma, "eV");
+    add_list(artifact, artifacts::called_result("beta_gibbs", where), reduced, reduced_sigma, "");
     add_list(artifact, artifacts::called_result("density", where), density, density_sigma, "/angstrom^3");
   }
 }
