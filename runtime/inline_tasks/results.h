@@ -14,6 +14,7 @@ struct Curve {
   std::vector<double> x, y;
   std::string x_unit, y_unit;
   std::string x_name = "r", y_name = "g(r)";  // of the axes of a figure
+  std::vector<double> sigma = {};             // standard errors of y; empty where the task knows none
 };
 
 /// A number or word over a plane: which of the words stands at each place of a grid.

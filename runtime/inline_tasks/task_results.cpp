@@ -126,6 +126,8 @@ Curve TaskResults::curve(const std::string& role, const std::string& name) const
   const schema::Value attributes = artifact->attributes;
   curve.x_name = attributes.string_or("x_name", curve.x_name);
   curve.y_name = attributes.string_or("y_name", curve.y_name);
+  const auto errors = artifact->arrays.find(prefix + "sigma");
+  if (errors != artifact->arrays.end() && errors->second.doubles.size() == curve.y.size()) curve.sigma = errors->second.doubles;
   return curve;
 }
 

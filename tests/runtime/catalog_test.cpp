@@ -360,6 +360,7 @@ TEST_CASE("the examples compile without a warning, to the tasks one counts by ha
   CHECK(tasks_of_kinds("workflows/table1.bgw") == Counts{{"base", 8}, {"reference", 16}, {"table", 2}});
   // Five sizes, two depths, hexagonal ice besides; chains at two sizes.
   CHECK(tasks_of_kinds("workflows/ice_generators.bgw") == Counts{{"base", 6}, {"train", 2}, {"sample", 17}, {"reference", 2}, {"estimate", 2}, {"energy_histogram", 4}, {"rdf", 2}, {"figure", 2}, {"table", 4}});
+  CHECK(tasks_of_kinds("workflows/ice_ic_ih.bgw") == Counts{{"base", 22}, {"train", 1}, {"sample", 12}, {"reference", 4}, {"figure", 3}, {"table", 4}});
   CHECK(tasks_of_kinds("workflows/soft_crystals.bgw") == Counts{{"base", 2}, {"train", 2}, {"sample", 2}, {"reference", 1}, {"table", 2}});
   CHECK(tasks_of_kinds("workflows/learned_force.bgw") == Counts{{"base", 2}, {"train", 1}, {"sample", 2}, {"table", 2}});
   CHECK(tasks_of_kinds("workflows/paper_mw_small.bgw") == Counts{{"base", 2}, {"train", 3}, {"sample", 3}, {"reference", 2}, {"estimate", 5}, {"table", 2}, {"figure", 2}});

@@ -293,6 +293,45 @@ TEST_CASE("numbers of a family become one series with error bars, two indices tw
   CHECK(series[1].at("yerr") == Value(List{0.4, nullptr}));
 }
 
+TEST_CASE("a curve has the errors that its task knows, and a band where it is asked for", "[inline_tasks]") {
+  FakeResults results = three_results();
+  results.curves["g"] = {{1, 2, 3}, {0, 5, 1}, "angstrom", "", "r", "g(r)", {0.1, 0.2, std::nan("")}};
+  Map source{{"name", "flow"}, {"y", Map{{"op", "curve"}, {"task", "g"}}}, {"yerr", "auto"}, {"band", true}};
+  const auto drawn = [&] { return make_figure(Map{{"series", List{source}}}, results).at("series").as_list()[0]; };
+  CHECK(drawn().at("yerr") == Value(List{0.1, 0.2, nullptr}));
+  CHECK(drawn().at("band").as_bool());
+  source["yerr"] = list({constant(3), constant(4), constant(5)});
+  source["band"] = false;
+  CHECK(drawn().at("yerr") == Value(List{3.0, 4.0, 5.0}));
+  CHECK_FALSE(drawn().has("band"));
+}
+
+TEST_CASE("errors of abscissae are drawn, exact ones have none", "[inline_tasks]") {
+  const auto drawn = [](Value x) {
+    const Map source{{"name", "line"}, {"x", std::move(x)}, {"y", list({constant(300), constant(600)})}};
+    return make_figure(Map{{"series", List{source}}}, three_results()).at("series").as_list()[0];
+  };
+  CHECK(drawn(list({attribute("a", "x"), attribute("b", "x")})).at("xerr") == Value(List{0.3, 0.4}));
+  CHECK_FALSE(drawn(list({constant(1), constant(2)})).has("xerr"));
+  CHECK_FALSE(drawn(list({attribute("a", "x"), attribute("b", "x")})).has("yerr"));
+}
+
+TEST_CASE("a plane is words on a grid, and nothing else can fill a figure", "[inline_tasks]") {
+  FakeResults results = three_results();
+  results.fields["pt.stable"] = {{1, 2}, {100, 200, 300}, "GPa", "K", "P", "T", {"diamond", "beta_tin"}, {0, 1, 0, 1, 0, -1}};
+  const auto filled = [&](Value fill) { return make_figure(Map{{"xlabel", nullptr}, {"ylabel", nullptr}, {"series", List{Map{{"name", "domain"}, {"fill", std::move(fill)}}}}}, results); };
+  const Value figure = filled(Map{{"op", "field"}, {"task", "pt"}, {"name", "stable"}});
+  const Value series = figure.at("series").as_list()[0];
+  CHECK(series.at("style").as_string() == "fill");
+  CHECK(series.at("x") == Value(List{1.0, 2.0}));
+  CHECK(series.at("y") == Value(List{100.0, 200.0, 300.0}));
+  CHECK(series.at("words") == Value(List{"diamond", "beta_tin"}));
+  CHECK(series.at("places").as_list().size() == 6);
+  CHECK(figure.at("xlabel").as_string() == "P (GPa)");
+  CHECK(figure.at("ylabel").as_string() == "T (K)");
+  CHECK_THROWS_WITH(filled(attribute("a", "x")), Catch::Contains("series `domain`: `fill` needs what has a value at each place of a plane"));
+}
+
 TEST_CASE("a figure of numbers that are not finite is JSON with gaps", "[inline_tasks]") {
   FakeResults results;
   results.single["a.x"] = {"x", std::nan(""), std::nan(""), "kT", 100, ""};
