@@ -124,6 +124,7 @@ bool check_source(const Map& estimate, CheckContext& context) {
     for (const std::string& name : variable_names()) {
       if (given(estimate, name) != nullptr) context.complain({"E0421", name, fmt::format("the samples of {} are at one state, a grid needs `model`", context.block), {}, {"write `model = …` in place of `samples`"}});
     }
+    if (given(estimate, "stress") != nullptr) context.complain({"E0421", "stress", fmt::format("the samples of {} are there already, `stress` goes with `model`", context.block), {}, {"leave it out; mean_pressure(…) takes samples"}});
     if (given(estimate, "count") != nullptr && !anneals(estimate)) context.complain({"E0421", "count", fmt::format("{} uses all of its samples, `count` goes with `model`, or with ais", context.block), {}, {"leave it out"}});
   } else if (given(estimate, "count") == nullptr) {
     context.complain({"E0204", "", fmt::format("{} lacks `count`: how many samples it draws from the model", context.block), {}, {"write for instance `count = 2_000`"}});
@@ -223,7 +224,7 @@ void check_two_sides(const Map& estimate, CheckContext& context) {
 /// The other methods need the samples of the model alone.
 void check_estimate(Map& estimate, CheckContext& context) {
   leave_out(estimate, variable_names());
-  leave_out(estimate, {"model"});
+  leave_out(estimate, {"model", "stress"});
   if (!check_source(estimate, context)) return;
   const std::string& method = estimate.at("method").as_string();
   const Value* samples = given(estimate, "samples");
@@ -323,6 +324,7 @@ KindSchema estimate() {
       {"data", Type::samples({"reference", "md", "data"}), "drawn from the crystal", false, {}},
       {"model", Type::reference({"train"}), "drawn from here, on a grid of states", false, {}},
       {"count", Type::of(TypeKind::integer), "of ais: trajectories, 200 when left out; draws from `model` in each state", false, {}, {}, {1.0, {}, 1e9}, "2_000"},
+      {"stress", Type::of(TypeKind::boolean), "on a grid: pressures along the axes too, bound to the free energy by their errors, as surfaces need them; an energy call a draw", false, {}},
       {"states", Type::any_of({Type::of(TypeKind::integer), Type::word({"auto"})}), "of ais: of the ladder, with both ends; as many as it needs, auto, when left out", false, {}, {}, {2.0, {}, 1000.0}, "12"},
       {"moves", Type::of(TypeKind::integer), "of ais: by hmc, in each state; 1 when left out", false, {}, {}, {1.0, {}, 1e6}, "2"},
       {"marginal", Type::of(TypeKind::boolean), "average over the auxiliary copies of an augmented flow", false, false},
@@ -352,10 +354,10 @@ KindSchema estimate() {
                   {"data_left_basin", ResultType::number, "", "of the data: configurations outside of the crystal, not counted"},
                   {"unreached", ResultType::number, "", "of the data: configurations where the model has no density"},
                   {"mean_energy", ResultType::number, "energy", "of ais: per atom, at the ends; of a state of a grid: under the weights"},
-                  {"pressure", ResultType::number, "pressure", "of a state of a grid: mean of the three axes"},
-                  {"pressure_xx", ResultType::number, "pressure", "of a state of a grid: along x"},
-                  {"pressure_yy", ResultType::number, "pressure", "of a state of a grid: along y"},
-                  {"pressure_zz", ResultType::number, "pressure", "of a state of a grid: along z"},
+                  {"pressure", ResultType::number, "pressure", "of a state of a grid, with `stress`: mean of the three axes"},
+                  {"pressure_xx", ResultType::number, "pressure", "of a state of a grid, with `stress`: along x"},
+                  {"pressure_yy", ResultType::number, "pressure", "of a state of a grid, with `stress`: along y"},
+                  {"pressure_zz", ResultType::number, "pressure", "of a state of a grid, with `stress`: along z"},
                   {"least_ess", ResultType::number, "", "of a grid: effective fraction where it is least"},
                   {"largest_error", ResultType::number, "", "of a grid: standard error of beta F / N where it is largest"},
                   {"calls_per_state", ResultType::number, "", "of a grid: evaluations of the energy"},

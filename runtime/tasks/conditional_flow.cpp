@@ -34,8 +34,13 @@ ConditionalFlow::ConditionalFlow(ConditionalBase base, schema::Value train_argum
     : base_(std::move(base)),
       train_arguments_(of_mode_split(train_arguments)),
       ground_(base_.at(middle_of(base_.conditions()))),
-      flow_(make_flow(train_arguments_, ground_, *ground_.target)),
+      learned_(learned_force_of(train_arguments_, ground_)),
+      flow_(on(ground_)),
       parameters_(std::make_unique<flows::ConditionalParameters>(flow_->layout(), std::ssize(conditions().axes()), dependence_of)) {}
+
+std::unique_ptr<flows::Generator> ConditionalFlow::on(const Ground& ground) const {
+  return make_flow(train_arguments_, ground, *ground.target, learned_);
+}
 
 double ConditionalFlow::scale(const StateValues& values) const {
   const auto& axes = conditions().axes();

@@ -5,6 +5,7 @@
 
 #include "runtime/flows/conditional_parameters.h"
 #include "runtime/flows/generator.h"
+#include "runtime/flows/local_force.h"
 #include "runtime/tasks/conditional_base.h"
 
 namespace bgw::tasks {
@@ -22,6 +23,11 @@ class ConditionalFlow {
   const flows::ParameterLayout& layout() const { return parameters_->layout(); }
 
   Ground ground(const StateValues& values) const { return base_.at(values); }
+  /// The flow on a ground at a state.
+  std::unique_ptr<flows::Generator> on(const Ground& ground) const;
+  /// The network of a learned force, null where there is none. It is that of the middle at all states: an atom sees the same
+  /// neighbours everywhere.
+  const std::shared_ptr<const flows::LocalForce>& learned() const { return learned_; }
   /// theta at a state, from Theta.
   Tensor at_state(const Tensor& parameters, const StateValues& values) const;
   /// dL/dTheta from dL/dtheta.
@@ -37,6 +43,7 @@ class ConditionalFlow {
   ConditionalBase base_;
   schema::Value train_arguments_;
   Ground ground_;  // in the middle
+  std::shared_ptr<const flows::LocalForce> learned_;
   std::unique_ptr<flows::Generator> flow_;
   std::unique_ptr<flows::ConditionalParameters> parameters_;
 };

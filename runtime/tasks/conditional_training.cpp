@@ -10,7 +10,6 @@
 #include "runtime/physics/crystal_symmetry.h"
 #include "runtime/physics/make_energy_model.h"
 #include "runtime/tasks/ledger.h"
-#include "runtime/tasks/make_flow.h"
 #include "runtime/tasks/training_plan.h"
 
 namespace bgw::tasks {
@@ -113,7 +112,7 @@ flows::SampleLoss ConditionalTraining::reverse_kl(const StageForm& form, const f
   const StateValues values = drawn_state(state_, portion);
   Ground ground = flow_->ground(values);
   if (form.linearize_below > 0) soften(ground, form.linearize_below);
-  const auto generator = make_flow(flow_->train_arguments(), ground, *ground.target);
+  const auto generator = flow_->on(ground);
   const Tensor latent = latent_.normal(portion.total, portion.first, portion.count, generator->latent_dimension());
   flows::SampleLoss loss = generator->reverse_kl(form.gradient, latent, flow_->at_state(parameters, values));
   count(ground.model->calls() + generator->other_calls());
@@ -122,7 +121,7 @@ flows::SampleLoss ConditionalTraining::reverse_kl(const StageForm& form, const f
 
 flows::SampleLoss ConditionalTraining::force_matching(const StageForm& form, const flows::Portion& portion, const Tensor& parameters) const {
   const auto match = [&](const Ground& ground, const StateValues& values, const flows::ForceLabels& labels) {
-    const auto generator = make_flow(flow_->train_arguments(), ground, *ground.target);
+    const auto generator = flow_->on(ground);
     const flows::SampleLoss loss = generator->force_matching(labels.of(portion), flow_->at_state(parameters, values));
     return flows::SampleLoss{loss.log_weight, flow_->gradient(loss.gradient, values), loss.outside};
   };

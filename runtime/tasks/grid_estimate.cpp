@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "runtime/crystal/lattice_value.h"
 #include "runtime/estimators/lfep.h"
@@ -64,8 +67,9 @@ struct Column {
 /// What is known of the states so far.
 struct Grid {
   std::map<std::string, Column> columns;
-  std::vector<double> table, numbers;  // [K, 4], [K, 5]
-  std::vector<double> covariance;      // [K, 5, 5], since draws of different states are independent
+  std::vector<double> table;       // [K, 4]
+  std::vector<double> numbers;     // [K, 5], with stress
+  std::vector<double> covariance;  // [K, 5, 5], since draws of different states are independent
   std::int64_t count() const { return std::ssize(table) / 4; }
 
   void add(const std::vector<artifacts::Result>& results) {
@@ -103,6 +107,7 @@ void add_to(artifacts::Artifact& artifact, const Grid& grid) {
   }
   artifact.attributes["conventions"] = std::move(conventions);
   artifact.arrays["states/table"] = array_of({grid.count(), 4}, grid.table);
+  if (grid.numbers.empty()) return;
   artifact.arrays["states/numbers"] = array_of({kNumbers * grid.count()}, grid.numbers);
   artifact.arrays["states/blocks"] = array_of({grid.count(), kNumbers, kNumbers}, grid.covariance);
 }
@@ -111,8 +116,10 @@ Grid grid_from(const artifacts::Artifact& checkpoint) {
   Grid grid;
   if (!checkpoint.arrays.contains("states/table")) return grid;
   grid.table = checkpoint.array("states/table").doubles;
-  grid.numbers = checkpoint.array("states/numbers").doubles;
-  grid.covariance = checkpoint.array("states/blocks").doubles;
+  if (checkpoint.arrays.contains("states/numbers")) {
+    grid.numbers = checkpoint.array("states/numbers").doubles;
+    grid.covariance = checkpoint.array("states/blocks").doubles;
+  }
   for (const auto& [name, convention] : checkpoint.attributes.at("conventions").as_map()) {
     const artifacts::Array& value = checkpoint.array("grid/" + name + "/value");
     grid.columns[name] = {value.doubles, checkpoint.array("grid/" + name + "/sigma").doubles, value.unit, convention.as_string()};
@@ -122,7 +129,7 @@ Grid grid_from(const artifacts::Artifact& checkpoint) {
 
 /// The draws of the state that is at work.
 struct Drawn {
-  std::vector<Tensor> log_weight, observables;  // [b], [b, 4]
+  std::vector<Tensor> log_weight, observables;  // [b]; [b, 4], or U / N alone, [b, 1]
   std::int64_t count = 0;
 
   void add(const Tensor& weights, const Tensor& rows) {
@@ -144,17 +151,17 @@ std::vector<double> row_of(const Ground& ground) {
   return {ground.ensemble.at("temperature").as_double(), ground.base.cell.volume() / static_cast<double>(ground.particles()), edge(2) / edge(0), edge(1) / edge(0)};
 }
 
-void refuse_lost(const Tensor& log_weight, const std::string& where) {
+void refuse_lost(const Tensor& log_weight) {
   constexpr std::int64_t kFew = 20;
   constexpr double kAll = 0.999;
   if (number_left(log_weight) == log_weight.numel()) {
-    throw NumericalError(fmt::format("the model does not draw the crystal at {}: all of {} draws are outside of its basin; train over narrower ranges or longer", where, log_weight.numel()));
+    throw NumericalError(fmt::format("the model does not draw the crystal: all of {} draws are outside of its basin; train over narrower ranges or longer", log_weight.numel()));
   }
   const double largest = estimators::summarise(log_weight).largest_weight;
   if (log_weight.numel() < kFew || largest < kAll) return;
-  throw NumericalError(fmt::format("the model does not reach the crystal at {}: of {} draws one carries {:.4g} of the weight, so that no average is left; train over "
+  throw NumericalError(fmt::format("the model does not reach the crystal: of {} draws one carries {:.4g} of the weight, so that no average is left; train over "
                                    "narrower ranges or longer, give the flow more `splits`, or leave this state out",
-                                   where, log_weight.numel(), largest));
+                                   log_weight.numel(), largest));
 }
 
 artifacts::Result measured(const char* name, double value, double variance, const char* unit, std::int64_t n, const char* words) {
@@ -163,15 +170,35 @@ artifacts::Result measured(const char* name, double value, double variance, cons
   return result;
 }
 
+/// Pressures, and what a surface is fitted to.
+void add_pressures(Grid& grid, std::vector<artifacts::Result>& results, const Ground& ground, const estimators::Reweighted& all, std::int64_t n) {
+  const auto mean = all.means.accessor<double, 1>();
+  const auto c = all.covariance.accessor<double, 2>();
+  double variance = 0;
+  for (std::int64_t i = 2; i < kNumbers; ++i) {
+    for (std::int64_t j = 2; j < kNumbers; ++j) variance += c[i][j] / 9.0;
+  }
+  results.push_back(measured("pressure", (mean[1] + mean[2] + mean[3]) / 3, variance, kPressureUnit, n, "(N kT - virial / 3) / V, classical"));
+  results.push_back(measured("pressure_xx", mean[1], c[2][2], kPressureUnit, n, "along x"));
+  results.push_back(measured("pressure_yy", mean[2], c[3][3], kPressureUnit, n, "along y"));
+  results.push_back(measured("pressure_zz", mean[3], c[4][4], kPressureUnit, n, "along z"));
+
+  grid.numbers.push_back(ground.free_energy(all.log_mean) / ground.base.beta);
+  for (std::int64_t i = 0; i < kNumbers - 1; ++i) grid.numbers.push_back(mean[i]);
+  Tensor scale = at::ones({kNumbers}, at::kDouble);
+  scale[0] = -1.0 / (ground.base.beta * static_cast<double>(ground.particles()));  // of F / N against ln mean w
+  const std::vector<double> block = flat(all.covariance * scale.unsqueeze(0) * scale.unsqueeze(1));
+  grid.covariance.insert(grid.covariance.end(), block.begin(), block.end());
+}
+
 /// A finished state becomes a row of everything.
-void finish(Grid& grid, const Ground& ground, const Drawn& drawn, const plan::Key& stream_key, std::int64_t number, std::int64_t bootstrap, const std::string& where) {
+void finish(Grid& grid, const Ground& ground, const Drawn& drawn, const plan::Key& stream_key, std::int64_t number, std::int64_t bootstrap) {
   const Tensor log_weight = at::cat(drawn.log_weight);
-  refuse_lost(log_weight, where);
+  refuse_lost(log_weight);
   const tensor::RandomStream stream(stream_key, fmt::format("bootstrap {}", number));
   const estimators::Reweighted all = estimators::reweighted(log_weight, at::cat(drawn.observables), stream, bootstrap);
   const std::int64_t n = drawn.count;
   const auto c = all.covariance.accessor<double, 2>();
-  const double per_atom = 1.0 / (ground.base.beta * static_cast<double>(ground.particles()));
 
   artifacts::Artifact one;
   add_free_energy(one, ground, {all.log_mean, std::sqrt(c[0][0])}, n);
@@ -179,26 +206,12 @@ void finish(Grid& grid, const Ground& ground, const Drawn& drawn, const plan::Ke
   const estimators::Estimate cumulant = estimators::second_cumulant(log_weight, stream, bootstrap);
   one.results.push_back({"cumulant", ground.free_energy(-cumulant.value), error_per_particle(cumulant.sigma, ground), "kT", n, kConvention});
   one.results.push_back({"left_basin", static_cast<double>(number_left(log_weight)), {}, "", n, "draws outside of the basin of the crystal, which weigh nothing"});
-  const auto mean = all.means.accessor<double, 1>();
-  one.results.push_back(measured("mean_energy", mean[0], c[1][1], "eV", n, "per atom"));
-  double variance = 0;
-  for (std::int64_t i = 2; i < kNumbers; ++i) {
-    for (std::int64_t j = 2; j < kNumbers; ++j) variance += c[i][j] / 9.0;
-  }
-  one.results.push_back(measured("pressure", (mean[1] + mean[2] + mean[3]) / 3, variance, kPressureUnit, n, "(N kT - virial / 3) / V, classical"));
-  one.results.push_back(measured("pressure_xx", mean[1], c[2][2], kPressureUnit, n, "along x"));
-  one.results.push_back(measured("pressure_yy", mean[2], c[3][3], kPressureUnit, n, "along y"));
-  one.results.push_back(measured("pressure_zz", mean[3], c[4][4], kPressureUnit, n, "along z"));
+  one.results.push_back(measured("mean_energy", all.means[0].item<double>(), c[1][1], "eV", n, "per atom"));
+  if (all.means.size(0) > 1) add_pressures(grid, one.results, ground, all, n);
   grid.add(one.results);
 
   const std::vector<double> row = row_of(ground);
   grid.table.insert(grid.table.end(), row.begin(), row.end());
-  grid.numbers.push_back(ground.free_energy(all.log_mean) / ground.base.beta);
-  for (std::int64_t i = 0; i < kNumbers - 1; ++i) grid.numbers.push_back(mean[i]);
-  Tensor scale = at::ones({kNumbers}, at::kDouble);
-  scale[0] = -per_atom;  // of F / N against ln mean w
-  const std::vector<double> block = flat(all.covariance * scale.unsqueeze(0) * scale.unsqueeze(1));
-  grid.covariance.insert(grid.covariance.end(), block.begin(), block.end());
   grid.fill();
 }
 
@@ -224,8 +237,9 @@ void add_summary(artifacts::Artifact& result, const Grid& grid, std::int64_t cou
 /// Draws at one state until they are as many as asked for, or the task is stopped.
 class StateAtWork {
  public:
-  StateAtWork(const ConditionalFlow& flow, const Tensor& parameters, const StateValues& values)
-      : model_(flow.ground(values), flow.train_arguments(), flow.at_state(parameters, values)) {}
+  /// @param stress  of each draw too
+  StateAtWork(const ConditionalFlow& flow, const Tensor& parameters, const StateValues& values, bool stress)
+      : model_(flow.ground(values), flow.train_arguments(), flow.at_state(parameters, values), flow.learned()), stress_(stress) {}
 
   const Ground& ground() const { return model_.ground(); }
   physics::CallCount calls() const { return model_.calls(); }
@@ -240,12 +254,14 @@ class StateAtWork {
   /// U / N and the pressures; those of draws that weigh nothing are not asked for.
   Tensor observables(engine::TaskContext& context, const flows::Draws& draws) const {
     const Tensor counted = draws.log_weight.isneginf().logical_not().nonzero().view({-1});
+    if (!stress_) return (draws.energy / static_cast<double>(ground().particles())).unsqueeze(1);
     Tensor rows = at::zeros({draws.log_weight.size(0), kNumbers - 1}, at::kDouble);
     if (counted.numel() == 0) return rows;
     return rows.index_copy_(0, counted, state_observables(context, ground(), draws.displacements.index_select(0, counted), draws.energy.index_select(0, counted)));
   }
 
   Model model_;
+  bool stress_;
 };
 
 }  // namespace
@@ -278,7 +294,7 @@ artifacts::Artifact grid_estimate(engine::TaskContext& context) {
   while (grid.count() < std::ssize(states)) {
     const std::int64_t number = grid.count();
     const StateValues& values = states[static_cast<std::size_t>(number)];
-    const StateAtWork work(flow, parameters, values);
+    const StateAtWork work(flow, parameters, values, arguments.bool_or("stress", false));
     const auto state = [&] {
       artifacts::Artifact artifact;
       add_to(artifact, grid);
@@ -295,14 +311,18 @@ artifacts::Artifact grid_estimate(engine::TaskContext& context) {
       context.step_done(state);
     }
     const Listening listening = stop_in_interludes(context, state);
-    finish(grid, work.ground(), drawn, context.spec().stream_key, number, bootstrap, flow.conditions().in_words(values));
+    try {
+      finish(grid, work.ground(), drawn, context.spec().stream_key, number, bootstrap);
+    } catch (const NumericalError& error) {
+      throw NumericalError(fmt::format("at {}: {}", flow.conditions().in_words(values), error.what()));
+    }
     drawn = {};
     before = before + work.calls();
   }
   artifacts::Artifact result;
   add_to(result, grid);
   result.arrays.erase("states/blocks");
-  result.arrays["states/covariance"] = tensor::to_array(whole_covariance(grid));
+  if (!grid.covariance.empty()) result.arrays["states/covariance"] = tensor::to_array(whole_covariance(grid));
   artifacts::Array coordinates{{grid.count(), std::ssize(flow.conditions().axes())}, {}, {}, ""};
   schema::List names;
   for (const Conditions::Axis& axis : flow.conditions().axes()) names.push_back(axis.name);

@@ -49,18 +49,6 @@ std::unique_ptr<const physics::EnergyModel> guide_of(const schema::Value& flow, 
   return physics::make_energy_model(ground.system, ground.site_vectors(), ground.base.cell, form);
 }
 
-/// The network in place of the crystal's forces, where the flow has one.
-std::unique_ptr<const flows::LocalForce> learned_force_of(const schema::Value& train_arguments, const Ground& ground) {
-  const schema::Value* force = given(train_arguments.at("flow"), "force");
-  if (force == nullptr) return nullptr;
-  flows::LocalForceSpec spec;
-  spec.neighbours = force->at("neighbours").as_int();
-  spec.hidden = force->at("hidden").as_int();
-  if (const schema::Value* length = given(*force, "length")) spec.length = length->as_double();
-  spec.precision = precision_of(train_arguments);
-  return std::make_unique<flows::LocalForce>(physics::make_crystal(ground.system), spec);
-}
-
 /// Where the splines of an augmented flow act: what the program says, or what was published for the lattice that the
 /// flow was trained on. Never that of the crystal it is applied to.
 double range_of(const schema::Value& train_arguments) {
@@ -139,13 +127,24 @@ std::vector<std::string> differences(const artifacts::Artifact& training, const 
 
 }  // namespace
 
+std::shared_ptr<const flows::LocalForce> learned_force_of(const schema::Value& train_arguments, const Ground& ground) {
+  const schema::Value* force = given(train_arguments.at("flow"), "force");
+  if (force == nullptr) return nullptr;
+  flows::LocalForceSpec spec;
+  spec.neighbours = force->at("neighbours").as_int();
+  spec.hidden = force->at("hidden").as_int();
+  if (const schema::Value* length = given(*force, "length")) spec.length = length->as_double();
+  spec.precision = precision_of(train_arguments);
+  return std::make_shared<const flows::LocalForce>(physics::make_crystal(ground.system), spec);
+}
+
 std::unique_ptr<flows::Generator> make_flow(const schema::Value& train_arguments, const Ground& ground,
-                                            const physics::WhitenedTarget& target) {
+                                            const physics::WhitenedTarget& target, std::shared_ptr<const flows::LocalForce> learned) {
   const std::string& type = train_arguments.at("flow").at("type").as_string();
   if (type == "mode_split") {
     return std::make_unique<flows::ModeSplitGenerator>(target, mode_split_spec(train_arguments),
                                                        guide_of(train_arguments.at("flow"), ground),
-                                                       learned_force_of(train_arguments, ground));
+                                                       learned != nullptr ? std::move(learned) : learned_force_of(train_arguments, ground));
   }
   if (type == "augmented_coupling") {
     return flows::make_augmented_flow(augmented_spec(train_arguments, ground), target,

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "runtime/flows/generator.h"
+#include "runtime/flows/local_force.h"
 #include "runtime/tasks/ground.h"
 
 namespace bgw::tasks {
@@ -11,9 +12,13 @@ namespace bgw::tasks {
 /// @param train_arguments  flow, seed and precision
 /// @param target           the ground's own, or that of a stage of training: the same crystal at another temperature or
 ///                         with another form of its energy
+/// @param learned          network in the place of forces, where it is made already; else that of the ground's crystal
 /// @throws InputError when the flow does not fit the base or the lattice
 std::unique_ptr<flows::Generator> make_flow(const schema::Value& train_arguments, const Ground& ground,
-                                            const physics::WhitenedTarget& target);
+                                            const physics::WhitenedTarget& target, std::shared_ptr<const flows::LocalForce> learned = nullptr);
+/// The network in place of the crystal's forces, null where the flow has none. It knows the neighbours of a site, and takes the
+/// symmetry of the crystal to find.
+std::shared_ptr<const flows::LocalForce> learned_force_of(const schema::Value& train_arguments, const Ground& ground);
 
 /// What a training should not begin with, though a trained flow may be moved to it.
 /// @throws InputError with what to write instead

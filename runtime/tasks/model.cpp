@@ -54,10 +54,10 @@ Model::Model(Ground ground, const schema::Value& train_arguments, const artifact
       flow_(make_flow(train_arguments, ground_, *ground_.target)),
       parameters_(parameters_of(training, *flow_)) {}
 
-Model::Model(Ground ground, const schema::Value& train_arguments, Tensor parameters)
+Model::Model(Ground ground, const schema::Value& train_arguments, Tensor parameters, std::shared_ptr<const flows::LocalForce> learned)
     : ground_(std::move(ground)),
       basin_(ground_.base.sites, ground_.base.cell),
-      flow_(make_flow(train_arguments, ground_, *ground_.target)),
+      flow_(make_flow(train_arguments, ground_, *ground_.target, std::move(learned))),
       parameters_(std::move(parameters)) {}
 
 std::int64_t Model::at_once() const { return flow_->chunk() * at::get_num_threads(); }
@@ -110,7 +110,7 @@ std::unique_ptr<Model> load_model(engine::TaskContext& context, const plan::Task
     return std::make_unique<Model>(std::move(there), model_spec.arguments, flow.at_state(parameters, values));
   }
   const StateValues values = values_of_call(flow.conditions(), model);
-  return std::make_unique<Model>(flow.ground(values), model_spec.arguments, flow.at_state(parameters, values));
+  return std::make_unique<Model>(flow.ground(values), model_spec.arguments, flow.at_state(parameters, values), flow.learned());
 }
 
 }  // namespace bgw::tasks

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "runtime/flows/generator.h"
+#include "runtime/flows/local_force.h"
 #include "runtime/sampling/basin.h"
 #include "runtime/tasks/ground.h"
 #include "runtime/tasks/ledger.h"
@@ -18,7 +19,8 @@ class Model {
   /// @param train_arguments  of the training whose parameters these are
   Model(Ground ground, const schema::Value& train_arguments, const artifacts::Artifact& training);
   /// @param parameters  of the flow on this ground
-  Model(Ground ground, const schema::Value& train_arguments, Tensor parameters);
+  /// @param learned     its network, where it has one that is made already
+  Model(Ground ground, const schema::Value& train_arguments, Tensor parameters, std::shared_ptr<const flows::LocalForce> learned = nullptr);
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 

@@ -102,7 +102,7 @@ class Study {
                 {{"base", on.key}});
   }
   static plan::TaskSpec grid(const plan::TaskSpec& model, Map axes, int count) {
-    axes.insert({{"method", "lfep"}, {"model", task("model")}, {"count", count}, {"bootstrap", 100}, {"seed", 5}});
+    axes.insert({{"method", "lfep"}, {"model", task("model")}, {"count", count}, {"bootstrap", 100}, {"seed", 5}, {"stress", true}});
     return spec("estimate", std::move(axes), {{"model", model.key}});
   }
 
@@ -229,12 +229,9 @@ TEST_CASE("a base over ranges is the base of one state at its nodes and close to
 
 TEST_CASE("a base that fails at a node says at which", "[conditional]") {
   Study study;
-  Map lattice = testing::lattice_value("beta_tin", 64, 0.061).as_map();
-  lattice["c_over_a"] = between(0.56, 0.62);
-  Map system = silicon(0.061).as_map();
-  system["lattice"] = lattice;
-  const auto soft = Study::base(system, at_temperature(600.0));
-  CHECK_THROWS_WITH(study.run(soft), Catch::Contains("a node of its ranges, c_over_a = 0.56") && Catch::Contains("imaginary") && Catch::Contains("kind = scha"));
+  // Without its three-body term diamond shears.
+  const Value soft = with(silicon(0.05), "potential", with(silicon(0.05).at("potential"), "lambda", between(1.0, 21.0)));
+  CHECK_THROWS_WITH(study.run(Study::base(soft, at_temperature(600.0))), Catch::Contains("a node of its ranges, lambda = 2.33") && Catch::Contains("imaginary") && Catch::Contains("kind = scha"));
 }
 
 TEST_CASE("at each state a flow over ranges is a bijection with the Jacobian it says", "[conditional]") {
@@ -315,7 +312,8 @@ TEST_CASE("free energies of springs are exact over the whole grid", "[conditiona
   Study study;
   const auto base = Study::base(springs(), at_temperature(kTemperatures));
   study.run(base);
-  const auto train = Study::training(base, {Study::stage(30)});
+  // What the flow begins with beyond the Gaussian is its widening.
+  const auto train = Study::training(base, {with(Study::stage(40), "learning_rate", 0.002)});
   study.run(train);
   const List temperatures{320.0, 600.0, 880.0}, densities{0.046, 0.054};
   const artifacts::Artifact& grid = study.run(Study::grid(train, {{"temperature", temperatures}, {"density", densities}}, 200));
@@ -381,7 +379,7 @@ TEST_CASE("a flow over ranges is transferred to a larger crystal at a state insi
   study.run(base);
   const auto train = Study::training(base, {Study::stage(4)});
   study.run(train);
-  Map lattice = testing::lattice_value("diamond_cubic", 128, 0.0545).as_map();
+  const Map lattice{{"kind", "diamond_cubic"}, {"atoms", 128}, {"density", 0.0545}, {"repeats", List{2, 2, 4}}};
   const Value larger = with(silicon(0.0545), "lattice", lattice);
   const auto draw = [&](double temperature) {
     const auto there = Study::base(larger, at_temperature(temperature));
@@ -400,7 +398,7 @@ TEST_CASE("tasks over ranges go on from where they were stopped, bit for bit", "
   const artifacts::Artifact& whole_base = study.run(base);
   CHECK(contents(study.run_in_steps(base, stops)) == contents(whole_base));
   CHECK(stops > 6);
-  const auto train = Study::training(base, {Study::stage(4, 20)});
+  const auto train = Study::training(base, {Study::stage(4, 8)});
   const artifacts::Artifact& trained = study.run(train);
   CHECK(contents(study.run_in_steps(train, stops)) == contents(trained));
   CHECK(stops >= 4);
@@ -418,9 +416,9 @@ TEST_CASE("a learned force over ranges is learned from labels at many states", "
   plan::TaskSpec train = Study::training(base, {matching, Study::stage(4)});
   train.arguments = with(train.arguments, "flow", Map{{"type", "mode_split"}, {"splits", 2}, {"look_ahead", 2}, {"force", Map{{"call", "learned"}, {"neighbours", 4}, {"hidden", 8}}}});
   const artifacts::Artifact& trained = study.run(train);
-  // 64 labels at two states, each of which takes the energy of its sites, and so does the middle; one energy a draw after.
-  CHECK(trained.cost.gradient_calls >= 60);
-  CHECK(trained.cost.gradient_calls <= 64);
+  // 64 labels at two states, learned from again and again, and then one gradient a draw.
+  CHECK(trained.cost.gradient_calls > 4 * 16 + 48);
+  CHECK(trained.cost.gradient_calls <= 4 * 16 + 64);
   const std::vector<double>& loss = trained.array("history/loss").doubles;
   CHECK(loss[39] < 0.8 * loss[0]);
   int stops = 0;
@@ -447,16 +445,15 @@ TEST_CASE("a grid outside of the training, or of a model of one state, is refuse
 
 TEST_CASE("a state at which no weight is left is named", "[conditional]") {
   Study study;
-  // An einstein_crystal far too wide: every draw has left the crystal.
-  plan::TaskSpec base = Study::base(silicon(kDensities), at_temperature(500.0), "einstein_crystal");
-  base.arguments = with(base.arguments, "width", 1.5);
+  const auto base = Study::base(silicon(kDensities), at_temperature(500.0));
   study.run(base);
   const auto train = Study::training(base, {Study::stage(1)});
   const ConditionalFlow flow(ConditionalBase(base, *study.store.objects.at(base.key).artifact), train.arguments);
   auto parameters = std::make_shared<artifacts::Artifact>();
-  add_parameters(*parameters, flow.layout(), flow.parameters().constant(flow.middle().start({})));
+  // A flow that does nothing but widen the crystal until it is none.
+  add_parameters(*parameters, flow.layout(), flow.parameters().constant(at::tensor({0.0, 0.0, 0.0, 0.0, 1.5}, at::kDouble)));
   study.store.objects[train.key] = {train, parameters};
-  CHECK_THROWS_WITH(study.run(Study::grid(train, {{"density", List{0.055}}}, 40)), Catch::Contains("does not draw the crystal at density = 0.055 /angstrom^3") && Catch::Contains("all of 40 draws"));
+  CHECK_THROWS_WITH(study.run(Study::grid(train, {{"density", List{0.055}}}, 40)), Catch::Contains("at density = 0.055 /angstrom^3: the model does not draw the crystal: all of 40 draws"));
 }
 
 TEST_CASE("reweighting gives the free energy and the means of a Gaussian with their covariance", "[conditional]") {
