@@ -9,7 +9,7 @@ namespace {
 constexpr std::size_t kRemembered = 24;
 constexpr double kFractionOfPromise = 1e-4;
 constexpr double kRounding = 1e-13;  // of a height that is a sum over atoms
-constexpr int kMostShortened = 30;
+constexpr int kMostShortened = 15;
 
 double dot(const std::vector<double>& a, const std::vector<double>& b) {
   double sum = 0;

@@ -13,15 +13,20 @@ constexpr double kFurthest = 2.772588722239781;  // ln 16, of a coordinate of th
 constexpr int kPowerIterations = 24;
 constexpr double kDifference = 1e-4;  // of the spacing of atoms
 
+/// The root of how many edges each coordinate moves; one for a shear.
+Tensor lengths_of(BoxShape shape) {
+  return log_volume_ratio(shape, at::eye(freedom_of(shape), at::kDouble)).clamp_min(1.0).sqrt();
+}
+
 }  // namespace
 
 EnthalpySurface::EnthalpySurface(const physics::EnergyModel& model, double volume, BoxShape shape, double pressure, bool sites_move)
     : model_(model), shape_(shape), pressure_volume_(pressure * volume), spacing_(std::cbrt(volume / static_cast<double>(model.particles()))),
-      box_length_(std::sqrt(static_cast<double>(model.particles())) * spacing_), sites_move_(sites_move) {}
+      box_lengths_(lengths_of(shape) * std::sqrt(static_cast<double>(model.particles())) * spacing_), sites_move_(sites_move) {}
 
 EnthalpySurface EnthalpySurface::keeping(const physics::CrystalSymmetry& symmetry) const {
   EnthalpySurface kept = *this;
-  kept.symmetry_ = &symmetry;
+  if (shape_ != BoxShape::triclinic) kept.symmetry_ = &symmetry;
   return kept;
 }
 
@@ -32,7 +37,7 @@ Tensor EnthalpySurface::displacements(const Tensor& points) const {
 
 Tensor EnthalpySurface::box(const Tensor& points) const {
   if (points.dim() != 2 || points.size(1) != width()) throw ShapeError("points of an enthalpy surface must have the shape [batch, width]");
-  return points.narrow(1, 3 * particles(), freedom_of(shape_)) / box_length_;
+  return points.narrow(1, 3 * particles(), freedom_of(shape_)) / box_lengths_;
 }
 
 // The slope by the metric C = F^T F is F^-1 S F^-T / 2, with S that by a strain on top of F; a rotation of the crystal takes it
@@ -62,7 +67,7 @@ HeightAndSlope EnthalpySurface::at(const Tensor& points) const {
   Tensor slope = at::zeros_like(points);
   if (sites_move_) slope.narrow(1, 0, 3 * particles()).copy_(value.gradient.flatten(1));
   slope.narrow(1, 3 * particles(), freedom_of(shape_))
-      .copy_(enthalpy_gradient(shape_, inside, value.strain_gradient, pressure_volume_) / box_length_);
+      .copy_(enthalpy_gradient(shape_, inside, value.strain_gradient, pressure_volume_) / box_lengths_);
   height.masked_fill_(far, std::numeric_limits<double>::infinity());
   slope.masked_fill_(far.unsqueeze(1), 0.0);
   return {height, slope};

@@ -11,9 +11,10 @@ struct HeightAndSlope {
 };
 
 /// The enthalpy H = U + P V of a crystal at rest over its sites and its box, in coordinates x = (u, s q) that are all lengths:
-/// the displacements u [N, 3] of the model, and the coordinates q of the box (box.h) times s = N^(1/2) v^(1/3) with v the
-/// volume of an atom. So the curvature of the box, some v C N in elastic constants C, is of the size of that of a bond, and
-/// one step length serves both. Holds a reference to the model.
+/// the displacements u [N, 3] of the model, and the coordinates q of the box (box.h) times s = (m N)^(1/2) v^(1/3) with v the
+/// volume of an atom and m the edges that a coordinate moves. So the curvature of the box, some v C N in elastic constants C, is
+/// of the size of that of a bond, and one step length serves both; and steps along the slope stretch all edges alike where
+/// symmetry makes them alike, be they one coordinate or two. Holds a reference to the model.
 class EnthalpySurface {
  public:
   /// @param volume      of the model's cell, angstrom^3
@@ -21,7 +22,8 @@ class EnthalpySurface {
   /// @param sites_move  false: the slope has nothing for the sites
   EnthalpySurface(const physics::EnergyModel& model, double volume, BoxShape shape, double pressure, bool sites_move);
   /// The same with the slope averaged over a symmetry of the model's crystal, which a way downhill then keeps, rounding and
-  /// unstable directions notwithstanding. The box counts through its metric F^T F.
+  /// unstable directions notwithstanding. The box counts through its metric F^T F. A triclinic one is left to itself: where
+  /// symmetry leaves a shear free, the symmetric boxes are a bent surface among its coordinates.
   EnthalpySurface keeping(const physics::CrystalSymmetry& symmetry) const;
 
   std::int64_t particles() const { return model_.particles(); }
@@ -45,7 +47,8 @@ class EnthalpySurface {
 
   const physics::EnergyModel& model_;
   BoxShape shape_;
-  double pressure_volume_, spacing_, box_length_;
+  double pressure_volume_, spacing_;
+  Tensor box_lengths_;  // s, [d]
   bool sites_move_;
   const physics::CrystalSymmetry* symmetry_ = nullptr;
 };
