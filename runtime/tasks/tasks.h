@@ -15,6 +15,7 @@ artifacts::Artifact estimate(engine::TaskContext& context);
 artifacts::Artifact surface(engine::TaskContext& context);
 artifacts::Artifact phase_diagram(engine::TaskContext& context);
 artifacts::Artifact molecular_dynamics(engine::TaskContext& context);
+artifacts::Artifact relax(engine::TaskContext& context);
 artifacts::Artifact radial_distribution(engine::TaskContext& context);
 artifacts::Artifact data(engine::TaskContext& context);
 artifacts::Artifact energy_histogram(engine::TaskContext& context);

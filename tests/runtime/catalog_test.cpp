@@ -121,7 +121,7 @@ TEST_CASE("every kind and attribute says what it is, and every constructor it na
 }
 
 TEST_CASE("the kinds of the language are all there", "[catalog]") {
-  for (const char* noun : {"potential", "lattice", "system", "ensemble", "base", "flow", "train", "sample", "md", "data", "estimate", "reference",
+  for (const char* noun : {"potential", "lattice", "system", "ensemble", "base", "flow", "train", "sample", "md", "relax", "data", "estimate", "reference",
                            "surface", "phase_diagram", "figure", "table", "expect", "resources"}) {
     INFO(noun);
     CHECK(all_kinds().find_kind(noun) != nullptr);
@@ -362,6 +362,8 @@ TEST_CASE("the examples compile without a warning, to the tasks one counts by ha
   CHECK(tasks_of_kinds("workflows/ice_generators.bgw") == Counts{{"base", 6}, {"train", 2}, {"sample", 17}, {"reference", 2}, {"estimate", 2}, {"energy_histogram", 4}, {"rdf", 2}, {"figure", 2}, {"table", 4}});
   CHECK(tasks_of_kinds("workflows/ice_ic_ih.bgw") == Counts{{"base", 22}, {"train", 1}, {"sample", 12}, {"reference", 4}, {"figure", 3}, {"table", 4}});
   CHECK(tasks_of_kinds("workflows/soft_crystals.bgw") == Counts{{"base", 2}, {"train", 2}, {"sample", 2}, {"reference", 1}, {"table", 2}});
+  // Diamond at rest, at three pressures and at that of the modulated cell; three structures of four atoms and that cell.
+  CHECK(tasks_of_kinds("workflows/silicon_static.bgw") == Counts{{"relax", 9}, {"table", 2}});
   CHECK(tasks_of_kinds("workflows/learned_force.bgw") == Counts{{"base", 2}, {"train", 1}, {"sample", 2}, {"table", 2}});
   CHECK(tasks_of_kinds("workflows/paper_mw_small.bgw") == Counts{{"base", 2}, {"train", 3}, {"sample", 3}, {"reference", 2}, {"estimate", 5}, {"table", 2}, {"figure", 2}});
   CHECK(tasks_of_kinds("workflows/paper_mw_64.bgw") == Counts{{"base", 2}, {"train", 1}, {"sample", 2}, {"estimate", 2}, {"figure", 1}, {"table", 1}});

@@ -152,6 +152,13 @@ TEST_CASE("kT and pure numbers mix; energies and pure numbers do not add", "[inl
   CHECK_THROWS_AS(truth(op("less", {attribute("c", "e"), attribute("a", "x")})), InputError);
   CHECK(number(op("multiply", {attribute("c", "e"), constant(2)})).unit() == "eV");
   CHECK(number(op("divide", {attribute("c", "e"), attribute("c", "e")})).unit().empty());
+  const auto in = [](double value, const char* unit) { return Value(Map{{"op", "const"}, {"value", value}, {"unit", unit}}); };
+  const Value volume = in(2.0, "angstrom^3"), pressure = in(3.0, "eV/angstrom^3");
+  CHECK(number(op("divide", {attribute("c", "e"), volume})).unit() == "eV/angstrom^3");
+  CHECK(number(op("add", {op("divide", {attribute("c", "e"), volume}), pressure})).unit() == "eV/angstrom^3");
+  CHECK(number(op("add", {op("multiply", {pressure, volume}), attribute("c", "e")})).unit() == "eV");
+  CHECK(number(op("multiply", {in(1.0, "/angstrom^3"), volume})).unit().empty());
+  CHECK(number(op("power", {in(1.0, "angstrom"), constant(3)})).unit() == "angstrom^3");
   CHECK_THROWS_AS(number(call("exp", {attribute("c", "e")})), InputError);
 }
 
