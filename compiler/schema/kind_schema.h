@@ -144,6 +144,8 @@ struct KindSchema {
   std::vector<Result> results = {};
   /// By which `.at(…)` picks one state of results on a grid, `F.at(temperature = 600 K).per_particle`.
   std::vector<Attribute> coordinates = {};
+  /// Results that a block on a grid has as a whole; its others are of a state and need `.at(…)`.
+  std::vector<std::string> of_whole_grid = {};
   /// Completes the resolved arguments (derived defaults) and checks what types cannot say.
   std::function<void(Map&, CheckContext&)> complete = {};
   bool indexed_as_rows = false;     // the index set of the block makes rows of one task

@@ -220,7 +220,6 @@ std::optional<Value> Elaborator::convert_interval(const Evaluated& value, const 
   const auto to = convert(high, type.items[0], site, quiet);
   place_.resize(outer);
   if (!from || !to) return std::nullopt;
-  if (!quiet) note_later(fmt::format("an interval as `{}`", site.path()));
   return Value(schema::Map{{"interval", schema::List{*from, *to}}});
 }
 

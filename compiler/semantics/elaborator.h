@@ -247,6 +247,8 @@ class Elaborator {
   Evaluated result_of(const InstanceValue& of, const syntax::Name& name, SourceRange range);
   Evaluated called_result(const InstanceValue& of, const syntax::Name& name, const syntax::CallTrailer& call, const Scope& scope, SourceRange range);
   Evaluated state_of_results(const InstanceValue& of, const syntax::CallTrailer& call, const Scope& scope, SourceRange range);
+  bool state_given_where_needed(const InstanceValue& of, const std::string& result, SourceRange range);
+  bool on_grid(const Instance& of, schema::Map& state, SourceRange range);
   bool lacks_mass(const Instance& estimate);
   Evaluated make_result(const InstanceValue& of, const schema::Result& result, schema::Map arguments, SourceRange range);
 

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cmath>
+
 #include <fmt/format.h>
 
 #include "compiler/semantics/elaborator.h"
@@ -75,6 +78,7 @@ Evaluated Elaborator::result_of(const InstanceValue& of, const syntax::Name& nam
     return error("E0217", name.range, fmt::format("`{}` of {} `{}` needs its arguments", full, kind.noun, of.instance->block),
                  {fmt::format("write `{}({} = …)`", shown(range), result->arguments[0].name)});
   }
+  if (!state_given_where_needed(of, full, range)) return poison();
   if (full == "absolute" && kind.noun == "estimate" && lacks_mass(*of.instance)) {
     // The true de Broglie length needs the mass of an atom; the task would find out hours later.
     return error("E0407", range, "`.absolute` needs the mass of an atom", {"write `mass = …` in the system"});
@@ -143,6 +147,47 @@ Evaluated Elaborator::called_result(const InstanceValue& of, const syntax::Name&
   return make_result(of, *result, std::move(map), range);
 }
 
+/// A block on a grid has most results once for each state.
+bool Elaborator::state_given_where_needed(const InstanceValue& of, const std::string& result, SourceRange range) {
+  const schema::KindSchema& kind = *of.instance->kind;
+  const auto listed = [&](const schema::Attribute& coordinate) { return of.instance->arguments.has(coordinate.name); };
+  const auto first = std::find_if(kind.coordinates.begin(), kind.coordinates.end(), listed);
+  const bool whole = result == "energy_calls" || result == "seconds" || std::find(kind.of_whole_grid.begin(), kind.of_whole_grid.end(), result) != kind.of_whole_grid.end();
+  if (first == kind.coordinates.end() || whole || !of.state.is_none()) return true;
+  error("E0415", range, fmt::format("{} `{}` is on a grid of states, each has its own `{}`", kind.noun, of.instance->block, result),
+        {fmt::format("say which, as `{}.at({} = …).{}`", of.instance->name, first->name, result)}, {fmt::format("the grid as a whole has {}", fmt::join(kind.of_whole_grid, ", "))});
+  return false;
+}
+
+/// A state is one of the grid: each number that is listed there is given, and is one of the list. What the grid has one of need not be given.
+bool Elaborator::on_grid(const Instance& of, schema::Map& state, SourceRange range) {
+  for (const schema::Attribute& coordinate : of.kind->coordinates) {
+    const Value* grid = of.arguments.find(coordinate.name);
+    const bool listed = grid != nullptr && !grid->is_none();
+    const auto given = state.find(coordinate.name);
+    if (!listed && given == state.end()) continue;
+    if (!listed) {
+      error("E0415", range, fmt::format("{} `{}` has no grid of `{}`", of.kind->noun, of.block, coordinate.name), {fmt::format("leave `{}` out", coordinate.name)});
+      return false;
+    }
+    const schema::List values = grid->is_list() ? grid->as_list() : schema::List{*grid};
+    if (given == state.end()) {
+      if (values.size() == 1) continue;
+      error("E0415", range, fmt::format("{} `{}` has {} values of `{}`, the state names none", of.kind->noun, of.block, values.size(), coordinate.name), {fmt::format("add `{} = …`", coordinate.name)});
+      return false;
+    }
+    const double asked = given->second.as_double();
+    const auto same = [&](const Value& value) { return std::abs(value.as_double() - asked) <= 1e-9 * std::abs(asked); };
+    const auto found = std::find_if(values.begin(), values.end(), same);
+    if (found == values.end()) {
+      error("E0415", range, fmt::format("this `{}` is none of those of {} `{}`", coordinate.name, of.kind->noun, of.block), {fmt::format("take one that `{}` of the block lists, or add it there", coordinate.name)});
+      return false;
+    }
+    given->second = *found;
+  }
+  return true;
+}
+
 /// `F.at(temperature = 600 K)`: one state of results on a grid.
 Evaluated Elaborator::state_of_results(const InstanceValue& of, const syntax::CallTrailer& called, const Scope& scope, SourceRange range) {
   const schema::KindSchema& kind = *of.instance->kind;
@@ -157,6 +202,7 @@ Evaluated Elaborator::state_of_results(const InstanceValue& of, const syntax::Ca
     if (coordinate != "call" && !value.is_none()) state[coordinate] = value;
   }
   if (state.empty()) return error("E0217", range, "`.at(…)` names no state", {fmt::format("write for instance `.at({} = …)`", kind.coordinates[0].name)});
+  if (!on_grid(*of.instance, state, range)) return poison();
   return {InstanceValue{of.instance, of.part, std::move(state)}, range};
 }
 

@@ -99,7 +99,6 @@ Evaluated Elaborator::at_state(const syntax::CallTrailer& called, const Scope& s
 Evaluated Elaborator::instance_at_state(const Instance& of, const std::vector<std::pair<std::string, Value>>& changes, const Traits& traits, SourceRange range) {
   std::string state;
   Value arguments = of.arguments;
-  std::vector<std::string> later = of.traits.later;
   std::vector<UnboundNumber> unbound = of.traits.unbound;
   for (const auto& [path, value] : changes) {
     const std::string name = path.substr(path.rfind('.') + 1);
@@ -107,7 +106,6 @@ Evaluated Elaborator::instance_at_state(const Instance& of, const std::vector<st
     const bool in_lj = std::any_of(traits.unbound.begin(), traits.unbound.end(), [&, &at = path](const UnboundNumber& number) { return number.path.starts_with(at); });
     state += fmt::format(", {} = {}{}", name, schema::to_json(value.is_map() ? value.at("interval") : value), in_lj ? " lj" : "");
     arguments = replaced(arguments, path, value);
-    std::erase_if(later, [&](const std::string& what) { return what.starts_with("an interval") && what.ends_with("." + name + "`"); });
     std::erase_if(unbound, [&, &fixed = path](const UnboundNumber& number) { return number.path.starts_with(fixed); });
   }
   const std::string name = fmt::format("at({}{})", of.name, state);
@@ -120,7 +118,6 @@ Evaluated Elaborator::instance_at_state(const Instance& of, const std::vector<st
   instance.name = name;
   instance.policy = of.policy;
   instance.traits = of.traits;
-  instance.traits.later = std::move(later);
   instance.traits.unbound = std::move(unbound);
   instance.traits.reduced = instance.traits.reduced || traits.reduced;
   instance.traits.physical = instance.traits.physical || traits.physical;

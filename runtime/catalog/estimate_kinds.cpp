@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "runtime/catalog/kinds.h"
+#include "runtime/catalog/ladders.h"
 #include "runtime/catalog/states.h"
 #include "runtime/catalog/values.h"
 
@@ -30,20 +31,18 @@ void check_path(const Map& reference, CheckContext& context) {
     expect_same(mine.system, theirs.system, "system", "path", other, context);
     expect_same(mine.ensemble, theirs.ensemble, "ensemble", "path", other, context);
   }
-  if (name != "replica_exchange" && name != "temperature_ladder") return;
-  const Range ladder{path.at("from").as_double(), path.at("to").as_double()};
-  const Range target = range_of(reference.at("ensemble").at("temperature"));
-  if (std::min(ladder.low, ladder.high) <= target.low * (1.0 + 1e-9) && std::max(ladder.low, ladder.high) >= target.high * (1.0 - 1e-9)) return;
-  context.complain({"E0428", "path", fmt::format("the path of {} does not pass the temperature of its ensemble", context.block),
-                    {fmt::format("it goes from {} to {}, the ensemble is at {}", shown(context, ladder.low, "temperature"), shown(context, ladder.high, "temperature"), shown(context, target, "temperature"))},
-                    {"begin or end at the ensemble's temperature, or enclose it"}});
 }
 
 constexpr std::int64_t kLeastSteps = 4;  // of a chain: it discards steps / 4
 
 /// Annealing makes its own ladder and few moves on it; MBAR needs chains that forget, and states that are there before.
 void check_method(const Map& reference, CheckContext& context) {
-  if (reference.at("method").as_string() == "ais") return;
+  if (reference.at("method").as_string() == "ais") {
+    if (!is_temperature_ladder(reference.at("path"))) return;
+    context.complain({"E0428", "method", fmt::format("ais of {} climbs from a Gaussian to the crystal, not from one temperature to another", context.block), {},
+                      {"leave `method` out, or write `path = base_to_target(…)`"}});
+    return;
+  }
   const Value* states = given(reference.at("path"), "states");
   if (states != nullptr && !states->is_number()) {
     context.complain({"E0428", "path", fmt::format("mbar of {} needs the number of its states", context.block), {"auto is for method = ais, whose pilot finds the states"},
@@ -69,6 +68,10 @@ void check_sampler(const Map& reference, CheckContext& context) {
     for (const char* attribute : {"produce", "equilibrate"}) {
       if (given(reference, attribute) != nullptr) complain(attribute, fmt::format("hmc of {} counts its moves, `{}` has no use", context.block, attribute), "leave it out; `steps` of hmc is its length");
     }
+    return;
+  }
+  if (is_temperature_ladder(reference.at("path"))) {
+    complain("sampler", fmt::format("the temperatures of {} are moved by hmc", context.block), "write for instance `sampler = hmc(chains = 16, steps = 200)`");
     return;
   }
   if (given(sampler, "timestep") == nullptr) complain("sampler", fmt::format("langevin of {} lacks `timestep`", context.block), "write for instance `langevin(timestep = 2 fs, friction = 1 /ps)`");
@@ -99,6 +102,7 @@ void check_reference(Map& reference, CheckContext& context) {
   check_method(reference, context);
   check_sampler(reference, context);
   check_stress(reference, context);
+  if (is_temperature_ladder(reference.at("path"))) complete_ladder(reference, context);
 }
 
 bool two_sided(const std::string& method) { return method == "bar" || method == "mbar"; }
@@ -120,6 +124,7 @@ bool check_source(const Map& estimate, CheckContext& context) {
     for (const std::string& name : variable_names()) {
       if (given(estimate, name) != nullptr) context.complain({"E0421", name, fmt::format("the samples of {} are at one state, a grid needs `model`", context.block), {}, {"write `model = …` in place of `samples`"}});
     }
+    if (given(estimate, "stress") != nullptr) context.complain({"E0421", "stress", fmt::format("the samples of {} are there already, `stress` goes with `model`", context.block), {}, {"leave it out; mean_pressure(…) takes samples"}});
     if (given(estimate, "count") != nullptr && !anneals(estimate)) context.complain({"E0421", "count", fmt::format("{} uses all of its samples, `count` goes with `model`, or with ais", context.block), {}, {"leave it out"}});
   } else if (given(estimate, "count") == nullptr) {
     context.complain({"E0204", "", fmt::format("{} lacks `count`: how many samples it draws from the model", context.block), {}, {"write for instance `count = 2_000`"}});
@@ -147,6 +152,14 @@ void check_grid(const Map& estimate, CheckContext& context) {
                         {"stay within the range, or train on a wider one"}});
     }
   }
+}
+
+/// What a grid is estimated by, from draws of its own.
+void check_grid_method(const Map& estimate, CheckContext& context) {
+  const std::string& method = estimate.at("method").as_string();
+  if (method == "lfep" || two_sided(method)) return;
+  context.complain({"E0421", "method", fmt::format("{} estimates a grid of states, and that by lfep", context.block), {fmt::format("it asks for {}; each state has its `cumulant` and `ess` beside", method)},
+                    {"write `method = lfep`, or `samples = …` of a sample block at one state"}});
 }
 
 constexpr std::int64_t kAuxiliaryDraws = 32;
@@ -210,12 +223,17 @@ void check_two_sides(const Map& estimate, CheckContext& context) {
 
 /// The other methods need the samples of the model alone.
 void check_estimate(Map& estimate, CheckContext& context) {
+  leave_out(estimate, variable_names());
+  leave_out(estimate, {"model", "stress"});
   if (!check_source(estimate, context)) return;
   const std::string& method = estimate.at("method").as_string();
   const Value* samples = given(estimate, "samples");
   check_annealing(estimate, context);
   check_marginal(estimate, samples == nullptr ? estimate.at("model") : *samples, context);
-  if (samples == nullptr) check_grid(estimate, context);
+  if (samples == nullptr) {
+    check_grid(estimate, context);
+    check_grid_method(estimate, context);
+  }
   const Value* data = given(estimate, "data");
   if (!two_sided(method)) {
     if (data != nullptr) context.complain({"E0405", "data", fmt::format("{} uses the samples of the model alone, `data` has no use", method), {}, {"leave `data` out, or write `method = bar`"}});
@@ -252,7 +270,7 @@ KindSchema reference() {
       {"method", Type::word({"mbar", "ais"}), "mbar: chains in every state; ais: trajectories that are annealed through them", false, "mbar"},
       {"system", Type::reference({"system"}), "the crystal", true, {}},
       {"ensemble", Type::reference({"ensemble"}), "its conditions", true, {}},
-      {"path", Type::constructor({"base_to_target", "einstein_crystal"}, {"temperature_ladder", "lambda", "replica_exchange"}),
+      {"path", Type::constructor({"base_to_target", "einstein_crystal", "replica_exchange", "temperature_ladder"}, {"lambda"}),
        "the states", true, {}},
       {"sampler", Type::constructor({"hmc", "langevin"}), "how a state is sampled", true, {}},
       {"seed", Type::of(TypeKind::seed), "root of the random numbers", true, {}},
@@ -272,7 +290,14 @@ KindSchema reference() {
                   {"residual", ResultType::number, "", "of the MBAR equations"},
                   {"inefficiency", ResultType::number, "", "moves for one independent sample"},
                   {"lindemann", ResultType::number, "", "rms displacement over the distance of nearest neighbours"},
-                  {"left_basin", ResultType::number, "", "chains that left the crystal"},
+                  {"left_basin", ResultType::number, "", "chains that left the crystal; of a ladder of temperatures, configurations"},
+                  {"exchange", ResultType::number, "", "of replica_exchange: lowest rate of neighbouring temperatures"},
+                  {"round_trips", ResultType::number, "", "of replica_exchange: of configurations from the cold end to the hot one and back"},
+                  {"independent", ResultType::number, "", "of a ladder of temperatures: how many independent configurations its samples are worth"},
+                  {"drift", ResultType::number, "", "of a ladder of temperatures: standard errors between the halves of its energies"},
+                  {"consistency", ResultType::number, "", "of a ladder of temperatures: standard errors between its anchors, of the two furthest apart"},
+                  {"over_temperature", ResultType::curve, "", "of a ladder of temperatures: beta F / N against T"},
+                  {"exchange_rates", ResultType::curve, "", "of replica_exchange: of each temperature with the next, against T"},
                   {"cumulant", ResultType::number, "", "of ais: beta F / N by the second cumulant of the weights"},
                   {"ess", ResultType::number, "", "of ais: effective fraction of the trajectories"},
                   {"variance", ResultType::number, "", "of ais: of the log weights"},
@@ -297,8 +322,9 @@ KindSchema estimate() {
       {"method", method, "bar, mbar: both sides; lfep, cumulant, ess: the model's side; ais: annealed from the model to the crystal", false, "bar"},
       {"samples", Type::samples({"sample"}), "drawn from the model; ais anneals from the model behind them", false, {}},
       {"data", Type::samples({"reference", "md", "data"}), "drawn from the crystal", false, {}},
-      later({"model", Type::reference({"train"}), "drawn from here, on a grid of states", false, {}}),
+      {"model", Type::reference({"train"}), "drawn from here, on a grid of states", false, {}},
       {"count", Type::of(TypeKind::integer), "of ais: trajectories, 200 when left out; draws from `model` in each state", false, {}, {}, {1.0, {}, 1e9}, "2_000"},
+      {"stress", Type::of(TypeKind::boolean), "on a grid: pressures along the axes too, bound to the free energy by their errors, as surfaces need them; an energy call a draw", false, {}},
       {"states", Type::any_of({Type::of(TypeKind::integer), Type::word({"auto"})}), "of ais: of the ladder, with both ends; as many as it needs, auto, when left out", false, {}, {}, {2.0, {}, 1000.0}, "12"},
       {"moves", Type::of(TypeKind::integer), "of ais: by hmc, in each state; 1 when left out", false, {}, {}, {1.0, {}, 1e6}, "2"},
       {"marginal", Type::of(TypeKind::boolean), "average over the auxiliary copies of an augmented flow", false, false},
@@ -308,6 +334,7 @@ KindSchema estimate() {
   };
   for (schema::Attribute& variable : variable_attributes(one_or_list, "of the grid of states")) kind.attributes.push_back(std::move(variable));
   kind.coordinates = variable_attributes([](const Type& single) { return single; }, "of a state of the grid");
+  kind.of_whole_grid = {"states", "least_ess", "largest_error", "calls_per_state"};
   kind.results = free_energies();
   kind.results.insert(kind.results.end(), {
                   {"overlap", ResultType::number, "", "of the two sides"},
@@ -321,12 +348,19 @@ KindSchema estimate() {
                   {"largest_weight", ResultType::number, "", "share of the heaviest sample"},
                   {"pareto_k", ResultType::number, "", "shape of the tail of the weights; above 0.7 averages with them cannot be trusted"},
                   {"consistency", ResultType::number, "", "standard errors between lfep, cumulant and bar of the same samples, of the two furthest apart"},
-                  {"states", ResultType::number, "", "of ais: of the ladder"},
+                  {"states", ResultType::number, "", "of ais: of the ladder; of a grid: how many"},
                   {"acceptance", ResultType::number, "", "of ais: of the moves"},
                   {"left_basin", ResultType::number, "", "draws, of ais trajectories, that ended outside of the crystal and weigh nothing"},
                   {"data_left_basin", ResultType::number, "", "of the data: configurations outside of the crystal, not counted"},
                   {"unreached", ResultType::number, "", "of the data: configurations where the model has no density"},
-                  {"mean_energy", ResultType::number, "energy", "of ais: per atom, at the ends"},
+                  {"mean_energy", ResultType::number, "energy", "of ais: per atom, at the ends; of a state of a grid: under the weights"},
+                  {"pressure", ResultType::number, "pressure", "of a state of a grid, with `stress`: mean of the three axes"},
+                  {"pressure_xx", ResultType::number, "pressure", "of a state of a grid, with `stress`: along x"},
+                  {"pressure_yy", ResultType::number, "pressure", "of a state of a grid, with `stress`: along y"},
+                  {"pressure_zz", ResultType::number, "pressure", "of a state of a grid, with `stress`: along z"},
+                  {"least_ess", ResultType::number, "", "of a grid: effective fraction where it is least"},
+                  {"largest_error", ResultType::number, "", "of a grid: standard error of beta F / N where it is largest"},
+                  {"calls_per_state", ResultType::number, "", "of a grid: evaluations of the energy"},
                   {"work_forward", ResultType::curve, "", "density of the work from model to crystal, in kT, on samples of the model"},
                   {"work_reverse", ResultType::curve, "", "the same on those of the crystal"}});
   kind.complete = check_estimate;
@@ -355,20 +389,17 @@ void add_estimate_kinds(schema::Catalog& catalog) {
   catalog.add(estimate());
   catalog.add_function(rdf());
   const schema::Attribute states{"states", Type::of(TypeKind::integer), "with both ends", true, {}, {}, {2.0, {}, 1000.0}, "3"};
-  const schema::Attribute from{"from", Type::quantity("temperature"), "where it begins", true, {}, {}, kPositive, "300 K"};
-  const schema::Attribute to{"to", Type::quantity("temperature"), "where it ends", true, {}, {}, kPositive, "900 K"};
   schema::Attribute or_auto = states;
   or_auto.type = Type::any_of({states.type, Type::word({"auto"})});
   or_auto.doc = "of the ladder, with both ends; auto: as many as annealing needs";
   catalog.add(ConstructorSchema{"base_to_target", {{"base", Type::reference({"base"}), "where the path begins", true, {}}, or_auto}, "States between a Gaussian and the crystal"});
   catalog.add(ConstructorSchema{"einstein_crystal", {{"spring", Type::quantity("spring"), "that ties each atom to its site: energy (spring / 2) |u|^2", true, {}, {}, kPositive, "5 kcal/mol/angstrom^2"}, or_auto},
                                 "States between independent oscillators and the crystal"});
-  catalog.add(ConstructorSchema{"temperature_ladder", {from, to, states}, "States of the crystal at rising temperatures", true});
+  catalog.add(ConstructorSchema{"temperature_ladder", ladder_arguments(), "The crystal at several temperatures by themselves, tied to references at some of them"});
   catalog.add(ConstructorSchema{"lambda", {{"from", Type::of(TypeKind::number), "where it begins", true, {}, {}, {0.0, {}, {}}, "0"},
                                            {"to", Type::of(TypeKind::number), "where it ends", true, {}, {}, {0.0, {}, {}}, "21"}, states},
                                 "States of the crystal as the three-body term grows", true});
-  catalog.add(ConstructorSchema{"replica_exchange", {from, to, {"temperatures", Type::of(TypeKind::integer), "with both ends", true, {}, {}, {2.0, {}, 1000.0}, "21"}},
-                                "Copies of the crystal at several temperatures that change places", true});
+  catalog.add(ConstructorSchema{"replica_exchange", ladder_arguments(), "The crystal at several temperatures that change places, tied to references at some of them: for one that freezes in one of several forms"});
   catalog.add(ConstructorSchema{"hmc",
                                 {{"chains", Type::of(TypeKind::integer), "side by side; of ais: trajectories", true, {}, {}, {1.0, {}, 1e6}, "16"},
                                  {"steps", Type::of(TypeKind::integer), "recorded moves per chain and state, at least 4; of ais: moves in each state", true, {}, {}, {1.0, {}, 1e9}, "64"}},

@@ -181,13 +181,6 @@ void complete_file_lattice(Map& lattice, CheckContext& context) {
   complete_from_repeats(lattice, static_cast<std::int64_t>(lattice.at("sites").as_list().size()), context);
 }
 
-/// What a program leaves out is not in the arguments: so the keys of lattices that take none of these stay.
-void leave_out(Map& map, std::initializer_list<const char*> names) {
-  for (const char* name : names) {
-    if (const auto found = map.find(name); found != map.end() && found->second.is_none()) map.erase(found);
-  }
-}
-
 /// Complains of atoms that no other reaches.
 bool reaches_all(const Value& system, const crystal::LatticeKind& kind, double cutoff, CheckContext& context) {
   const double density = range_of(system.at("lattice").at("density")).low;

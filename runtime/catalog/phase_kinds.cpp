@@ -41,9 +41,8 @@ Range temperatures_of(const schema::UpstreamTask& surface, const CheckContext& c
     const State at = state_of(task, context);
     if (grid == nullptr && !at.ensemble) continue;
     Range here = range_of(grid != nullptr ? *grid : at.ensemble->at("temperature"));
-    if (const Value* path = given(*task.arguments, "path"); path != nullptr && path->has("from") && path->has("to")) {
-      here = {std::min(path->at("from").as_double(), path->at("to").as_double()), std::max(path->at("from").as_double(), path->at("to").as_double())};
-    }
+    const Value* path = given(*task.arguments, "path");
+    if (const Value* ladder = path == nullptr ? nullptr : given(*path, "temperatures"); ladder != nullptr && ladder->is_list()) here = range_of(*ladder);
     range = {std::min(range.low, here.low), std::max(range.high, here.high)};
   }
   return range;
@@ -126,10 +125,10 @@ void check_states(const Map& surface, CheckContext& context) {
     const schema::UpstreamTask state = context.upstream(states[i]);
     if (state.arguments == nullptr) continue;
     const bool drawn = state.noun == "estimate";
-    const Value* stress = given(*state.arguments, drawn ? "model" : "stress");
-    if (stress == nullptr || (!drawn && !stress->as_bool())) {
+    const Value* stress = given(*state.arguments, "stress");
+    if ((drawn && given(*state.arguments, "model") == nullptr) || stress == nullptr || !stress->as_bool()) {
       context.complain({"E0425", "states", fmt::format("`{}` of {} has no pressures", state.name, context.block), {"a surface is fitted to free energies and their slopes"},
-                        {drawn ? "draw from a conditional flow on a grid, `model = …`, in place of `samples`" : "write `stress = true` in the reference"}});
+                        {drawn ? "draw from a conditional flow on a grid, `model = …` with `stress = true`" : "write `stress = true` in the reference"}});
       return;
     }
     const State mine = state_of(state, context), others = state_of(first, context);

@@ -78,7 +78,7 @@ KindSchema sample() {
   kind.version = 4;  // draws outside of the crystal weigh nothing; float32 forces on a grid
   kind.doc = "Draws from a trained flow or from a base, with their weights";
   kind.attributes = {
-      {"model", Type::any_of({Type::reference({"train", "base"}), Type::constructor({"transfer"}, {"at"})}), "what is drawn from: a trained flow, or a base itself", true, {}},
+      {"model", Type::any_of({Type::reference({"train", "base"}), Type::constructor({"transfer", "at"})}), "what is drawn from: a trained flow, or a base itself", true, {}},
       {"count", Type::of(TypeKind::integer), "samples", true, {}, {}, {1.0, {}, 1e9}, "4_000"},
       {"batch", Type::of(TypeKind::integer), "samples at once", false, 500, {}, {1.0, {}, 1e7}},
       {"seed", Type::of(TypeKind::seed), "root of the random numbers", true, {}},
@@ -250,7 +250,6 @@ void add_sample_kinds(schema::Catalog& catalog) {
                                  {"base", Type::reference({"base"}), "the Gaussian of that crystal", true, {}}},
                                 "A trained flow on another crystal"});
   ConstructorSchema at{"at", {{"model", model, "the trained flow", true, {}}}, "A conditional flow at one state"};
-  at.later = true;
   for (schema::Attribute& variable : variable_attributes([](const Type& single) { return single; }, "of the state")) at.arguments.push_back(std::move(variable));
   catalog.add(at);
   catalog.add(ConstructorSchema{"langevin",

@@ -30,7 +30,8 @@ std::vector<schema::Attribute> variable_attributes(const std::function<Type(cons
   std::vector<schema::Attribute> attributes;
   for (const Variable& variable : variables()) {
     const Type single = variable.dimension.empty() ? Type::of(TypeKind::number) : Type::quantity(variable.dimension);
-    attributes.push_back(later({variable.name, of(single), doc, false, {}}));
+    const schema::Attribute attribute{variable.name, of(single), doc, false, {}};
+    attributes.push_back(variable.name == "pressure" ? later(attribute) : attribute);
   }
   return attributes;
 }

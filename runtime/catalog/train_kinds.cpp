@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "runtime/catalog/flow_checks.h"
@@ -32,6 +34,35 @@ void check_conditions(const Map& train, CheckContext& context) {
                       {fmt::format("`{}` is an interval in the {}", variable.name, variable.holder)},
                       {fmt::format("write `condition_on = [{}{}]` in the flow, or one value in the {}", names, variable.name, variable.holder)}});
   }
+}
+
+/// A number that the flow takes though it is fixed. Where a lattice has no such number at all, the flow is one for several.
+void warn_of_fixed(const Map& train, CheckContext& context) {
+  const Value* listed = given(train.at("flow"), "condition_on");
+  if (listed == nullptr) return;
+  const State state = state_of(train);
+  for (const Variable& variable : variables()) {
+    const Value* value = state.find(variable);
+    const bool asked = std::any_of(listed->as_list().begin(), listed->as_list().end(), [&](const Value& name) { return name.as_string() == variable.name; });
+    if (!asked || value == nullptr || is_interval(*value)) continue;
+    context.complain({"W0523", "flow", fmt::format("the flow of {} is conditioned on `{}`, which has one value", context.block, variable.name),
+                      {fmt::format("it is {} in the {}", shown(context, value->as_double(), variable.dimension), variable.holder)},
+                      {fmt::format("write an interval in the {}, or leave `{}` out of `condition_on`", variable.holder, variable.name)}, true});
+  }
+}
+
+/// What a stage over ranges cannot do, and what a stage at one state cannot do yet.
+void check_ranges(const Value& stage, const Map& train, CheckContext& context) {
+  const State state = state_of(train);
+  const std::vector<Variable> open = state.open();
+  const auto leaves_open = [&](const char* name) { return std::any_of(open.begin(), open.end(), [&](const Variable& variable) { return variable.name == name; }); };
+  const Value *temperature = given(stage, "temperature"), *density = given(stage, "density");
+  if (density != nullptr && !leaves_open("density")) context.not_yet("`stage.density` of a training at one density");
+  if (temperature != nullptr && is_interval(*temperature) && !leaves_open("temperature")) context.not_yet("an interval as `stage.temperature` of a training at one temperature");
+  const std::string& loss = stage.at("loss").at("call").as_string();
+  if (open.empty() || loss == "reverse_kl" || loss == "force_matching") return;
+  context.complain({"E0428", place_in(stage, "loss"), fmt::format("{} of stage `{}` learns from data, which are of one state; {} leaves `{}` open", loss, stage.at("name").as_string(), context.block, open.front().name), {},
+                    {"write `loss = reverse_kl`, which needs no data"}});
 }
 
 /// Where a schedule ends: its last value, or all of its interval.
@@ -175,7 +206,19 @@ void check_float32(const Map& train, CheckContext& context) {
                     {"leave `precision` out"}});
 }
 
+/// A stage that says nothing of the density is as it was before stages could.
+void leave_out_densities(Map& train) {
+  schema::List stages = train.at("stages").as_list();
+  for (Value& stage : stages) {
+    Map members = stage.as_map();
+    leave_out(members, {"density"});
+    stage = std::move(members);
+  }
+  train["stages"] = std::move(stages);
+}
+
 void check_train(Map& train, CheckContext& context) {
+  leave_out_densities(train);
   const schema::UpstreamTask base = context.upstream(train.at("base"));
   const State mine = state_of(train);
   if (base.arguments != nullptr) {
@@ -188,6 +231,7 @@ void check_train(Map& train, CheckContext& context) {
   expect_fitting_base(train.at("flow"), base, {"flow", "base"}, context);
   expect_closed_shells(train.at("flow"), *mine.system, "flow", context);
   check_conditions(train, context);
+  warn_of_fixed(train, context);
   check_warm_start(train, context);
   check_force_matching(train, context);
   const schema::List& stages = train.at("stages").as_list();
@@ -199,6 +243,7 @@ void check_train(Map& train, CheckContext& context) {
     check_schedule(stages[i], last, "temperature", "temperature", mine.ensemble->at("temperature"), context);
     check_schedule(stages[i], last, "density", "density", mine.system->at("lattice").at("density"), context);
     check_sizes(stages[i], last, *mine.system, context);
+    check_ranges(stages[i], train, context);
     check_data(stages[i], train, context);
     check_linear_part(stages[i], *mine.system, context);
   }
@@ -219,7 +264,7 @@ schema::NestedSchema stage() {
       {"learning_rate", Type::any_of({Type::of(TypeKind::number), Type::constructor({"one_cycle", "cosine", "decay"})}),
        "of Adam", false, 2e-2, {}, kPositive},
       {"temperature", schedule(Type::quantity("temperature")), "one value, a list taken in order, or an interval that is drawn from; that of the ensemble when left out", false, {}, {}, kPositive, "[600 K, 400 K]"},
-      later({"density", schedule(Type::quantity("density")), "the same of the density of the lattice", false, {}, {}, kPositive, "0.05 /angstrom^3"}),
+      {"density", schedule(Type::quantity("density")), "the same of the density of a lattice that leaves it open", false, {}, {}, kPositive, "0.05 /angstrom^3"},
       later({"atoms", schedule(Type::of(TypeKind::integer)), "sizes of the crystal, taken in order", false, {}, {}, {1.0, {}, 1e7}, "[64, 216]"}),
       {"data", Type::any_of({Type::constructor({"harmonic"}), Type::samples({"md", "data", "reference", "sample"})}), "configurations that forward_kl learns from", false, {}, {}, {}, "harmonic(…, ensemble = …)"},
       {"linearize_below", Type::quantity("length"), "below this distance the pair energy goes on as its tangent", false, {}, {}, kPositive, "1.2 angstrom"},

@@ -26,6 +26,12 @@ schema::Attribute later(schema::Attribute attribute) {
   return attribute;
 }
 
+void leave_out(schema::Map& map, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (const auto found = map.find(name); found != map.end() && found->second.is_none()) map.erase(found);
+  }
+}
+
 const Value* given(const schema::Map& map, const std::string& name) {
   const auto found = map.find(name);
   return found == map.end() || found->second.is_none() ? nullptr : &found->second;

@@ -21,6 +21,10 @@ schema::Type schedule(const schema::Type& item);
 
 schema::Attribute later(schema::Attribute attribute);
 
+/// Takes members out that are none: what a program leaves out is then not in the arguments, and keys stay as they were before
+/// the members existed.
+void leave_out(schema::Map& map, const std::vector<std::string>& names);
+
 /// The value of that name, or nullptr when it is absent or none.
 const schema::Value* given(const schema::Map& map, const std::string& name);
 const schema::Value* given(const schema::Value& map, const std::string& name);

@@ -18,7 +18,7 @@ Tensor no_gradient(std::int64_t samples) { return at::zeros({samples, 0}, at::kD
 
 ModeSplitGenerator::ModeSplitGenerator(const physics::WhitenedTarget& target, const ModeSplitSpec& spec,
                                        std::unique_ptr<const physics::EnergyModel> guide,
-                                       std::unique_ptr<const LocalForce> learned)
+                                       std::shared_ptr<const LocalForce> learned)
     : guide_(std::move(guide)), learned_(std::move(learned)), flow_(target, spec, guide_.get(), learned_.get()) {}
 
 // Of float32 forces whole blocks, for an even number of threads.

@@ -15,7 +15,7 @@ class ModeSplitGenerator : public Generator {
   /// @throws InputError as ModeSplitFlow does
   ModeSplitGenerator(const physics::WhitenedTarget& target, const ModeSplitSpec& spec,
                      std::unique_ptr<const physics::EnergyModel> guide = nullptr,
-                     std::unique_ptr<const LocalForce> learned = nullptr);
+                     std::shared_ptr<const LocalForce> learned = nullptr);
 
   const physics::WhitenedTarget& target() const override { return flow_.target(); }
   std::int64_t latent_dimension() const override { return flow_.dimension(); }
@@ -37,7 +37,7 @@ class ModeSplitGenerator : public Generator {
 
  private:
   std::unique_ptr<const physics::EnergyModel> guide_;
-  std::unique_ptr<const LocalForce> learned_;
+  std::shared_ptr<const LocalForce> learned_;
   ModeSplitFlow flow_;
 };
 

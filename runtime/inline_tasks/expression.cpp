@@ -56,6 +56,10 @@ Evaluated numbers_of(const Value& expression, const Results& results) {
 Evaluated attribute(const Value& expression, const Results& results) {
   const std::string& role = expression.at("task").as_string();
   const std::string name = name_of(expression, results);
+  if (expression.has("at")) {
+    const Value& state = expression.at("at");
+    return {Estimate::measured(results.number_at(role, name, state), results.identity(role) + "." + name + schema::to_json(state))};
+  }
   return {Estimate::measured(results.number(role, name), results.identity(role) + "." + name)};
 }
 

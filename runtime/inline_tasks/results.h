@@ -39,6 +39,9 @@ class Results {
   /// The name of the one result that a call means (artifacts/called_result.h).
   /// @throws InputError when none is meant, or several
   virtual std::string called(const std::string& role, const std::string& name, const schema::Map& arguments) const = 0;
+  /// The same at one state of a grid. @param state  coordinates by their names, as the grid has them
+  /// @throws also InputError where the task has no grid, no such state, or no such number there
+  virtual artifacts::Result number_at(const std::string& role, const std::string& name, const schema::Value& state) const = 0;
   /// @param name  of a task that makes several curves; empty for the only one
   /// @throws InputError when the task makes no such curve, StoreError when its result is not there
   virtual Curve curve(const std::string& role, const std::string& name) const = 0;

@@ -5,7 +5,7 @@
 
 namespace bgw::inline_tasks {
 
-/// Results read from the cache. Numbers come from manifests; HDF5 is opened for curves, lists and fields only.
+/// Results read from the cache. Numbers come from manifests; HDF5 is opened for curves, lists, grids and fields only.
 class TaskResults : public Results {
  public:
   explicit TaskResults(const engine::TaskInputs& inputs) : inputs_(inputs) {}
@@ -13,6 +13,7 @@ class TaskResults : public Results {
   std::vector<artifacts::Result> numbers(const std::string& role, const std::string& name) const override;
   Field field(const std::string& role, const std::string& name) const override;
   std::string called(const std::string& role, const std::string& name, const schema::Map& arguments) const override;
+  artifacts::Result number_at(const std::string& role, const std::string& name, const schema::Value& state) const override;
   Curve curve(const std::string& role, const std::string& name) const override;
   std::string identity(const std::string& role) const override;
 

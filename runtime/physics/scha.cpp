@@ -97,6 +97,12 @@ SchaState scha_state_from(const artifacts::Artifact& checkpoint) {
   return state;
 }
 
+StiffenedBase stiffened_base(const ForceConstants& constants, const Tensor& sites, const crystal::Cell& cell, double beta) {
+  const double spacing = std::cbrt(cell.volume() / static_cast<double>(sites.size(0)));
+  const Positive modes = positive_modes(spectrum_of({constants.group, beta * constants.blocks}), spacing);
+  return {make_gaussian_base(modes.spectrum, constants.blocks, sites, cell, 0.0, beta), modes.changed};
+}
+
 Scha::Scha(const EnergyModel& model, const crystal::Crystal& crystal, double beta, const SchaOptions& options,
            const tensor::RandomStream& stream)
     : model_(model),

@@ -44,6 +44,16 @@ struct SchaResult {
   std::optional<double> log_zc_harmonic;  // of the static lattice, where it has no imaginary mode
 };
 
+/// The Gaussian of force constants that an iteration has led to: modes that are not positive, or nearly free, are made
+/// stiffer as in the iteration.
+struct StiffenedBase {
+  GaussianBase base;        // its static energy is still to be set
+  std::int64_t floored = 0;  // modes
+};
+/// @param constants  energy/length^2
+/// @param sites      [N, 3], of the base
+StiffenedBase stiffened_base(const ForceConstants& constants, const Tensor& sites, const crystal::Cell& cell, double beta);
+
 /// Self-consistent harmonic approximation: the Gaussian that minimises the reverse Kullback-Leibler divergence to
 /// exp(-beta U), which has K = beta <d2U/du2> and <dU/du> = 0 in its own ensemble. Fixed-point iteration with exact
 /// Hessians on mirrored pairs of fields, averaged over all symmetries of the crystal in its box. The same random numbers

@@ -9,6 +9,8 @@
 #include "runtime/physics/phonon.h"
 #include "runtime/physics/potential.h"
 #include "runtime/physics/scha.h"
+#include "runtime/tasks/base_fit.h"
+#include "runtime/tasks/conditional_base.h"
 #include "runtime/tasks/free_energy_results.h"
 #include "runtime/tasks/ledger.h"
 #include "runtime/tasks/tasks.h"
@@ -134,9 +136,7 @@ void add_scha_results(artifacts::Artifact& artifact, const physics::SchaResult& 
 artifacts::Artifact scha(engine::TaskContext& context, const physics::EnergyModel& model,
                          const crystal::Crystal& crystal) {
   const schema::Value& arguments = context.arguments();
-  physics::SchaOptions options;
-  options.samples = arguments.int_or("samples", enough_samples(model.particles()));
-  options.relax_sites = arguments.bool_or("relax_sites", true);
+  const physics::SchaOptions options = scha_options(arguments, model.particles());
   const tensor::RandomStream stream(context.spec().stream_key, "scha");
   const physics::Scha iteration(model, crystal, beta_of(arguments), options, stream);
 
@@ -157,7 +157,15 @@ artifacts::Artifact scha(engine::TaskContext& context, const physics::EnergyMode
 
 }  // namespace
 
+physics::SchaOptions scha_options(const schema::Value& base_arguments, std::int64_t atoms) {
+  physics::SchaOptions options;
+  options.samples = base_arguments.int_or("samples", enough_samples(atoms));
+  options.relax_sites = base_arguments.bool_or("relax_sites", true);
+  return options;
+}
+
 artifacts::Artifact base(engine::TaskContext& context) {
+  if (is_conditional(context.arguments())) return conditional_base(context);
   const schema::Value& system = context.arguments().at("system");
   const crystal::Crystal crystal = physics::make_crystal(system);
   const auto model = physics::make_energy_model(system);

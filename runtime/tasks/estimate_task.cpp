@@ -13,6 +13,7 @@
 #include "runtime/foundation/errors.h"
 #include "runtime/tasks/annealing.h"
 #include "runtime/tasks/free_energy_results.h"
+#include "runtime/tasks/grid_estimate.h"
 #include "runtime/tasks/inverse_passes.h"
 #include "runtime/tasks/ledger.h"
 #include "runtime/tasks/model.h"
@@ -269,6 +270,7 @@ artifacts::Artifact estimate(engine::TaskContext& context) {
   constexpr std::array<std::string_view, 6> kKnown = {"bar", "mbar", "lfep", "cumulant", "ess", "ais"};
   if (std::find(kKnown.begin(), kKnown.end(), method) == kKnown.end())
     throw InputError(fmt::format("no estimate by '{}'; this version has {}", method, fmt::join(kKnown, ", ")));
+  if (context.arguments().has("model")) return grid_estimate(context);
   const auto model = load_model(context, context.input_spec("samples"));
   if (method == "ais") return annealed(context, *model);
   return from_samples(context, *model, method == "bar" || method == "mbar");

@@ -11,15 +11,23 @@
 namespace bgw::tasks {
 namespace {
 
-Ground ground_of(const schema::Value& system, const schema::Value& ensemble, physics::GaussianBase base) {
+Ground around_sites(const schema::Value& system, const schema::Value& ensemble, physics::GaussianBase base) {
   Ground ground;
   ground.system = system;
   ground.ensemble = ensemble;
   ground.base = std::move(base);
   ground.model = physics::make_energy_model(ground.system, ground.site_vectors(), ground.base.cell);
+  return ground;
+}
+
+Ground with_target(Ground ground) {
   ground.target = std::make_unique<physics::WhitenedTarget>(*ground.model, ground.base.modes, ground.base.beta,
                                                             ground.base.static_energy);
   return ground;
+}
+
+Ground ground_of(const schema::Value& system, const schema::Value& ensemble, physics::GaussianBase base) {
+  return with_target(around_sites(system, ensemble, std::move(base)));
 }
 
 }  // namespace
@@ -43,6 +51,12 @@ double Ground::free_energy(double log_ratio) const {
 Ground make_ground(const plan::TaskSpec& base_spec, const artifacts::Artifact& base) {
   return ground_of(base_spec.arguments.at("system"), base_spec.arguments.at("ensemble"),
                    physics::gaussian_base_from(base));
+}
+
+Ground make_ground(const schema::Value& system, const schema::Value& ensemble, physics::GaussianBase base) {
+  Ground ground = around_sites(system, ensemble, std::move(base));
+  ground.base.static_energy = ground.model->energy(at::zeros({1, ground.particles(), 3}, at::kDouble)).item<double>();
+  return with_target(std::move(ground));
 }
 
 Ground make_einstein_ground(const schema::Value& system, const schema::Value& ensemble, double spring) {

@@ -27,6 +27,8 @@ struct Ground {
 
 /// @param base_spec  specification of the base task, for its system and ensemble
 Ground make_ground(const plan::TaskSpec& base_spec, const artifacts::Artifact& base);
+/// A crystal at a state on a Gaussian whose static energy is computed here: one call of the ground's model.
+Ground make_ground(const schema::Value& system, const schema::Value& ensemble, physics::GaussianBase base);
 /// The same crystal on another Gaussian: that of independent atoms on springs, around the sites of the ideal lattice.
 /// @param spring  eV/angstrom^2; the energy is (spring / 2) sum_i |u_i|^2
 Ground make_einstein_ground(const schema::Value& system, const schema::Value& ensemble, double spring);

@@ -49,18 +49,6 @@ std::unique_ptr<const physics::EnergyModel> guide_of(const schema::Value& flow, 
   return physics::make_energy_model(ground.system, ground.site_vectors(), ground.base.cell, form);
 }
 
-/// The network in place of the crystal's forces, where the flow has one.
-std::unique_ptr<const flows::LocalForce> learned_force_of(const schema::Value& train_arguments, const Ground& ground) {
-  const schema::Value* force = given(train_arguments.at("flow"), "force");
-  if (force == nullptr) return nullptr;
-  flows::LocalForceSpec spec;
-  spec.neighbours = force->at("neighbours").as_int();
-  spec.hidden = force->at("hidden").as_int();
-  if (const schema::Value* length = given(*force, "length")) spec.length = length->as_double();
-  spec.precision = precision_of(train_arguments);
-  return std::make_unique<flows::LocalForce>(physics::make_crystal(ground.system), spec);
-}
-
 /// Where the splines of an augmented flow act: what the program says, or what was published for the lattice that the
 /// flow was trained on. Never that of the crystal it is applied to.
 double range_of(const schema::Value& train_arguments) {
@@ -139,13 +127,24 @@ std::vector<std::string> differences(const artifacts::Artifact& training, const 
 
 }  // namespace
 
+std::shared_ptr<const flows::LocalForce> learned_force_of(const schema::Value& train_arguments, const Ground& ground) {
+  const schema::Value* force = given(train_arguments.at("flow"), "force");
+  if (force == nullptr) return nullptr;
+  flows::LocalForceSpec spec;
+  spec.neighbours = force->at("neighbours").as_int();
+  spec.hidden = force->at("hidden").as_int();
+  if (const schema::Value* length = given(*force, "length")) spec.length = length->as_double();
+  spec.precision = precision_of(train_arguments);
+  return std::make_shared<const flows::LocalForce>(physics::make_crystal(ground.system), spec);
+}
+
 std::unique_ptr<flows::Generator> make_flow(const schema::Value& train_arguments, const Ground& ground,
-                                            const physics::WhitenedTarget& target) {
+                                            const physics::WhitenedTarget& target, std::shared_ptr<const flows::LocalForce> learned) {
   const std::string& type = train_arguments.at("flow").at("type").as_string();
   if (type == "mode_split") {
     return std::make_unique<flows::ModeSplitGenerator>(target, mode_split_spec(train_arguments),
                                                        guide_of(train_arguments.at("flow"), ground),
-                                                       learned_force_of(train_arguments, ground));
+                                                       learned != nullptr ? std::move(learned) : learned_force_of(train_arguments, ground));
   }
   if (type == "augmented_coupling") {
     return flows::make_augmented_flow(augmented_spec(train_arguments, ground), target,
@@ -163,8 +162,8 @@ void check_for_training(const schema::Value& train_arguments, const Ground& grou
   flows::check_for_training(augmented_spec(train_arguments, ground), physics::make_crystal(ground.system), ground.base.sites);
 }
 
-Tensor parameters_of(const artifacts::Artifact& training, const flows::Generator& flow) {
-  const std::vector<std::string> wrong = differences(training, flow.layout());
+Tensor parameters_of(const artifacts::Artifact& training, const flows::ParameterLayout& layout, const Tensor& like) {
+  const std::vector<std::string> wrong = differences(training, layout);
   if (!wrong.empty()) {
     constexpr std::size_t kShown = 5;
     const auto end = wrong.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, wrong.size()));
@@ -172,16 +171,20 @@ Tensor parameters_of(const artifacts::Artifact& training, const flows::Generator
                                  "same `flow`",
                                  wrong.size(), fmt::join(wrong.begin(), end, ", "), wrong.size() > kShown ? ", …" : ""));
   }
-  Tensor flat = flow.start({});
-  for (std::size_t i = 0; i < flow.layout().entries().size(); ++i) {
-    flow.layout().view(flat, i).copy_(tensor::to_tensor(training.array(name_of(flow.layout().entries()[i]))));
+  Tensor flat = at::empty_like(like);
+  for (std::size_t i = 0; i < layout.entries().size(); ++i) {
+    layout.view(flat, i).copy_(tensor::to_tensor(training.array(name_of(layout.entries()[i]))));
   }
   return flat;
 }
 
-void add_parameters(artifacts::Artifact& artifact, const flows::Generator& flow, const Tensor& parameters) {
-  for (std::size_t i = 0; i < flow.layout().entries().size(); ++i) {
-    artifact.arrays[name_of(flow.layout().entries()[i])] = tensor::to_array(flow.layout().view(parameters, i));
+Tensor parameters_of(const artifacts::Artifact& training, const flows::Generator& flow) {
+  return parameters_of(training, flow.layout(), flow.start({}));
+}
+
+void add_parameters(artifacts::Artifact& artifact, const flows::ParameterLayout& layout, const Tensor& parameters) {
+  for (std::size_t i = 0; i < layout.entries().size(); ++i) {
+    artifact.arrays[name_of(layout.entries()[i])] = tensor::to_array(layout.view(parameters, i));
   }
 }
 

@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "runtime/flows/mode_split_generator.h"
+#include "runtime/foundation/errors.h"
+#include "runtime/tasks/conditional_flow.h"
 #include "runtime/tasks/make_flow.h"
 
 namespace bgw::tasks {
@@ -12,6 +14,16 @@ namespace {
 
 Ground ground_at(engine::TaskContext& context, const plan::Key& base) {
   return make_ground(context.object_spec(base), *context.object(base));
+}
+
+/// The state that `at(model, temperature = …)` names.
+StateValues values_of_call(const Conditions& conditions, const schema::Value& call) {
+  StateValues values;
+  for (const Conditions::Axis& axis : conditions.axes()) {
+    if (!call.has(axis.name)) throw InputError("the model is one over ranges, and `" + axis.name + "` is not given; write `at(model, " + axis.name + " = …)`");
+    values.push_back(call.at(axis.name).as_double());
+  }
+  return values;
 }
 
 /// Runs pieces of `chunk` samples side by side; where they begin does not depend on the threads.
@@ -42,6 +54,12 @@ Model::Model(Ground ground, const schema::Value& train_arguments, const artifact
       flow_(make_flow(train_arguments, ground_, *ground_.target)),
       parameters_(parameters_of(training, *flow_)) {}
 
+Model::Model(Ground ground, const schema::Value& train_arguments, Tensor parameters, std::shared_ptr<const flows::LocalForce> learned)
+    : ground_(std::move(ground)),
+      basin_(ground_.base.sites, ground_.base.cell),
+      flow_(make_flow(train_arguments, ground_, *ground_.target, std::move(learned))),
+      parameters_(std::move(parameters)) {}
+
 std::int64_t Model::at_once() const { return flow_->chunk() * at::get_num_threads(); }
 
 flows::Draws Model::generate(const Tensor& z) const {
@@ -71,13 +89,28 @@ Tensor Model::log_weight_of(const Tensor& displacements, const Tensor& auxiliary
 }
 
 std::unique_ptr<Model> load_model(engine::TaskContext& context, const plan::TaskSpec& sample_spec) {
-  const bool transferred = sample_spec.arguments.at("model").has("call");
-  const plan::Key& model_key = input_key(sample_spec, transferred ? "model.model" : "model");
+  const schema::Value& model = sample_spec.arguments.at("model");
+  const std::string call = model.string_or("call", "");
+  const plan::Key& model_key = input_key(sample_spec, call.empty() ? "model" : "model.model");
   const plan::TaskSpec model_spec = context.object_spec(model_key);
   if (model_spec.kind == "base") return std::make_unique<Model>(ground_at(context, model_key));
 
-  const plan::Key& base_key = transferred ? input_key(sample_spec, "model.base") : input_key(model_spec, "base");
-  return std::make_unique<Model>(ground_at(context, base_key), model_spec.arguments, *context.object(model_key));
+  const plan::Key& own_base = input_key(model_spec, "base");
+  const plan::Key& base_key = call == "transfer" ? input_key(sample_spec, "model.base") : own_base;
+  const plan::TaskSpec own_spec = context.object_spec(own_base);
+  if (!is_conditional(own_spec.arguments)) {
+    return std::make_unique<Model>(ground_at(context, base_key), model_spec.arguments, *context.object(model_key));
+  }
+  const ConditionalFlow flow(ConditionalBase(own_spec, *context.object(own_base)), model_spec.arguments);
+  const Tensor parameters = parameters_of(*context.object(model_key), flow.layout(), flow.parameters().constant(flow.middle().start({})));
+  if (call == "transfer") {
+    Ground there = ground_at(context, base_key);
+    const StateValues values = flow.conditions().values_in(there.system, there.ensemble);
+    flow.conditions().expect_inside(values, model_spec.name);
+    return std::make_unique<Model>(std::move(there), model_spec.arguments, flow.at_state(parameters, values));
+  }
+  const StateValues values = values_of_call(flow.conditions(), model);
+  return std::make_unique<Model>(flow.ground(values), model_spec.arguments, flow.at_state(parameters, values), flow.learned());
 }
 
 }  // namespace bgw::tasks

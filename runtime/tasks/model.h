@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "runtime/flows/generator.h"
+#include "runtime/flows/local_force.h"
 #include "runtime/sampling/basin.h"
 #include "runtime/tasks/ground.h"
 #include "runtime/tasks/ledger.h"
@@ -17,6 +18,9 @@ class Model {
   explicit Model(Ground ground);
   /// @param train_arguments  of the training whose parameters these are
   Model(Ground ground, const schema::Value& train_arguments, const artifacts::Artifact& training);
+  /// @param parameters  of the flow on this ground
+  /// @param learned     its network, where it has one that is made already
+  Model(Ground ground, const schema::Value& train_arguments, Tensor parameters, std::shared_ptr<const flows::LocalForce> learned = nullptr);
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
@@ -48,8 +52,8 @@ class Model {
   Tensor parameters_;
 };
 
-/// The model a sample task draws from: its base, or the flow of its `model` on the base it was trained on or, after
-/// `transfer`, on another. Also finds the model behind finished samples.
+/// The model a sample task draws from: its base, or the flow of its `model` on the base it was trained on, after `at` at one
+/// state of its ranges, after `transfer` on another base. Also finds the model behind finished samples.
 /// @param sample_spec  specification of a sample task: the running one or that of an input
 std::unique_ptr<Model> load_model(engine::TaskContext& context, const plan::TaskSpec& sample_spec);
 

@@ -1,9 +1,11 @@
+#include <functional>
 #include <map>
 
 #include "runtime/engine/extension.h"
 #include "runtime/flows/trainer.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/tasks/checkpoint_arrays.h"
+#include "runtime/tasks/conditional_training.h"
 #include "runtime/tasks/ground.h"
 #include "runtime/tasks/ledger.h"
 #include "runtime/tasks/make_flow.h"
@@ -15,9 +17,9 @@
 namespace bgw::tasks {
 namespace {
 
-artifacts::Artifact checkpoint_of(const flows::TrainingState& state, const TrainingPlan& plan, const physics::CallCount& calls) {
+artifacts::Artifact checkpoint_of(const flows::TrainingState& state, std::map<std::string, Tensor> labels, const physics::CallCount& calls) {
   std::map<std::string, Tensor> named = flows::to_named_tensors(state);
-  named.merge(plan.known_labels());
+  named.merge(labels);
   return checkpoint_from(named, calls);
 }
 
@@ -62,11 +64,10 @@ void add_single_parameters(artifacts::Artifact& result, const flows::Generator& 
   }
 }
 
-artifacts::Artifact result_of(const flows::TrainingState& state, const flows::Generator& flow,
+artifacts::Artifact result_of(const flows::TrainingState& state, const flows::ParameterLayout& layout,
                               const physics::CallCount& calls) {
   artifacts::Artifact result;
-  add_parameters(result, flow, state.parameters);
-  add_single_parameters(result, flow, state.parameters);
+  add_parameters(result, layout, state.parameters);
   const auto steps = std::ssize(state.history.loss);
   std::vector<double> step(static_cast<std::size_t>(steps));
   for (std::size_t i = 0; i < step.size(); ++i) step[i] = static_cast<double>(i + 1);
@@ -97,39 +98,81 @@ artifacts::Artifact result_of(const flows::TrainingState& state, const flows::Ge
   return result;
 }
 
+/// What is trained, and how.
+struct Training {
+  const std::vector<flows::Stage>& stages;
+  flows::LossFunction loss;
+  std::int64_t chunk = 0, dimension = 0;
+  std::function<physics::CallCount()> calls;  // of this attempt
+  std::function<std::map<std::string, Tensor>()> known_labels;
+  std::function<void(const std::map<std::string, Tensor>&)> restore_labels;
+};
+
+/// All steps, from the checkpoint where there is one.
+flows::TrainingState trained(engine::TaskContext& context, const Training& training, const Tensor& first, physics::CallCount& before) {
+  flows::TrainingState state = flows::start_training(first);
+  if (const auto checkpoint = context.load_checkpoint()) {
+    state = state_from(*checkpoint, state.parameters);
+    training.restore_labels(named_tensors_of(*checkpoint));
+    before = calls_of(checkpoint->cost);
+  }
+  const auto checkpoint = [&] { return checkpoint_of(state, training.known_labels(), before + training.calls()); };
+  const Listening listening = stop_in_interludes(context, checkpoint);
+  const bool is_kept = engine::can_be_extended(context.spec());
+  flows::TrainingState last = state;  // before the last stage is left: a longer one goes on from there
+  flows::train(training.loss, training.stages, training.chunk, training.dimension, state, [&](const flows::TrainingState& now) {
+    const auto& stage = training.stages[static_cast<std::size_t>(now.stage)];
+    if (is_kept && (now.step == stage.steps || stage.stop.ess || stage.stop.error)) last = now;
+    context.report(progress_of(now, training.stages));
+    context.step_done(checkpoint);
+  });
+  if (is_kept) context.keep_state(checkpoint_of(last, training.known_labels(), before + training.calls()));
+  return state;
+}
+
+/// A training over ranges.
+artifacts::Artifact conditional_train(engine::TaskContext& context) {
+  ConditionalTraining plan(context);
+  Tensor first = plan.start();
+  const schema::Value* other = context.arguments().find("warm_start");
+  if (other != nullptr && !other->is_none()) first = parameters_of(*context.input("warm_start"), plan.flow().layout(), first);
+  const Training training{plan.stages(),
+                          [&](const flows::Portion& portion, const Tensor& parameters) { return plan.loss(portion, parameters); },
+                          ConditionalTraining::kSamplesOfAState,
+                          plan.dimension(),
+                          [&] { return plan.calls(); },
+                          [&] { return plan.known_labels(); },
+                          [&](const std::map<std::string, Tensor>& named) { plan.restore_labels(named); }};
+  physics::CallCount before;
+  const flows::TrainingState state = trained(context, training, first, before);
+  return result_of(state, plan.flow().layout(), before + plan.calls());
+}
+
 }  // namespace
 
 artifacts::Artifact train(engine::TaskContext& context) {
+  if (is_conditional(context.input_spec("base").arguments)) return conditional_train(context);
   const Ground ground = make_ground(context.input_spec("base"), *context.input("base"));
   const std::shared_ptr<const flows::Generator> flow = make_flow(context.arguments(), ground, *ground.target);
   if (const schema::Value* other = context.arguments().find("warm_start"); other == nullptr || other->is_none())
     check_for_training(context.arguments(), ground);
   TrainingPlan plan(context, ground, flow);
-
-  flows::TrainingState state = flows::start_training(first_parameters(context, *flow));
-  physics::CallCount before;
-  if (const auto checkpoint = context.load_checkpoint()) {
-    state = state_from(*checkpoint, state.parameters);
-    plan.restore_labels(named_tensors_of(*checkpoint));
-    before = calls_of(checkpoint->cost);
-  }
-  const auto calls = [&] { return before + ground.model->calls() + flow->other_calls() + plan.other_calls(); };
-  const auto checkpoint = [&] { return checkpoint_of(state, plan, calls()); };
-  const Listening listening = stop_in_interludes(context, checkpoint);
   const auto schedule = [&](std::int64_t stage, std::int64_t step) -> const flows::Objective& {
     return plan.objective(stage, step);
   };
-  const bool is_kept = engine::can_be_extended(context.spec());
-  flows::TrainingState last = state;  // before the last stage is left: a longer one goes on from there
-  flows::train(flows::training_loss(schedule, context.spec().stream_key), plan.stages(), flow->chunk(),
-               flow->latent_dimension(), state, [&](const flows::TrainingState& now) {
-                 const auto& stage = plan.stages()[static_cast<std::size_t>(now.stage)];
-                 if (is_kept && (now.step == stage.steps || stage.stop.ess || stage.stop.error)) last = now;
-                 context.report(progress_of(now, plan.stages()));
-                 context.step_done(checkpoint);
-               });
-  if (is_kept) context.keep_state(checkpoint_of(last, plan, calls()));
-  return result_of(state, *flow, calls());
+  const auto calls = [&] { return ground.model->calls() + flow->other_calls() + plan.other_calls(); };
+  const Training training{plan.stages(),
+                          flows::training_loss(schedule, context.spec().stream_key),
+                          flow->chunk(),
+                          flow->latent_dimension(),
+                          calls,
+                          [&] { return plan.known_labels(); },
+                          [&](const std::map<std::string, Tensor>& named) { plan.restore_labels(named); }};
+  physics::CallCount before;
+  const flows::TrainingState state = trained(context, training, first_parameters(context, *flow), before);
+  artifacts::Artifact result = result_of(state, flow->layout(), before + calls());
+  add_single_parameters(result, *flow, state.parameters);
+  return result;
 }
 
 }  // namespace bgw::tasks

@@ -38,23 +38,6 @@ flows::LearningRate learning_rate(const Value& value) {
   return rate;
 }
 
-/// @param particles  `until_error` is of one particle, the trainer's of the whole crystal
-flows::Stage stage_of(const Value& value, std::int64_t particles) {
-  flows::Stage stage{value.at("name").as_string(), value.at("steps").as_int(), value.at("batch").as_int(),
-                     learning_rate(value.at("learning_rate"))};
-  if (const Value* memory = given(value, "optimizer")) {
-    stage.adam.beta1 = memory->at("first").as_double();
-    stage.adam.beta2 = memory->at("second").as_double();
-  }
-  if (const Value* longest = given(value, "grad_clip")) stage.largest_gradient = longest->as_double();
-  if (const Value* memory = given(value, "average")) stage.averaging = memory->as_double();
-  if (const Value* ess = given(value, "until_ess")) stage.stop.ess = ess->as_double();
-  if (const Value* error = given(value, "until_error")) {
-    stage.stop.error = error->as_double() * static_cast<double>(particles);
-  }
-  return stage;
-}
-
 bool matches_forces(const Value& loss) { return loss.at("call").as_string() == "force_matching"; }
 
 double forward_share(const Value& loss) {
@@ -63,24 +46,6 @@ double forward_share(const Value& loss) {
   if (name == "forward_kl") return 1.0;
   if (name == "mixed") return loss.at("alpha").as_double();
   throw InputError("no loss '" + name + "'");
-}
-
-flows::ForceLabelOptions label_options(const Value& loss) {
-  flows::ForceLabelOptions options;
-  options.smallest = loss.at("smallest").as_double();
-  options.largest = loss.at("largest").as_double();
-  if (const Value* count = given(loss, "labels")) options.count = count->as_int();
-  return options;
-}
-
-/// Force matching moves the weights of the network, every other loss what is left.
-void set_what_moves(const flows::Generator& flow, bool matching, flows::Stage& stage) {
-  const flows::ParameterRange weights = flow.learned_force();
-  if (matching && weights.count == 0) {
-    throw InputError(fmt::format("stage {} matches forces, the flow learns none; write `force = learned(…)` in the flow", stage.name));
-  }
-  stage.weighs = !matching;
-  if (weights.count > 0) stage.moves = matching ? weights : flows::ParameterRange{0, weights.first};
 }
 
 /// Temperatures that a stage goes through, in equal parts of its steps.
@@ -108,6 +73,39 @@ flows::DataSource harmonic_draws(const Value& call, const Ground& ground, const 
 }
 
 }  // namespace
+
+flows::Stage stage_of(const Value& value, std::int64_t particles) {
+  flows::Stage stage{value.at("name").as_string(), value.at("steps").as_int(), value.at("batch").as_int(),
+                     learning_rate(value.at("learning_rate"))};
+  if (const Value* memory = given(value, "optimizer")) {
+    stage.adam.beta1 = memory->at("first").as_double();
+    stage.adam.beta2 = memory->at("second").as_double();
+  }
+  if (const Value* longest = given(value, "grad_clip")) stage.largest_gradient = longest->as_double();
+  if (const Value* memory = given(value, "average")) stage.averaging = memory->as_double();
+  if (const Value* ess = given(value, "until_ess")) stage.stop.ess = ess->as_double();
+  if (const Value* error = given(value, "until_error")) {
+    stage.stop.error = error->as_double() * static_cast<double>(particles);
+  }
+  return stage;
+}
+
+flows::ForceLabelOptions label_options(const Value& loss) {
+  flows::ForceLabelOptions options;
+  options.smallest = loss.at("smallest").as_double();
+  options.largest = loss.at("largest").as_double();
+  if (const Value* count = given(loss, "labels")) options.count = count->as_int();
+  return options;
+}
+
+void set_what_moves(const flows::Generator& flow, bool matching, flows::Stage& stage) {
+  const flows::ParameterRange weights = flow.learned_force();
+  if (matching && weights.count == 0) {
+    throw InputError(fmt::format("stage {} matches forces, the flow learns none; write `force = learned(…)` in the flow", stage.name));
+  }
+  stage.weighs = !matching;
+  if (weights.count > 0) stage.moves = matching ? weights : flows::ParameterRange{0, weights.first};
+}
 
 Tensor displacements_on(const Ground& ground, const artifacts::Artifact& data) {
   const Tensor sites = tensor::to_tensor(data.array("sites"));

@@ -52,6 +52,13 @@ class TrainingPlan {
   std::vector<std::unique_ptr<flows::ForceLabels>> labels_;
 };
 
+/// What a stage says of its steps. @param particles  `until_error` is of one particle, the trainer's of the whole crystal
+flows::Stage stage_of(const schema::Value& stage, std::int64_t particles);
+flows::ForceLabelOptions label_options(const schema::Value& loss);
+/// Force matching moves the weights of the network, every other loss what is left.
+/// @throws InputError where forces are matched and the flow learns none
+void set_what_moves(const flows::Generator& flow, bool matching, flows::Stage& stage);
+
 /// The configurations of samples, of chains or of a file, as displacements from the sites of a ground. [n, N, 3]
 /// @throws InputError for another number of atoms
 Tensor displacements_on(const Ground& ground, const artifacts::Artifact& data);

@@ -40,6 +40,7 @@ class FakeResults : public Results {
   }
   Field field(const std::string& role, const std::string& name) const override { return fields.at(role + "." + name); }
   std::string called(const std::string&, const std::string& name, const Map& arguments) const override { return artifacts::called_result(name, arguments); }
+  artifacts::Result number_at(const std::string& role, const std::string& name, const Value& state) const override { return number(role, name + schema::to_json(state)); }
   Curve curve(const std::string& role, const std::string& name) const override { return curves.at(name.empty() ? role : role + "." + name); }
   std::string identity(const std::string& role) const override { return role.substr(0, role.find('@')); }
 };
