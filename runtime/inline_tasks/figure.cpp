@@ -120,7 +120,8 @@ Series read_series(const Value& source, const Results& results) {
   const std::string& name = source.at("name").as_string();
   series.family = name.substr(0, name.find('['));
   series.shared = index_texts(name);
-  series.label = source.string_or("label", series.family);
+  series.label = source.string_or("label", name);
+  if (series.label == name) series.label = series.family;  // members that nobody named go together
   series.style = source.string_or("style", "");
   series.band = source.bool_or("band", false);
   try {
@@ -143,9 +144,11 @@ Series read_series(const Value& source, const Results& results) {
   return series;
 }
 
+// x goes on in the direction in which it went so far, as n does and as 1 / n does.
 bool continues(const Series& before, const Series& next) {
-  return before.scalar && next.scalar && before.family == next.family && before.label == next.label &&
-         next.x[0] > before.x.back();
+  if (!before.scalar || !next.scalar || before.family != next.family || before.label != next.label) return false;
+  const double step = next.x[0] - before.x.back();
+  return before.x.size() == 1 ? step != 0.0 : step * (before.x.back() - before.x.front()) > 0.0;
 }
 
 void join(Series& series, const Series& next) {

@@ -342,7 +342,7 @@ TEST_CASE("a task is tried again for the causes it names, as often as it says", 
 TEST_CASE("a task whose walltime is over saves its state and fails with cause timeout", "[engine]") {
   const test::ScratchDirectory scratch;
   test::ToyPlan toy;
-  toy.add("slow", "count", {{"steps", 1000}, {"sleep_ms", 10}}, {}, {plan::Placement::child, {{"walltime", 0.3}}});
+  toy.add("slow", "count", {{"steps", 1000}, {"sleep_ms", 10}}, {}, {plan::Placement::child, {{"walltime", 1.0}}});  // begun by then on a busy machine, too
   store::Cache cache = store::Cache::open(scratch.path());
   Diary diary;
   CHECK(run_all(toy, cache, diary).exit_code == 4);

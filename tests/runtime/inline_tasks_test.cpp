@@ -300,6 +300,17 @@ TEST_CASE("numbers of a family become one series with error bars, two indices tw
   CHECK(series[1].at("yerr") == Value(List{0.4, nullptr}));
 }
 
+TEST_CASE("numbers of a family become one series where x falls, too", "[inline_tasks]") {
+  const auto point = [](const char* name, double x, const char* role) {
+    return Value(Map{{"name", name}, {"label", name}, {"x", constant(x)}, {"y", attribute(role, "x")}});
+  };
+  const Value arguments = Map{{"series", List{point("F[ic,64]", 1.0 / 64, "a"), point("F[ic,216]", 1.0 / 216, "b"), point("F[ih,64]", 1.0 / 64, "b"), point("F[ih,216]", 1.0 / 216, "d")}}};
+  const List series = make_figure(arguments, three_results()).at("series").as_list();
+  REQUIRE(series.size() == 2);
+  CHECK(series[0].at("label").as_string() == "F, ic");
+  CHECK(series[1].at("x") == Value(List{1.0 / 64, 1.0 / 216}));
+}
+
 TEST_CASE("a curve has the errors that its task knows, and a band where it is asked for", "[inline_tasks]") {
   FakeResults results = three_results();
   results.curves["g"] = {{1, 2, 3}, {0, 5, 1}, "angstrom", "", "r", "g(r)", {0.1, 0.2, std::nan("")}};
