@@ -206,7 +206,7 @@ RARE = {("check", "text"), ("plan", "extends"), ("saved-plan", "extends"), ("run
         ("show", "extended_from"), ("why", "extended_from"), ("run", "gpus"),
         ("run", "words"), ("run", "places"), ("show", "words"), ("show", "places")}  # planes are those of phase diagrams
 # Lines between phases take minutes; tests/runtime/phase_tasks_test.cpp makes them.
-RARE |= {("show", name) for name in (
+RARE |= {(command, name) for command in ("run", "show") for name in (
     "coexistence", "cells", "cell", "phase", "points", "temperature", "temperature_sigma", "pressure", "pressure_sigma", "slope", "slope_sigma",
     "from", "to", "densities", "density", "density_sigma", "c_over_a", "b_over_a", "enthalpy", "entropy", "bulk_modulus",
     "volume_fluctuations", "stable", "without_crossing", "because", "triple_points", "phases")}
