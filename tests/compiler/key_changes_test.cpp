@@ -404,14 +404,14 @@ TEST_CASE("so does a value of the silicon program", "[key]") {
   CHECK(counts.changed >= 30);
   CHECK(counts.policies >= 8);
   CHECK(listed(counts.without_another) ==
-        "si.style xtal.c_over_a band.kind conditional.type conditional.condition_on.1 F.temperature F.density F.c_over_a "
+        "si.style xtal.c_over_a band.kind conditional.type conditional.condition_on.1 F.method F.temperature F.density F.c_over_a "
         "anchor.temperature anchor.density anchor.c_over_a ");
 }
 
 TEST_CASE("so does a value of the Lennard-Jones program", "[key]") {
   const Counts counts = check_every_value(example("examples/lj_npt.bgw"));
   CHECK(counts.changed >= 25);
-  CHECK(listed(counts.without_another) == "lj.style fcc.kind nvt.kind npt.kind f.type f.neighbours einstein.kind ");
+  CHECK(listed(counts.without_another) == "lj.style fcc.kind nvt.kind npt.kind f.type f.neighbours einstein.kind F.method ");
 }
 
 TEST_CASE("what a program does not use of a library is in no key", "[key]") {
