@@ -204,6 +204,7 @@ KindSchema phase_diagram() {
                   {"density_from", ResultType::number, "density", "there, of the phase below", point_arguments()},
                   {"density_to", ResultType::number, "density", "there, of the phase above", point_arguments()},
                   {"without_crossing", ResultType::number, "", "temperatures of the diagram at which no two phases cross within it"},
+                  {"unknown", ResultType::number, "", "states of the plane that lie outside of a phase's measured ones"},
                   {"gibbs", ResultType::numbers, "energy", "G / N over the pressures", isotherm_arguments()},
                   {"beta_gibbs", ResultType::numbers, "", "beta G / N over the pressures", isotherm_arguments()},
                   {"density", ResultType::numbers, "density", "over the pressures", isotherm_arguments()}};

@@ -108,6 +108,35 @@ void add_isotherms(artifacts::Artifact& artifact, const Phase& phase, const Plan
   }
 }
 
+/// What a phase is at a state, in words.
+std::string words_of(const Phase& phase, double temperature, double pressure) {
+  const phases::GibbsResult found = phase.at(temperature, pressure);
+  const std::string place = fmt::format("{} at {:g} K and {:.4g} GPa", phase.name, temperature, pressure / kGigapascal);
+  if (found.search == phases::GibbsSearch::found) return fmt::format("{} has G = {:.6f} eV", place, found.state.gibbs);
+  if (found.search == phases::GibbsSearch::unstable) return place + " gives way";
+  if (found.search == phases::GibbsSearch::unsettled) return place + " does not settle";
+  return fmt::format("{} lies outside of its states' {}", place, found.variable == 0 ? "densities" : "shapes");
+}
+
+/// How many states of the plane no phase is known at, for each phase and temperature where there are any, and why at the first.
+void add_unknown(artifacts::Artifact& artifact, const std::vector<Phase>& all, const Plane& plane) {
+  std::vector<std::string> words;
+  std::size_t unknown = 0;
+  for (const Phase& phase : all) {
+    for (const double t : plane.temperatures) {
+      std::vector<double> where;
+      for (const double p : plane.pressures) {
+        if (phase.at(t, p).search != phases::GibbsSearch::found) where.push_back(p);
+      }
+      unknown += where.size();
+      if (where.size() == plane.pressures.size()) words.push_back(words_of(phase, t, where.front()));
+    }
+  }
+  const auto states = static_cast<std::int64_t>(all.size() * plane.temperatures.size() * plane.pressures.size());
+  artifact.results.push_back({"unknown", static_cast<double>(unknown), {}, "", states,
+                              words.empty() ? "states of a phase outside of its measured ones" : fmt::format("states of a phase outside of its measured ones, on some isotherms all: {}", fmt::join(words, "; "))});
+}
+
 /// Which phase lies lowest over the plane; -1 where none is known.
 void add_stable_phase(artifacts::Artifact& artifact, const std::vector<Phase>& all, const Plane& plane) {
   Tensor places = at::full({static_cast<std::int64_t>(plane.temperatures.size()), static_cast<std::int64_t>(plane.pressures.size())}, -1, at::kLong);
@@ -161,16 +190,6 @@ void add_points(const std::vector<Phase>& all, std::size_t i, std::size_t k, dou
     const auto point = phases::with_errors(ordered, below, above, phases::independent({below.coefficients(), above.coefficients()}));
     points.push_back({a, b, point, moved_by_fluctuations(all[a], all[b], ordered), is_lowest(all, a, b, ordered)});
   }
-}
-
-/// What a phase is at an end of the window.
-std::string words_of(const Phase& phase, double temperature, double pressure) {
-  const phases::GibbsResult found = phase.at(temperature, pressure);
-  const std::string place = fmt::format("{} at {:g} K and {:.4g} GPa", phase.name, temperature, pressure / kGigapascal);
-  if (found.search == phases::GibbsSearch::found) return fmt::format("{} has G = {:.6f} eV", place, found.state.gibbs);
-  if (found.search == phases::GibbsSearch::unstable) return place + " gives way";
-  if (found.search == phases::GibbsSearch::unsettled) return place + " does not settle";
-  return fmt::format("{} lies outside of its states' {}", place, found.variable == 0 ? "densities" : "shapes");
 }
 
 std::string why_none(const std::vector<Phase>& all, double temperature, const Plane& plane) {
@@ -288,6 +307,7 @@ artifacts::Artifact phase_diagram(engine::TaskContext& context) {
   }
   artifact.attributes["cells"] = cells;
   artifact.attributes["convention"] = kCounting;
+  add_unknown(artifact, all, plane);
   add_stable_phase(artifact, all, plane);
   if (!context.arguments().at("coexistence").as_bool()) return artifact;
 

@@ -165,6 +165,7 @@ TEST_CASE("Gibbs energies and densities over the pressures are those of the crys
     const double p = (4 + 2.0 * static_cast<double>(i)) * kGigapascal;
     CHECK(gibbs[i] == Approx(gibbs_of(Toy{}, 600, p)).margin(1e-9));
     CHECK(density[i] == Approx(1 / volume_at(Toy{}, 600, p)).epsilon(1e-7));
+    CHECK(pt.find_result("unknown")->value == 0);
     CHECK(stable[i] == (gibbs_of(Toy{}, 600, p) < gibbs_of(dense(), 600, p) ? 0 : 1));
   }
 }
@@ -188,6 +189,10 @@ TEST_CASE("what makes no line is refused with what to change", "[phase_tasks]") 
   CHECK_THROWS_WITH(desk.run(desk.diagram({a, b}, {300}, 0, 1)), Catch::Contains("no two phases cross between 0 and 1 GPa") && Catch::Contains("widen `pressure`"));
   CHECK_THROWS_WITH(desk.run(desk.diagram({a, b}, {300}, 200, 300)), Catch::Contains("lies outside of its states' densities"));
   CHECK_THROWS_WITH(desk.run(desk.diagram({a, b}, {1200}, 2, 16)), Catch::Contains("no states at 1200 K, but at 300 to 900 K"));
+  // Pressures that a phase is not known at are gaps, and counted.
+  const artifacts::Artifact& gaps = desk.at(desk.run(desk.diagram({a}, {300}, 0, 400, false)));
+  CHECK(gaps.find_result("unknown")->value == 4);
+  CHECK(std::isnan(gaps.array("lists/" + artifacts::called_result("gibbs", {{"phase", "fcc"}, {"temperature", 300.0}}) + "/value").doubles[4]));
   // One phase is an equation of state.
   CHECK_NOTHROW(desk.run(desk.diagram({a}, {300}, 0, 1, false)));
   // States of two cells are no surface.
