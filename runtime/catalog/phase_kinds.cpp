@@ -168,16 +168,17 @@ KindSchema surface() {
   return kind;
 }
 
-/// A phase is named by the index of its surface: a lattice kind, or whatever the axis holds; without one by its block.
+/// A phase is named by its lattice; where two have one, by its cell, "diamond_cubic 2x2x2 (64 atoms)".
 schema::Attribute phase_argument(const char* name, const char* doc, bool required) {
-  const Type phase = Type::any_of({Type::word({"diamond_cubic", "ice_ih", "fcc", "bcc", "hcp", "beta_tin", "fcc_orthorhombic", "file"}), Type::of(TypeKind::string), Type::of(TypeKind::integer)});
+  const Type phase = Type::any_of({Type::word({"diamond_cubic", "ice_ih", "fcc", "bcc", "hcp", "beta_tin", "fcc_orthorhombic", "file"}), Type::of(TypeKind::string)});
   return {name, phase, doc, required, {}, {}, {}, "fcc"};
 }
 
 /// What is asked of a line between two phases; which two may be left out where only two meet.
 std::vector<schema::Attribute> point_arguments() {
   return {{"temperature", Type::quantity("temperature"), "of the diagram", true, {}, {}, kPositive, "600 K"},
-          phase_argument("from", "the phase below", false), phase_argument("to", "the phase above", false)};
+          phase_argument("from", "the phase below", false), phase_argument("to", "the phase above", false),
+          {"crossing", Type::of(TypeKind::integer), "where two phases cross more than once, counted from the lowest pressure", false, {}, {}, {1.0, {}, {}}}};
 }
 
 std::vector<schema::Attribute> isotherm_arguments() {

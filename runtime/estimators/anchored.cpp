@@ -1,5 +1,6 @@
 #include "runtime/estimators/anchored.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "runtime/foundation/errors.h"
@@ -7,7 +8,10 @@
 namespace bgw::estimators {
 namespace {
 
-void check(const Tensor& values, std::int64_t floating, const std::vector<Anchor>& anchors) {
+void check(const Tensor& values, const Tensor& covariance, std::int64_t floating, const std::vector<Anchor>& anchors) {
+  if (!covariance.isfinite().all().item<bool>()) {
+    throw NumericalError("the errors of the ladder are not known: its samples are one block; give it more chains, or more steps");
+  }
   if (anchors.empty()) throw ShapeError("anchored: needs an anchor");
   for (const Anchor& anchor : anchors) {
     if (anchor.index < 0 || anchor.index >= floating || floating > values.size(0)) throw ShapeError("anchored: an anchor is beyond the numbers");
@@ -41,20 +45,25 @@ void tie(Tensor& values, Tensor& covariance, std::int64_t floating, const Anchor
 }
 
 /// What one more measurement of a number leaves: the least-squares estimate, one equation at a time.
-void condition(Tensor& values, Tensor& covariance, const Anchor& anchor) {
+/// @return  chi^2 of the measurement against what was known
+double condition(Tensor& values, Tensor& covariance, const Anchor& anchor) {
   const Tensor with = covariance.select(1, anchor.index).clone();
   const double variance = with[anchor.index].item<double>() + anchor.value.sigma * anchor.value.sigma;
-  values += with * ((anchor.value.value - values[anchor.index].item<double>()) / variance);
+  const double apart = anchor.value.value - values[anchor.index].item<double>();
+  values += with * (apart / variance);
   covariance = covariance - at::outer(with, with) / variance;
+  return apart * apart / variance;
 }
 
 }  // namespace
 
 Anchored anchored(const Tensor& values, const Tensor& covariance, std::int64_t floating, const std::vector<Anchor>& anchors) {
-  check(values, floating, anchors);
+  check(values, covariance, floating, anchors);
   Anchored result{values.clone(), covariance.contiguous(), disagreements_of(values.contiguous(), covariance.contiguous(), anchors)};
   tie(result.values, result.covariance, floating, anchors.front());
-  for (std::size_t i = 1; i < anchors.size(); ++i) condition(result.values, result.covariance, anchors[i]);
+  double chi_square = 0;
+  for (std::size_t i = 1; i < anchors.size(); ++i) chi_square += condition(result.values, result.covariance, anchors[i]);
+  if (anchors.size() > 1) result.covariance = result.covariance * std::max(1.0, chi_square / static_cast<double>(anchors.size() - 1));
   return result;
 }
 

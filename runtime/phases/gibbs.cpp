@@ -38,15 +38,28 @@ class Objective {
   double temperature_, pressure_;
 };
 
+constexpr int kShapeGrid = 8;
+
+double on_grid(const Variable& range, int k, int steps) { return range.low + (range.high - range.low) * k / steps; }
+
+/// Shapes may have several minima, so that the grid is over them too.
 std::vector<double> lowest_of_grid(const Surface& surface, const Objective& objective) {
-  std::vector<double> box, best;
-  for (std::size_t d = 0; d < surface.shape_variables(); ++d) {
-    box.push_back(0.5 * (surface.box_range(d).low + surface.box_range(d).high));
-  }
-  const Variable& volume = surface.box_range(0);
+  const std::size_t variables = surface.shape_variables();
+  const int first = variables > 1 ? kShapeGrid : 0, second = variables > 2 ? kShapeGrid : 0;
+  std::vector<double> box(variables), best;
+  double least = 0;
   for (int k = 0; k <= kGrid; ++k) {
-    box[0] = volume.low + (volume.high - volume.low) * k / kGrid;
-    if (best.empty() || objective.value(box) < objective.value(best)) best = box;
+    box[0] = on_grid(surface.box_range(0), k, kGrid);
+    for (int i = 0; i <= first; ++i) {
+      if (variables > 1) box[1] = on_grid(surface.box_range(1), i, kShapeGrid);
+      for (int j = 0; j <= second; ++j) {
+        if (variables > 2) box[2] = on_grid(surface.box_range(2), j, kShapeGrid);
+        const double value = objective.value(box);
+        if (!best.empty() && value >= least) continue;
+        best = box;
+        least = value;
+      }
+    }
   }
   return best;
 }

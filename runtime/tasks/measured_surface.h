@@ -12,7 +12,7 @@ namespace bgw::tasks {
 /// Which finite crystal numbers belong to.
 struct Crystal {
   std::string lattice;  // "diamond_cubic"
-  std::string cell;     // "diamond_cubic 2x2x2, 64 atoms"
+  std::string cell;     // "diamond_cubic 2x2x2 (64 atoms)"
   std::int64_t atoms = 0;
   double sublattices = 0;  // ln(n_p), which beta F of the whole crystal falls by when all site types of the primitive cell are counted
 };

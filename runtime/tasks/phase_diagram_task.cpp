@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "compiler/units/unit_table.h"
 #include "runtime/artifacts/called_result.h"
@@ -32,8 +33,16 @@ struct Phase {
 struct Point {
   std::size_t a, b;  // phases, a stable below
   phases::CoexistencePoint point;
-  double fluctuations;  // what the pressure moves by when volumes fluctuate, eV/angstrom^3
-  bool stable;          // no other phase lies lower there
+  double fluctuations;   // what the pressure moves by when volumes fluctuate, eV/angstrom^3
+  double sublattices;    // and when all site types of the primitive cells count
+  std::vector<std::string> lower, unknown;  // other phases that lie lower there, and that are not known there
+  int number;            // of the crossing, rising with the pressure; 0 when it is the only one of its phases
+};
+
+/// What is found at one temperature, and what is not.
+struct Found {
+  std::vector<Point> points;
+  std::vector<std::string> lost;
 };
 
 /// The numbers of a diagram over its temperatures and pressures.
@@ -41,12 +50,20 @@ struct Plane {
   std::vector<double> temperatures, pressures;
 };
 
-/// A phase is named by its lattice; where several have one, by its cell.
+/// A phase is named by its lattice; where several have one, by its cell; where that is one too, by its number besides.
 void name(std::vector<Phase>& all) {
   for (Phase& phase : all) {
     const auto alike = [&](const Phase& other) { return other.measured.crystal().lattice == phase.measured.crystal().lattice; };
     const bool alone = std::count_if(all.begin(), all.end(), alike) == 1;
     phase.name = alone ? phase.measured.crystal().lattice : phase.measured.crystal().cell;
+  }
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::string cell = all[i].name;
+    int number = 1;
+    for (std::size_t k = i + 1; k < all.size(); ++k) {
+      if (all[k].name == cell) all[k].name = fmt::format("{} no. {}", cell, ++number);
+    }
+    if (number > 1) all[i].name = cell + " no. 1";
   }
 }
 
@@ -162,13 +179,14 @@ void add_stable_phase(artifacts::Artifact& artifact, const std::vector<Phase>& a
   artifact.attributes["fields"] = schema::Map{{"stable_phase", schema::Map{{"x", "P"}, {"y", "T"}, {"words", words}}}};
 }
 
-bool is_lowest(const std::vector<Phase>& all, std::size_t a, std::size_t b, const phases::Crossing& at) {
+void look_at_others(const std::vector<Phase>& all, Point& point) {
+  const phases::Crossing& at = point.point.crossing;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (i == a || i == b) continue;
+    if (i == point.a || i == point.b) continue;
     const phases::GibbsResult other = all[i].at(at.a.temperature, at.pressure);
-    if (other.search == phases::GibbsSearch::found && other.state.gibbs < at.a.gibbs) return false;
+    if (other.search != phases::GibbsSearch::found) point.unknown.push_back(all[i].name);
+    else if (other.state.gibbs < at.a.gibbs) point.lower.push_back(all[i].name);
   }
-  return true;
 }
 
 /// By how much the pressure moves when both crystals may change their volumes by themselves.
@@ -177,18 +195,34 @@ double moved_by_fluctuations(const Phase& a, const Phase& b, const phases::Cross
   return -more / (at.b.box.volume - at.a.box.volume);
 }
 
-/// The phase of larger volume is that below the crossing.
-void add_points(const std::vector<Phase>& all, std::size_t i, std::size_t k, double temperature, const Plane& plane, std::vector<Point>& points) {
+/// The same when all site types of the primitive cells count, ln(n_p) of the whole crystal.
+double moved_by_sublattices(const Phase& a, const Phase& b, const phases::Crossing& at) {
+  const auto of = [&](const Phase& phase) { return -units::kBoltzmann * at.a.temperature * phase.measured.crystal().sublattices / static_cast<double>(phase.measured.crystal().atoms); };
+  return -(of(b) - of(a)) / (at.b.box.volume - at.a.box.volume);
+}
+
+/// The phase of larger volume is that below the crossing. One whose errors reach beyond what was measured is lost.
+void add_points(const std::vector<Phase>& all, std::size_t i, std::size_t k, double temperature, const Plane& plane, Found& found) {
   const phases::Surface &one = all[i].surface(temperature), &other = all[k].surface(temperature);
-  const auto found = phases::crossings(one, one.coefficients().mean, other, other.coefficients().mean, temperature, plane.pressures.front(), plane.pressures.back());
-  for (const phases::Crossing& crossing : found) {
+  const auto crossings = phases::crossings(one, one.coefficients().mean, other, other.coefficients().mean, temperature, plane.pressures.front(), plane.pressures.back());
+  int number = 0;
+  for (const phases::Crossing& crossing : crossings) {
     const bool as_is = crossing.a.box.volume >= crossing.b.box.volume;
-    const std::size_t a = as_is ? i : k, b = as_is ? k : i;
     phases::Crossing ordered = crossing;
     if (!as_is) std::swap(ordered.a, ordered.b);
     const phases::Surface &below = as_is ? one : other, &above = as_is ? other : one;
-    const auto point = phases::with_errors(ordered, below, above, phases::independent({below.coefficients(), above.coefficients()}));
-    points.push_back({a, b, point, moved_by_fluctuations(all[a], all[b], ordered), is_lowest(all, a, b, ordered)});
+    Point point{as_is ? i : k, as_is ? k : i, {}, 0, 0, {}, {}, crossings.size() > 1 ? ++number : 0};
+    try {
+      point.point = phases::with_errors(ordered, below, above, phases::independent({below.coefficients(), above.coefficients()}));
+    } catch (const NumericalError&) {
+      found.lost.push_back(fmt::format("{} and {} cross at {:g} K and {:.4g} GPa, within the errors of where one of them ends: add states beyond", all[point.a].name,
+                                       all[point.b].name, temperature, crossing.pressure / kGigapascal));
+      continue;
+    }
+    point.fluctuations = moved_by_fluctuations(all[point.a], all[point.b], ordered);
+    point.sublattices = moved_by_sublattices(all[point.a], all[point.b], ordered);
+    look_at_others(all, point);
+    found.points.push_back(std::move(point));
   }
 }
 
@@ -209,6 +243,8 @@ schema::Value state_value(const Phase& phase, const phases::GibbsState& state, d
                      {"bulk_modulus", state.bulk_modulus / kGigapascal}};
 }
 
+schema::List list_of(const std::vector<std::string>& words) { return {words.begin(), words.end()}; }
+
 /// Pressures in GPa, densities in /angstrom^3, energies in eV an atom, slopes in GPa/K.
 schema::Value point_value(const std::vector<Phase>& all, const Point& found) {
   const phases::CoexistencePoint& point = found.point;
@@ -222,7 +258,10 @@ schema::Value point_value(const std::vector<Phase>& all, const Point& found) {
                      {"to", state_value(all[found.b], at.b, point.volume_sigma_b)},
                      {"densities", schema::List{1 / at.a.box.volume, 1 / at.b.box.volume}},
                      {"volume_fluctuations", found.fluctuations / kGigapascal},
-                     {"stable", found.stable}};
+                     {"sublattices", found.sublattices / kGigapascal},
+                     {"stable", found.lower.empty()},
+                     {"lower", list_of(found.lower)},
+                     {"unknown", list_of(found.unknown)}};
 }
 
 constexpr const char* kCounting = "classical, Lambda = sigma, one site type; N kT pressures; cells of the phases as listed";
@@ -230,11 +269,14 @@ constexpr const char* kCounting = "classical, Lambda = sigma, one site type; N k
 void add_point_results(artifacts::Artifact& artifact, const std::vector<Phase>& all, const Point& found) {
   const phases::CoexistencePoint& point = found.point;
   const phases::Crossing& at = point.crossing;
-  const schema::Map where{{"temperature", at.a.temperature}, {"from", all[found.a].name}, {"to", all[found.b].name}};
+  schema::Map where{{"temperature", at.a.temperature}, {"from", all[found.a].name}, {"to", all[found.b].name}};
+  if (found.number > 0) where["crossing"] = found.number;
   const auto add = [&](const char* name, double value, double sigma, const char* unit, const std::string& words) {
     artifact.results.push_back({artifacts::called_result(name, where), value, sigma, unit, {}, words});
   };
-  const std::string cells = fmt::format("{} and {}", all[found.a].measured.crystal().cell, all[found.b].measured.crystal().cell);
+  std::string cells = fmt::format("{} and {}", all[found.a].measured.crystal().cell, all[found.b].measured.crystal().cell);
+  if (!found.lower.empty()) cells += fmt::format("; METASTABLE, lower there: {}", fmt::join(found.lower, ", "));
+  if (!found.unknown.empty()) cells += fmt::format("; not known there: {}", fmt::join(found.unknown, ", "));
   add("pressure", at.pressure, point.pressure_sigma, kPressureUnit, cells);
   add("slope", at.slope / kGigapascal, point.slope_sigma / kGigapascal, "", "dp/dT of Clapeyron, GPa/K");
   const double from = 1 / at.a.box.volume, to = 1 / at.b.box.volume;
@@ -243,14 +285,15 @@ void add_point_results(artifacts::Artifact& artifact, const std::vector<Phase>& 
 }
 
 /// The temperatures at which no two phases cross, each with what stands in the way.
-void add_without_crossing(artifacts::Artifact& artifact, const std::vector<Phase>& all, const Plane& plane, const std::vector<Point>& points) {
+void add_without_crossing(artifacts::Artifact& artifact, const std::vector<Phase>& all, const Plane& plane, const Found& found) {
   schema::List without;
   std::vector<std::string> words;
   for (const double t : plane.temperatures) {
-    if (std::any_of(points.begin(), points.end(), [&](const Point& point) { return point.point.crossing.a.temperature == t; })) continue;
+    if (std::any_of(found.points.begin(), found.points.end(), [&](const Point& point) { return point.point.crossing.a.temperature == t; })) continue;
     without.push_back(schema::Map{{"temperature", t}, {"because", why_none(all, t, plane)}});
     words.push_back(fmt::format("{:g} K: {}", t, why_none(all, t, plane)));
   }
+  words.insert(words.end(), found.lost.begin(), found.lost.end());
   artifact.results.push_back({"without_crossing", static_cast<double>(without.size()), {}, "", static_cast<std::int64_t>(plane.temperatures.size()),
                               words.empty() ? "temperatures" : fmt::format("temperatures. {}", fmt::join(words, ". "))});
   artifact.attributes["without_crossing"] = without;
@@ -281,8 +324,13 @@ void add_triple_points(artifacts::Artifact& artifact, const std::vector<Phase>& 
       if (c == start.a || c == start.b) continue;
       const double temperature = start.point.crossing.a.temperature;
       const std::vector<const phases::Surface*> three{&all[start.a].surface(temperature), &all[start.b].surface(temperature), &all[c].surface(temperature)};
-      const auto meeting = phases::triple_point(three, phases::independent({three[0]->coefficients(), three[1]->coefficients(), three[2]->coefficients()}),
-                                                temperature, start.point.crossing.pressure);
+      std::optional<phases::TriplePoint> meeting;
+      try {
+        meeting = phases::triple_point(three, phases::independent({three[0]->coefficients(), three[1]->coefficients(), three[2]->coefficients()}),
+                                       temperature, start.point.crossing.pressure);
+      } catch (const NumericalError&) {
+        continue;  // its errors reach beyond what was measured
+      }
       if (!meeting) continue;
       const auto known = [&](const schema::Value& other) { return std::abs(other.at("temperature").as_double() - meeting->temperature) < 1e-6 * meeting->temperature; };
       if (std::any_of(listed.begin(), listed.end(), known)) continue;
@@ -311,19 +359,20 @@ artifacts::Artifact phase_diagram(engine::TaskContext& context) {
   add_stable_phase(artifact, all, plane);
   if (!context.arguments().at("coexistence").as_bool()) return artifact;
 
-  std::vector<Point> points;
+  Found found;
   for (const double t : plane.temperatures) {
     for (std::size_t a = 0; a < all.size(); ++a) {
-      for (std::size_t b = a + 1; b < all.size(); ++b) add_points(all, a, b, t, plane, points);
+      for (std::size_t b = a + 1; b < all.size(); ++b) add_points(all, a, b, t, plane, found);
     }
   }
-  if (points.empty()) {
+  if (found.points.empty() && !found.lost.empty()) throw InputError(found.lost.front());
+  if (found.points.empty()) {
     throw InputError(fmt::format("no two phases cross between {:.4g} and {:.4g} GPa: {}; widen `pressure`, or the densities of the states",
                                  plane.pressures.front() / kGigapascal, plane.pressures.back() / kGigapascal, why_none(all, plane.temperatures.front(), plane)));
   }
-  add_coexistence(artifact, all, points);
-  add_without_crossing(artifact, all, plane, points);
-  if (all.size() > 2) add_triple_points(artifact, all, points);
+  add_coexistence(artifact, all, found.points);
+  add_without_crossing(artifact, all, plane, found);
+  if (all.size() > 2) add_triple_points(artifact, all, found.points);
   return artifact;
 }
 

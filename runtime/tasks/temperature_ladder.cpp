@@ -150,7 +150,7 @@ void add_consistency(artifacts::Artifact& artifact, const Ladder& ladder, const 
   const auto worst = *std::max_element(tie.disagreements.begin(), tie.disagreements.end(), [](const auto& a, const auto& b) { return a.sigmas < b.sigmas; });
   const NamedAnchor &a = anchors[worst.first], &b = anchors[worst.second];
   const auto temperature = [&](const NamedAnchor& of) { return shown(ladder, ladder.temperatures[static_cast<std::size_t>(of.anchor.index)]); };
-  std::string words = fmt::format("standard errors between `{}` at {} and `{}` at {}, against what the ladder has between them", a.name, temperature(a), b.name, temperature(b));
+  std::string words = fmt::format("standard errors between the anchors at {} and {}, against what the ladder has between them", temperature(a), temperature(b));
   if (worst.sigmas > kDisagreement) words += "; THEY DISAGREE: one of the three has not sampled the whole crystal, give them all more steps";
   artifact.results.push_back({"consistency", worst.sigmas, {}, "", {}, std::move(words)});
 }

@@ -124,7 +124,7 @@ TEST_CASE("states become surfaces, surfaces a line where two crystals are known 
   const plan::Key a = desk.surface({desk.measured("diamond_cubic", 2, measure(Toy{}, kTemperatures, kVolumes, kSkews))});
   const plan::Key b = desk.surface({desk.measured("beta_tin", 3, measure(dense(), kTemperatures, dense_volumes(), kSkews))});
   CHECK(desk.at(a).find_result("chi_square")->value < 1e-6);
-  CHECK(desk.at(a).attributes.at("cell").as_string() == "diamond_cubic 2x2x2, 64 atoms");
+  CHECK(desk.at(a).attributes.at("cell").as_string() == "diamond_cubic 2x2x2 (64 atoms)");
   CHECK(desk.at(a).attributes.at("sublattices").as_double() == Approx(std::log(2.0)).margin(1e-9));
 
   const artifacts::Artifact& pt = desk.at(desk.run(desk.diagram({b, a}, {300, 700}, 2, 16)));
@@ -196,11 +196,30 @@ TEST_CASE("what makes no line is refused with what to change", "[phase_tasks]") 
   // One phase is an equation of state.
   CHECK_NOTHROW(desk.run(desk.diagram({a}, {300}, 0, 1, false)));
   // States of two cells are no surface.
-  CHECK_THROWS_WITH(desk.surface({states, desk.measured("fcc", 3, measure(Toy{}, {450}, kVolumes, kSkews))}), Catch::Contains("fcc 3x3x3, 64 atoms"));
+  CHECK_THROWS_WITH(desk.surface({states, desk.measured("fcc", 3, measure(Toy{}, {450}, kVolumes, kSkews))}), Catch::Contains("fcc 3x3x3 (64 atoms)"));
   // A crystal that has turned into another one at some states.
   phases::Measurements mixed = measure(Toy{}, kTemperatures, kVolumes, kSkews);
   mixed.numbers.mean[5 * 7] -= 0.01;
   CHECK_THROWS_WITH(desk.surface({desk.measured("fcc", 2, mixed)}), Catch::Contains("misses its states") && Catch::Contains("turned into another crystal"));
+}
+
+TEST_CASE("two phases of one lattice are named by their cells, those of one cell by numbers", "[phase_tasks]") {
+  Desk desk;
+  const phases::Measurements loose = measure(Toy{}, kTemperatures, kVolumes, kSkews), packed = measure(dense(), kTemperatures, dense_volumes(), kSkews);
+  const plan::Key small = desk.surface({desk.measured("fcc", 2, loose)}), large = desk.surface({desk.measured("fcc", 3, packed)});
+  const artifacts::Artifact& cells = desk.at(desk.run(desk.diagram({small, large}, {600}, 2, 16)));
+  std::vector<std::string> known;
+  for (const artifacts::Result& result : cells.results) known.push_back(result.name);
+  CHECK(artifacts::meant_results(known, "pressure", {{"temperature", 600.0}, {"from", "fcc 2x2x2 (64 atoms)"}, {"to", "fcc 3x3x3 (64 atoms)"}}).size() == 1);
+  const artifacts::Artifact& alike = desk.at(desk.run(desk.diagram({small, desk.surface({desk.measured("fcc", 2, packed)})}, {600}, 2, 16)));
+  CHECK(alike.attributes.at("points").as_list()[0].at("from").at("phase").as_string() == "fcc 2x2x2 (64 atoms) no. 1");
+  CHECK(alike.attributes.at("points").as_list()[0].at("to").at("phase").as_string() == "fcc 2x2x2 (64 atoms) no. 2");
+}
+
+TEST_CASE("what would count twice is no state of a surface", "[phase_tasks]") {
+  Desk desk;
+  const plan::Key states = desk.measured("fcc", 2, measure(Toy{}, kTemperatures, kVolumes, kSkews));
+  CHECK_THROWS_WITH(desk.surface({states, states}), Catch::Contains("would count twice"));
 }
 
 TEST_CASE("three phases meet where all three Gibbs energies are one", "[phase_tasks]") {

@@ -209,7 +209,7 @@ RARE = {("check", "text"), ("plan", "extends"), ("saved-plan", "extends"), ("run
 RARE |= {(command, name) for command in ("run", "show") for name in (
     "coexistence", "cells", "cell", "phase", "points", "temperature", "temperature_sigma", "pressure", "pressure_sigma", "slope", "slope_sigma",
     "from", "to", "densities", "density", "density_sigma", "c_over_a", "b_over_a", "enthalpy", "entropy", "bulk_modulus",
-    "volume_fluctuations", "stable", "without_crossing", "because", "triple_points", "phases")}
+    "volume_fluctuations", "sublattices", "stable", "lower", "unknown", "without_crossing", "because", "triple_points", "phases")}
 
 WRONG = "bgw 1\nlattice ice { kind = diamond_cubic; atom = 64 }\n"
 UNCLOSED = "bgw 1\nbase phonons { kind = scha\naxis size : int = [64, 216]\n"
