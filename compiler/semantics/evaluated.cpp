@@ -138,10 +138,10 @@ bool holds_result(const Evaluated& value) {
 
 schema::Value constant_expression(schema::Value value, const units::Dimension& dimension) {
   schema::Map map{{"op", "const"}, {"value", std::move(value)}};
-  for (const auto& [name, unit] : {std::pair{"length", "angstrom"}, {"energy", "eV"}, {"temperature", "K"}, {"density", "/angstrom^3"}, {"pressure", "eV/angstrom^3"}}) {
+  for (const auto& [name, unit] : {std::pair{"length", "angstrom"}, {"energy", "eV"}, {"temperature", "K"}, {"density", "/angstrom^3"}, {"pressure", "eV/angstrom^3"},
+                                  {"area", "angstrom^2"}, {"volume", "angstrom^3"}, {"force", "eV/angstrom"}, {"spring", "eV/angstrom^2"}}) {
     if (dimension == dimension_named(name)) map["unit"] = unit;
   }
-  if (dimension == dimension_named("area")) map["unit"] = "angstrom^2";
   return map;
 }
 

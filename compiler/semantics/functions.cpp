@@ -189,6 +189,11 @@ Evaluated Elaborator::folded(const std::string& name, std::vector<Evaluated> arg
   if (name == "len" && arguments.size() == 1 && !one_list && arguments[0].as<RunTime>() && arguments[0].as<RunTime>()->type == schema::ResultType::numbers) {
     return {RunTime{schema::Map{{"op", "call"}, {"name", "len"}, {"args", schema::List{arguments[0].as<RunTime>()->expression}}}, {}, schema::ResultType::number}, range};
   }
+  const bool of_list = name == "mean" || name == "min" || name == "max" || name == "sum";
+  if (of_list && arguments.size() == 1 && !one_list && arguments[0].as<RunTime>() && arguments[0].as<RunTime>()->type == schema::ResultType::numbers) {
+    const RunTime& list = *arguments[0].as<RunTime>();  // its length is known only when the program runs
+    return {RunTime{schema::Map{{"op", "call"}, {"name", name}, {"args", schema::List{list.expression}}}, list.dimension, schema::ResultType::number, nullptr, list.scale}, range};
+  }
   if (name == "len") return one_list ? Evaluated{static_cast<std::int64_t>(arguments.size()), range} : error("E0217", range, "`len` takes a list", {"write for instance `len([64, 216])`"});
   const bool single = name == "abs" || name == "sqrt" || name == "exp" || name == "log" || name == "error";
   if (arguments.empty() || (single && (one_list || arguments.size() != 1))) {

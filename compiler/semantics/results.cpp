@@ -95,7 +95,8 @@ Evaluated Elaborator::make_result(const InstanceValue& of, const schema::Result&
     if (result.name != "curve") curve["name"] = result.name;
     return {RunTime{std::move(curve), dimension, result.type, of.instance, of.instance->traits.scale}, range};
   }
-  schema::Map expression{{"op", "attribute"}, {"task", task}, {"name", result.name}};
+  const char* op = result.type == ResultType::numbers ? "numbers" : result.type == ResultType::field ? "field" : "attribute";
+  schema::Map expression{{"op", op}, {"task", task}, {"name", result.name}};
   if (!of.state.is_none()) expression["at"] = of.state;
   if (!arguments.empty()) expression["arguments"] = std::move(arguments);
   return {RunTime{std::move(expression), dimension, result.type, of.instance, of.instance->traits.scale}, range};

@@ -16,6 +16,7 @@ const Named kNamed[] = {
     {"dimensionless", {}, ""},
     {"length", {.length = 1}, "angstrom"},
     {"area", {.length = 2}, "angstrom^2"},
+    {"volume", {.length = 3}, "angstrom^3"},
     {"time", {.time = 1}, "ps"},
     {"duration", {.time = 1}, "s"},
     {"mass", {.length = -2, .energy = 1, .time = 2}, "g/mol"},

@@ -25,7 +25,7 @@ Dimension operator*(const Dimension& a, const Dimension& b);
 Dimension operator/(const Dimension& a, const Dimension& b);
 Dimension power(const Dimension& a, int exponent);
 
-/// Named dimensions of the language: length, time, mass, energy, temperature, pressure, density, velocity, force,
+/// Named dimensions of the language: length, area, volume, time, mass, energy, temperature, pressure, density, velocity, force,
 /// angle, spring, dimensionless, memory, duration.
 std::optional<Dimension> find_dimension(std::string_view name);
 std::vector<std::string> dimension_names();

@@ -10,6 +10,7 @@ schema::Catalog builtin_catalog() {
   add_model_kinds(catalog);
   add_train_kinds(catalog);
   add_sample_kinds(catalog);
+  add_relax_kind(catalog);
   add_estimate_kinds(catalog);
   add_observable_kinds(catalog);
   add_phase_kinds(catalog);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "runtime/catalog/kinds.h"
+#include "runtime/catalog/ladders.h"
 #include "runtime/catalog/states.h"
 #include "runtime/catalog/values.h"
 
@@ -30,20 +31,18 @@ void check_path(const Map& reference, CheckContext& context) {
     expect_same(mine.system, theirs.system, "system", "path", other, context);
     expect_same(mine.ensemble, theirs.ensemble, "ensemble", "path", other, context);
   }
-  if (name != "replica_exchange" && name != "temperature_ladder") return;
-  const Range ladder{path.at("from").as_double(), path.at("to").as_double()};
-  const Range target = range_of(reference.at("ensemble").at("temperature"));
-  if (std::min(ladder.low, ladder.high) <= target.low * (1.0 + 1e-9) && std::max(ladder.low, ladder.high) >= target.high * (1.0 - 1e-9)) return;
-  context.complain({"E0428", "path", fmt::format("the path of {} does not pass the temperature of its ensemble", context.block),
-                    {fmt::format("it goes from {} to {}, the ensemble is at {}", shown(context, ladder.low, "temperature"), shown(context, ladder.high, "temperature"), shown(context, target, "temperature"))},
-                    {"begin or end at the ensemble's temperature, or enclose it"}});
 }
 
 constexpr std::int64_t kLeastSteps = 4;  // of a chain: it discards steps / 4
 
 /// Annealing makes its own ladder and few moves on it; MBAR needs chains that forget, and states that are there before.
 void check_method(const Map& reference, CheckContext& context) {
-  if (reference.at("method").as_string() == "ais") return;
+  if (reference.at("method").as_string() == "ais") {
+    if (!is_temperature_ladder(reference.at("path"))) return;
+    context.complain({"E0428", "method", fmt::format("ais of {} climbs from a Gaussian to the crystal, not from one temperature to another", context.block), {},
+                      {"leave `method` out, or write `path = base_to_target(…)`"}});
+    return;
+  }
   const Value* states = given(reference.at("path"), "states");
   if (states != nullptr && !states->is_number()) {
     context.complain({"E0428", "path", fmt::format("mbar of {} needs the number of its states", context.block), {"auto is for method = ais, whose pilot finds the states"},
@@ -69,6 +68,10 @@ void check_sampler(const Map& reference, CheckContext& context) {
     for (const char* attribute : {"produce", "equilibrate"}) {
       if (given(reference, attribute) != nullptr) complain(attribute, fmt::format("hmc of {} counts its moves, `{}` has no use", context.block, attribute), "leave it out; `steps` of hmc is its length");
     }
+    return;
+  }
+  if (is_temperature_ladder(reference.at("path"))) {
+    complain("sampler", fmt::format("the temperatures of {} are moved by hmc", context.block), "write for instance `sampler = hmc(chains = 16, steps = 200)`");
     return;
   }
   if (given(sampler, "timestep") == nullptr) complain("sampler", fmt::format("langevin of {} lacks `timestep`", context.block), "write for instance `langevin(timestep = 2 fs, friction = 1 /ps)`");
@@ -99,6 +102,7 @@ void check_reference(Map& reference, CheckContext& context) {
   check_method(reference, context);
   check_sampler(reference, context);
   check_stress(reference, context);
+  if (is_temperature_ladder(reference.at("path"))) complete_ladder(reference, context);
 }
 
 bool two_sided(const std::string& method) { return method == "bar" || method == "mbar"; }
@@ -266,7 +270,7 @@ KindSchema reference() {
       {"method", Type::word({"mbar", "ais"}), "mbar: chains in every state; ais: trajectories that are annealed through them", false, "mbar"},
       {"system", Type::reference({"system"}), "the crystal", true, {}},
       {"ensemble", Type::reference({"ensemble"}), "its conditions", true, {}},
-      {"path", Type::constructor({"base_to_target", "einstein_crystal"}, {"temperature_ladder", "lambda", "replica_exchange"}),
+      {"path", Type::constructor({"base_to_target", "einstein_crystal", "replica_exchange", "temperature_ladder"}, {"lambda"}),
        "the states", true, {}},
       {"sampler", Type::constructor({"hmc", "langevin"}), "how a state is sampled", true, {}},
       {"seed", Type::of(TypeKind::seed), "root of the random numbers", true, {}},
@@ -286,7 +290,14 @@ KindSchema reference() {
                   {"residual", ResultType::number, "", "of the MBAR equations"},
                   {"inefficiency", ResultType::number, "", "moves for one independent sample"},
                   {"lindemann", ResultType::number, "", "rms displacement over the distance of nearest neighbours"},
-                  {"left_basin", ResultType::number, "", "chains that left the crystal"},
+                  {"left_basin", ResultType::number, "", "chains that left the crystal; of a ladder of temperatures, configurations"},
+                  {"exchange", ResultType::number, "", "of replica_exchange: lowest rate of neighbouring temperatures"},
+                  {"round_trips", ResultType::number, "", "of replica_exchange: of configurations from the cold end to the hot one and back"},
+                  {"independent", ResultType::number, "", "of a ladder of temperatures: how many independent configurations its samples are worth"},
+                  {"drift", ResultType::number, "", "of a ladder of temperatures: standard errors between the halves of its energies"},
+                  {"consistency", ResultType::number, "", "of a ladder of temperatures: standard errors between its anchors, of the two furthest apart"},
+                  {"over_temperature", ResultType::curve, "", "of a ladder of temperatures: beta F / N against T"},
+                  {"exchange_rates", ResultType::curve, "", "of replica_exchange: of each temperature with the next, against T"},
                   {"cumulant", ResultType::number, "", "of ais: beta F / N by the second cumulant of the weights"},
                   {"ess", ResultType::number, "", "of ais: effective fraction of the trajectories"},
                   {"variance", ResultType::number, "", "of ais: of the log weights"},
@@ -304,7 +315,7 @@ KindSchema estimate() {
   method.aliases = {{"lbar", "bar"}, {"tfep", "lfep"}};
   KindSchema kind;
   kind.noun = "estimate";
-  kind.version = 4;  // weights of zero and endless ones count
+  kind.version = 5;  // data outside of the basin do not count; resampled sets that tell nothing are drawn again
   kind.makes = Makes::task;
   kind.doc = "The free energy from samples";
   kind.attributes = {
@@ -340,6 +351,7 @@ KindSchema estimate() {
                   {"states", ResultType::number, "", "of ais: of the ladder; of a grid: how many"},
                   {"acceptance", ResultType::number, "", "of ais: of the moves"},
                   {"left_basin", ResultType::number, "", "draws, of ais trajectories, that ended outside of the crystal and weigh nothing"},
+                  {"data_left_basin", ResultType::number, "", "of the data: configurations outside of the crystal, not counted"},
                   {"unreached", ResultType::number, "", "of the data: configurations where the model has no density"},
                   {"mean_energy", ResultType::number, "energy", "of ais: per atom, at the ends; of a state of a grid: under the weights"},
                   {"pressure", ResultType::number, "pressure", "of a state of a grid, with `stress`: mean of the three axes"},
@@ -377,20 +389,17 @@ void add_estimate_kinds(schema::Catalog& catalog) {
   catalog.add(estimate());
   catalog.add_function(rdf());
   const schema::Attribute states{"states", Type::of(TypeKind::integer), "with both ends", true, {}, {}, {2.0, {}, 1000.0}, "3"};
-  const schema::Attribute from{"from", Type::quantity("temperature"), "where it begins", true, {}, {}, kPositive, "300 K"};
-  const schema::Attribute to{"to", Type::quantity("temperature"), "where it ends", true, {}, {}, kPositive, "900 K"};
   schema::Attribute or_auto = states;
   or_auto.type = Type::any_of({states.type, Type::word({"auto"})});
   or_auto.doc = "of the ladder, with both ends; auto: as many as annealing needs";
   catalog.add(ConstructorSchema{"base_to_target", {{"base", Type::reference({"base"}), "where the path begins", true, {}}, or_auto}, "States between a Gaussian and the crystal"});
   catalog.add(ConstructorSchema{"einstein_crystal", {{"spring", Type::quantity("spring"), "that ties each atom to its site: energy (spring / 2) |u|^2", true, {}, {}, kPositive, "5 kcal/mol/angstrom^2"}, or_auto},
                                 "States between independent oscillators and the crystal"});
-  catalog.add(ConstructorSchema{"temperature_ladder", {from, to, states}, "States of the crystal at rising temperatures", true});
+  catalog.add(ConstructorSchema{"temperature_ladder", ladder_arguments(), "The crystal at several temperatures by themselves, tied to references at some of them"});
   catalog.add(ConstructorSchema{"lambda", {{"from", Type::of(TypeKind::number), "where it begins", true, {}, {}, {0.0, {}, {}}, "0"},
                                            {"to", Type::of(TypeKind::number), "where it ends", true, {}, {}, {0.0, {}, {}}, "21"}, states},
                                 "States of the crystal as the three-body term grows", true});
-  catalog.add(ConstructorSchema{"replica_exchange", {from, to, {"temperatures", Type::of(TypeKind::integer), "with both ends", true, {}, {}, {2.0, {}, 1000.0}, "21"}},
-                                "Copies of the crystal at several temperatures that change places", true});
+  catalog.add(ConstructorSchema{"replica_exchange", ladder_arguments(), "The crystal at several temperatures that change places, tied to references at some of them: for one that freezes in one of several forms"});
   catalog.add(ConstructorSchema{"hmc",
                                 {{"chains", Type::of(TypeKind::integer), "side by side; of ais: trajectories", true, {}, {}, {1.0, {}, 1e6}, "16"},
                                  {"steps", Type::of(TypeKind::integer), "recorded moves per chain and state, at least 4; of ais: moves in each state", true, {}, {}, {1.0, {}, 1e9}, "64"}},

@@ -11,6 +11,7 @@ void add_crystal_kinds(schema::Catalog& catalog);    // potential, lattice, syst
 void add_model_kinds(schema::Catalog& catalog);      // base, flow
 void add_train_kinds(schema::Catalog& catalog);      // train
 void add_sample_kinds(schema::Catalog& catalog);     // sample, md, data
+void add_relax_kind(schema::Catalog& catalog);       // relax
 void add_estimate_kinds(schema::Catalog& catalog);   // reference, estimate, rdf
 void add_observable_kinds(schema::Catalog& catalog); // energy_histogram, q6, msd, mean_pressure, …
 void add_phase_kinds(schema::Catalog& catalog);      // phase_diagram

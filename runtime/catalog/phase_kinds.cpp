@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <limits>
+
 #include "runtime/catalog/kinds.h"
 #include "runtime/catalog/states.h"
 #include "runtime/catalog/values.h"
@@ -28,20 +31,29 @@ void check_ascending(const Map& diagram, const char* name, const char* dimension
   }
 }
 
-/// A phase is an estimate on a grid that holds the temperatures of the diagram and several densities.
-void check_grid_of(const schema::UpstreamTask& phase, const Map& diagram, CheckContext& context) {
-  const Map& estimate = *phase.arguments;
-  const Value* density = given(estimate, "density");
-  if (density == nullptr || !density->is_list() || density->as_list().size() < 3) {
-    context.complain({"E0425", "phases", fmt::format("`{}` has no grid of densities for {}", phase.name, context.block), {"its Legendre transform runs over at least three"},
-                      {"write for instance `density = linspace(…, …, 9)` in the estimate"}});
+/// From the coldest to the hottest of the states that a surface is fitted to.
+Range temperatures_of(const schema::UpstreamTask& surface, const CheckContext& context) {
+  Range range{std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
+  for (const Value& state : surface.arguments->at("states").as_list()) {
+    const schema::UpstreamTask task = context.upstream(state);
+    if (task.arguments == nullptr) continue;
+    const Value* grid = task.noun == "estimate" ? given(*task.arguments, "temperature") : nullptr;
+    const State at = state_of(task, context);
+    if (grid == nullptr && !at.ensemble) continue;
+    Range here = range_of(grid != nullptr ? *grid : at.ensemble->at("temperature"));
+    const Value* path = given(*task.arguments, "path");
+    if (const Value* ladder = path == nullptr ? nullptr : given(*path, "temperatures"); ladder != nullptr && ladder->is_list()) here = range_of(*ladder);
+    range = {std::min(range.low, here.low), std::max(range.high, here.high)};
   }
-  const Value* temperature = given(estimate, "temperature");
-  if (temperature == nullptr || diagram.at("temperature").as_list().empty()) return;
-  const Range grid = range_of(*temperature), asked = range_of(diagram.at("temperature"));
-  if (grid.holds(asked.low) && grid.holds(asked.high)) return;
-  context.complain({"E0414", "temperature", fmt::format("`temperature` of {} lies outside the grid of `{}`", context.block, phase.name),
-                    {fmt::format("the diagram has {}, the grid {}", shown(context, asked, "temperature"), shown(context, grid, "temperature"))}, {"stay within the grid, or widen it"}});
+  return range;
+}
+
+void check_temperatures_of(const schema::UpstreamTask& phase, const Map& diagram, CheckContext& context) {
+  if (diagram.at("temperature").as_list().empty()) return;
+  const Range known = temperatures_of(phase, context), asked = range_of(diagram.at("temperature"));
+  if (known.low > known.high || (known.holds(asked.low) && known.holds(asked.high))) return;
+  context.complain({"E0414", "temperature", fmt::format("`temperature` of {} lies outside the states of `{}`", context.block, phase.name),
+                    {fmt::format("the diagram has {}, the states {}", shown(context, asked, "temperature"), shown(context, known, "temperature"))}, {"stay within the states, or add some"}});
 }
 
 /// What the phases must share to be phases of one substance.
@@ -52,21 +64,40 @@ bool same_substance(const State& a, const State& b) {
   return same_mass && a.system->at("potential") == b.system->at("potential");
 }
 
+/// The lattice but for what a surface is over.
+bool same_crystal(const State& a, const State& b) {
+  if (!a.system || !b.system) return true;
+  Map one = a.system->at("lattice").as_map(), other = b.system->at("lattice").as_map();
+  for (const char* name : {"density", "c_over_a", "b_over_a", "delta"}) {
+    one.erase(name);
+    other.erase(name);
+  }
+  return one == other;
+}
+
+schema::UpstreamTask first_state(const schema::UpstreamTask& surface, const CheckContext& context) {
+  if (surface.arguments == nullptr || surface.arguments->at("states").as_list().empty()) return {};
+  return context.upstream(surface.arguments->at("states").as_list().front());
+}
+
 void check_phases(const Map& diagram, CheckContext& context) {
   const schema::List& phases = diagram.at("phases").as_list();
-  if (phases.size() < 2) {
-    context.complain({"E0425", "phases", fmt::format("{} needs at least two phases, it has {}", context.block, phases.size()), {}, {"write for instance `phases = [F[p] for p in phase]`"}});
+  const std::size_t least = diagram.at("coexistence").as_bool() ? 2 : 1;
+  if (phases.size() < least) {
+    context.complain({"E0425", "phases", fmt::format("{} needs at least {}, it has {}", context.block, least == 2 ? "two phases" : "a phase", phases.size()), {},
+                      {"write for instance `phases = [G[p] for p in phase]`", "the equation of state of one phase is a diagram with `coexistence = false`"}});
   }
-  const schema::UpstreamTask first = phases.empty() ? schema::UpstreamTask{} : context.upstream(phases[0]);
+  const schema::UpstreamTask first = phases.empty() ? schema::UpstreamTask{} : first_state(context.upstream(phases[0]), context);
   for (std::size_t i = 0; i < phases.size(); ++i) {
     const schema::UpstreamTask phase = context.upstream(phases[i]);
     if (phase.arguments == nullptr) continue;
-    check_grid_of(phase, diagram, context);
+    check_temperatures_of(phase, diagram, context);
     for (std::size_t k = 0; k < i; ++k) {
       if (phases[k] == phases[i]) context.complain({"E0425", "phases", fmt::format("`{}` stands twice among the phases of {}", phase.name, context.block), {}, {"leave one of the two out"}});
     }
-    if (i > 0 && !same_substance(state_of(first, context), state_of(phase, context))) {
-      context.complain({"E0425", "phases", fmt::format("`{}` and `{}` are not of one substance", first.name, phase.name), {"their potentials or masses differ"}, {"give both systems the same `potential` and `mass`"}});
+    const schema::UpstreamTask state = first_state(phase, context);
+    if (i > 0 && !same_substance(state_of(first, context), state_of(state, context))) {
+      context.complain({"E0425", "phases", fmt::format("`{}` and `{}` are not of one substance", context.upstream(phases[0]).name, phase.name), {"their potentials or masses differ"}, {"give both systems the same `potential` and `mass`"}});
     }
   }
 }
@@ -78,35 +109,104 @@ void check_diagram(Map& diagram, CheckContext& context) {
   for (const char* name : {"temperature", "pressure"}) {
     if (diagram.at(name).as_list().empty()) context.complain({"E0426", name, fmt::format("`{}` of {} lists nothing", name, context.block), {}, {"list at least one value"}});
   }
-  const Value* boxes = given(diagram.at("transform"), "box");
-  const std::size_t phases = diagram.at("phases").as_list().size();
-  if (boxes == nullptr || !boxes->is_list() || boxes->as_list().size() == phases || phases < 2) return;
-  context.complain({"E0425", "transform", fmt::format("legendre of {} has {} boxes for {} phases", context.block, boxes->as_list().size(), phases), {}, {"write one for each phase, or one for all"}});
+}
+
+constexpr std::int64_t kMostDegree = 8;
+
+/// All states are free energies with pressures, of one crystal in boxes of one kind.
+void check_states(const Map& surface, CheckContext& context) {
+  const schema::List& states = surface.at("states").as_list();
+  if (states.empty()) {
+    context.complain({"E0425", "states", fmt::format("{} has no states", context.block), {}, {"write for instance `states = [F[t, r] for t in temperature for r in density]`"}});
+    return;
+  }
+  const schema::UpstreamTask first = context.upstream(states[0]);
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    const schema::UpstreamTask state = context.upstream(states[i]);
+    if (state.arguments == nullptr) continue;
+    const bool drawn = state.noun == "estimate";
+    const Value* stress = given(*state.arguments, "stress");
+    if ((drawn && given(*state.arguments, "model") == nullptr) || stress == nullptr || !stress->as_bool()) {
+      context.complain({"E0425", "states", fmt::format("`{}` of {} has no pressures", state.name, context.block), {"a surface is fitted to free energies and their slopes"},
+                        {drawn ? "draw from a conditional flow on a grid, `model = …` with `stress = true`" : "write `stress = true` in the reference"}});
+      return;
+    }
+    const State mine = state_of(state, context), others = state_of(first, context);
+    if (!same_substance(others, mine) || !same_crystal(others, mine)) {
+      context.complain({"E0425", "states", fmt::format("`{}` and `{}` are not of one crystal", first.name, state.name), {"a surface is that of one lattice in one number of atoms"}, {"make a surface for each"}});
+      return;
+    }
+    for (std::size_t k = 0; k < i; ++k) {
+      if (states[k] != states[i]) continue;
+      context.complain({"E0425", "states", fmt::format("`{}` stands twice among the states of {}", state.name, context.block), {}, {"leave one of the two out"}});
+      return;
+    }
+  }
+}
+
+KindSchema surface() {
+  const auto degree = [](const char* name, std::int64_t value, const char* doc) {
+    return schema::Attribute{name, Type::of(TypeKind::integer), doc, false, value, {}, {0.0, {}, kMostDegree}};
+  };
+  KindSchema kind;
+  kind.noun = "surface";
+  kind.makes = Makes::task;
+  kind.doc = "The free energy of one phase over temperature, volume and shape: fitted to states, with the errors of all";
+  kind.attributes = {
+      {"states", Type::list(Type::reference({"reference", "estimate"})), "free energies with pressures, of one crystal", true, {}, {}, {}, "[F[t, r] for t in temps for r in rhos]"},
+      {"box", Type::word({"isotropic", "a_eq_b", "orthorhombic"}), "which edges of the box are free: all alike, x and y alike, each by itself", false, "isotropic"},
+      {"over", Type::word({"temperature", "isotherms"}), "temperature: one fit of all states; isotherms: each temperature by itself, for crystals that change their order on the way", false, "temperature"},
+      degree("temperature_degree", 2, "of the polynomial in temperature, beyond the classical -3/2 kT ln T"),
+      degree("volume_degree", 3, "in the logarithm of the volume"),
+      degree("shape_degree", 2, "in the logarithms of the free ratios of edges"),
+  };
+  kind.results = {{"chi_square", ResultType::number, "", "of the fit"},
+                  {"freedom", ResultType::number, "", "numbers less coefficients"},
+                  {"widening", ResultType::number, "", "by how much errors were widened because the fit misses the data"}};
+  kind.complete = check_states;
+  add_task_members(kind);
+  return kind;
+}
+
+/// A phase is named by the index of its surface: a lattice kind, or whatever the axis holds; without one by its block.
+schema::Attribute phase_argument(const char* name, const char* doc, bool required) {
+  const Type phase = Type::any_of({Type::word({"diamond_cubic", "ice_ih", "fcc", "bcc", "hcp", "beta_tin", "fcc_orthorhombic", "file"}), Type::of(TypeKind::string), Type::of(TypeKind::integer)});
+  return {name, phase, doc, required, {}, {}, {}, "fcc"};
+}
+
+/// What is asked of a line between two phases; which two may be left out where only two meet.
+std::vector<schema::Attribute> point_arguments() {
+  return {{"temperature", Type::quantity("temperature"), "of the diagram", true, {}, {}, kPositive, "600 K"},
+          phase_argument("from", "the phase below", false), phase_argument("to", "the phase above", false)};
+}
+
+std::vector<schema::Attribute> isotherm_arguments() {
+  return {phase_argument("phase", "which phase", true), {"temperature", Type::quantity("temperature"), "of the diagram", true, {}, {}, kPositive, "600 K"}};
 }
 
 KindSchema phase_diagram() {
-  const Type temperature = Type::quantity("temperature");
-  // A phase is named by the index of its estimate: a lattice kind, or whatever the axis holds.
-  const Type phase = Type::any_of({Type::word({"diamond_cubic", "ice_ih", "fcc", "bcc", "hcp", "beta_tin", "fcc_orthorhombic", "file"}), Type::of(TypeKind::string), Type::of(TypeKind::integer)});
   KindSchema kind;
   kind.noun = "phase_diagram";
   kind.makes = Makes::task;
-  kind.doc = "Which phase is stable where: free energies over density, as Gibbs energies over pressure";
-  kind.later = true;
+  kind.doc = "Which phase is stable where: surfaces of free energy as Gibbs energies over temperature and pressure, and where they cross";
   kind.attributes = {
-      {"phases", Type::list(Type::reference({"estimate"})), "free energies on grids of temperature and density", true, {}, {}, {}, "[F[p] for p in phase]"},
-      {"temperature", Type::list(temperature), "of the diagram, rising", true, {}, {}, kPositive, "[300 K, 600 K]"},
-      {"pressure", Type::list(Type::quantity("pressure")), "of the diagram, rising", true, {}, {}, {}, "linspace(8 GPa, 18 GPa, 11)"},
-      {"transform", Type::constructor({"legendre"}), "from density to pressure", true, {}, {}, {}, "legendre(over = density)"},
+      {"phases", Type::list(Type::reference({"surface"})), "free energies of the phases", true, {}, {}, {}, "[G[p] for p in phase]"},
+      {"temperature", Type::list(Type::quantity("temperature")), "of the diagram, rising", true, {}, {}, kPositive, "[300 K, 600 K]"},
+      {"pressure", Type::list(Type::quantity("pressure")), "of the diagram, rising; crossings are looked for between its ends", true, {}, {}, {}, "linspace(8 GPa, 18 GPa, 11)"},
       {"coexistence", Type::of(TypeKind::boolean), "find where two phases have one Gibbs energy", false, true},
-      {"uncertainty", Type::constructor({"bootstrap"}), "how errors are carried through", false, {}, {}, {}, "bootstrap(200)"},
   };
-  kind.results = {{"coexistence.pressure", ResultType::numbers, "pressure", "along the line, one a temperature"},
-                  {"coexistence.temperature", ResultType::numbers, "temperature", "along the line"},
-                  {"coexistence.points", ResultType::numbers, "", "the points of the line"},
+  kind.results = {{"coexistence.pressure", ResultType::numbers, "pressure", "of all points, temperature after temperature"},
+                  {"coexistence.temperature", ResultType::numbers, "temperature", "of the same points"},
+                  {"coexistence.points", ResultType::numbers, "", "their numbers; `bgw show … --json` tells all of each"},
                   {"stable_phase", ResultType::field, "", "of lowest Gibbs energy"},
-                  {"gibbs", ResultType::numbers, "energy", "G / N over the pressures",
-                   {{"phase", phase, "which phase", true, {}, {}, {}, "fcc"}, {"temperature", temperature, "of the diagram", true, {}, {}, kPositive, "600 K"}}}};
+                  {"pressure", ResultType::number, "pressure", "where two phases have one Gibbs energy", point_arguments()},
+                  {"slope", ResultType::number, "", "dp / dT there, GPa/K", point_arguments()},
+                  {"density_from", ResultType::number, "density", "there, of the phase below", point_arguments()},
+                  {"density_to", ResultType::number, "density", "there, of the phase above", point_arguments()},
+                  {"without_crossing", ResultType::number, "", "temperatures of the diagram at which no two phases cross within it"},
+                  {"gibbs", ResultType::numbers, "energy", "G / N over the pressures", isotherm_arguments()},
+                  {"beta_gibbs", ResultType::numbers, "", "beta G / N over the pressures", isotherm_arguments()},
+                  {"density", ResultType::numbers, "density", "over the pressures", isotherm_arguments()}};
   kind.complete = check_diagram;
   add_task_members(kind);
   return kind;
@@ -115,13 +215,8 @@ KindSchema phase_diagram() {
 }  // namespace
 
 void add_phase_kinds(schema::Catalog& catalog) {
+  catalog.add(surface());
   catalog.add(phase_diagram());
-  const Type box = Type::word({"isotropic", "a_eq_b", "orthorhombic"});
-  catalog.add(ConstructorSchema{"legendre",
-                                {{"over", Type::word({"density"}), "what pressure takes the place of", false, "density"},
-                                 {"box", one_or_list(box), "how the box of each phase may change its shape", false, "isotropic"}},
-                                "The lowest of F + P V", true});
-  catalog.add(ConstructorSchema{"bootstrap", {{"resamplings", Type::of(TypeKind::integer), "of the samples", true, {}, {}, {2.0, {}, 1e6}, "200"}}, "The spread over resampled data", true});
 }
 
 }  // namespace bgw::catalog

@@ -27,7 +27,8 @@ void check_series(const schema::Value& series, CheckContext& context) {
   }
   if (!plane) return;
   for (const char* attribute : {"x", "band"}) {
-    if (!series.has(attribute)) continue;
+    const schema::Value* given = series.find(attribute);
+    if (given == nullptr || given->is_none() || (given->is_bool() && !given->as_bool())) continue;
     context.complain({"E0429", place + "." + attribute, fmt::format("`fill` of series `{}` covers the plane, `{}` has no use", name, attribute), {}, {"leave it out"}});
   }
 }
@@ -47,13 +48,14 @@ KindSchema figure() {
   series.doc = "One line or set of points";
   series.attributes = {{"x", Type::of(TypeKind::expression), "abscissa; a curve brings its own", false, {}},
                        {"y", Type::of(TypeKind::expression), "ordinate", false, {}},
-                       later({"fill", Type::of(TypeKind::expression), "a word or number over the plane, as the stable phase", false, {}}),
+                       {"fill", Type::of(TypeKind::expression), "a word over the plane, as the stable phase", false, {}},
                        {"yerr", Type::any_of({Type::word({"auto"}), Type::of(TypeKind::expression)}), "error bar; auto: that of y", false, "auto"},
                        {"label", Type::of(TypeKind::string), "in the legend; the name when left out", false, {}},
                        {"style", Type::word({"line", "dashed", "dotted", "points"}), "how it is drawn", false, {}},
-                       later({"band", Type::of(TypeKind::boolean), "draw the error as a band", false, false})};
+                       {"band", Type::of(TypeKind::boolean), "draw the error as a band", false, false}};
   KindSchema kind;
   kind.noun = "figure";
+  kind.version = 2;  // errors of curves and of abscissae
   kind.makes = Makes::inline_task;
   kind.doc = "A drawing of results";
   kind.attributes = {{"title", Type::of(TypeKind::string), "above it", false, {}},

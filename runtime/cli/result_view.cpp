@@ -79,6 +79,15 @@ Value heavy_json(const store::Manifest& manifest, const std::string& name, const
   return map;
 }
 
+/// What a diagram says of its lines: which crystals, in which convention, and all of each point.
+Value coexistence_json(const schema::Map& attributes) {
+  Map map;
+  for (const char* name : {"cells", "convention", "points", "without_crossing", "triple_points"}) {
+    if (const auto found = attributes.find(name); found != attributes.end()) map[name] = found->second;
+  }
+  return map;
+}
+
 std::string cell_text(const Value& cell, const Value& column) {
   if (!cell.is_map()) return cell.is_none() ? "" : cell.is_string() ? cell.as_string() : schema::to_json(cell);
   if (cell.has("text")) return cell.at("text").as_string();
@@ -139,7 +148,11 @@ std::optional<Value> task_json(const plan::TaskSpec& spec, const std::string& na
   if (spec.placement == plan::Placement::child) {
     const std::optional<store::Manifest> manifest = cache.manifest(spec.key);
     if (!manifest) return std::nullopt;
-    return heavy_json(*manifest, name, spec);
+    Value json = heavy_json(*manifest, name, spec);
+    if (spec.kind != "phase_diagram") return json;
+    Map diagram = json.as_map();
+    diagram["coexistence"] = coexistence_json(cache.objects().load(spec.key).attributes);
+    return Value(std::move(diagram));
   }
   std::optional<Value> row = cache.row(spec.key);
   if (!row) return std::nullopt;

@@ -58,6 +58,11 @@ Value narrowed(const Value& task, const std::string& result) {
     map.insert_or_assign("result", result);
     return map;
   }
+  if (const Value* lines = result == "coexistence" ? task.find(result) : nullptr) {
+    Map map = lines->as_map();
+    for (const char* member : {"name", "kind", "key"}) map.insert_or_assign(member, task.at(member));
+    return map;
+  }
   std::vector<std::string> known;
   if (results) {
     for (const auto& [name, value] : results->as_map()) known.push_back(name);
@@ -81,6 +86,36 @@ std::string number_text(const Value& result) {
   return unit.empty() ? number : number + " " + unit;
 }
 
+std::string with_error(const Value& map, const char* value, const char* sigma) {
+  return report::format_with_error(map.at(value).as_double(), map.at(sigma).as_double());
+}
+
+/// The lines of a diagram: a row for each point, then the crystals and what is missing.
+void print_coexistence(const Value& lines) {
+  report::TextTable table{{{"from"}, {"to"}, {"T / K", true}, {"P / GPa", true}, {"dP/dT / GPa/K", true}, {"density from", true}, {"density to", true}, {"c/a from", true}, {"c/a to", true}, {""}}, {}};
+  if (const Value* points = lines.find("points")) {
+    for (const Value& point : points->as_list()) {
+      const Value &from = point.at("from"), &to = point.at("to");
+      table.rows.push_back({from.at("phase").as_string(), to.at("phase").as_string(), fmt::format("{:g}", point.at("temperature").as_double()), with_error(point, "pressure", "sigma"),
+                            with_error(point, "slope", "slope_sigma"), with_error(from, "density", "density_sigma"), with_error(to, "density", "density_sigma"),
+                            fmt::format("{:.4f}", from.at("c_over_a").as_double()), fmt::format("{:.4f}", to.at("c_over_a").as_double()), point.at("stable").as_bool() ? "" : "metastable"});
+    }
+  }
+  fmt::print("{}", report::render(table));
+  if (const Value* meetings = lines.find("triple_points")) {
+    for (const Value& point : meetings->as_list()) {
+      std::vector<std::string> names;
+      for (const Value& name : point.at("phases").as_list()) names.push_back(name.as_string());
+      fmt::print("{} meet at {} K and {} GPa\n", fmt::join(names, ", "), with_error(point, "temperature", "temperature_sigma"), with_error(point, "pressure", "pressure_sigma"));
+    }
+  }
+  for (const Value& cell : lines.at("cells").as_list()) fmt::print("{}: {}\n", cell.at("phase").as_string(), cell.at("cell").as_string());
+  fmt::print("{}\n", lines.at("convention").as_string());
+  if (const Value* without = lines.find("without_crossing")) {
+    for (const Value& point : without->as_list()) fmt::print("no crossing at {:g} K: {}\n", point.at("temperature").as_double(), point.at("because").as_string());
+  }
+}
+
 void print_heavy(const Value& task) {
   fmt::print("{}  ({}, key {})\n", task.at("name").as_string(), task.at("kind").as_string(),
              task.at("key").as_string().substr(0, 12));
@@ -91,6 +126,7 @@ void print_heavy(const Value& task) {
     if (!convention.empty()) conventions += fmt::format("  {}: {}\n", name, convention);
   }
   fmt::print("{}", conventions);
+  if (const Value* lines = task.find("coexistence")) print_coexistence(*lines);
   const Value& cost = task.at("cost");
   fmt::print("  cost                 {} energy calls, {}\n",
              report::format_count(cost.at("energy_call_equivalents").as_int()),
@@ -101,7 +137,9 @@ void print_heavy(const Value& task) {
 }
 
 void print_task(const Value& task, const std::string& result) {
-  if (!result.empty()) {
+  if (!result.empty() && task.has("cells")) {
+    print_coexistence(task);
+  } else if (!result.empty()) {
     fmt::print("{}\n", number_text(task));
   } else if (task.has("table")) {
     fmt::print("{}", table_text(task.at("table")));

@@ -45,6 +45,12 @@ std::optional<double> chain_moves(const Value& arguments) {
   return chains && steps ? std::optional(*chains * *steps) : std::nullopt;
 }
 
+// Of the path of a reference: its states, or the temperatures of a ladder.
+std::optional<double> states_of(const Value& arguments) {
+  const Value* temperatures = at_path(arguments, {"path", "temperatures"});
+  return temperatures && temperatures->is_list() ? static_cast<double>(temperatures->as_list().size()) : number_at(arguments, {"path", "states"});
+}
+
 // Time over time step: of all of a run, or the frames it keeps.
 std::optional<double> times_replicas(const std::optional<double>& count, const Value& arguments) {
   const auto replicas = number_at(arguments, {"replicas"});
@@ -88,7 +94,7 @@ std::optional<Amount> amount_of_work(const std::string& kind, const Value& argum
   if (kind == "sample") return times_atoms("draws", number_at(arguments, {"count"}), arguments);
   if (kind == "md") return times_atoms("steps", dynamics_steps(arguments), arguments);
   if (kind == "reference") {
-    const auto moves = chain_moves(arguments), states = number_at(arguments, {"path", "states"});
+    const auto moves = chain_moves(arguments), states = states_of(arguments);
     return moves && states ? times_atoms("moves", *moves * *states, arguments) : std::nullopt;
   }
   if (kind == "base") {

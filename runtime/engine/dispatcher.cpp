@@ -56,6 +56,10 @@ void Dispatcher::submit(std::size_t task, Arrival worst, Answer answer) {
   post([this, task, worst, answer = std::move(answer)] { receive(task, worst, answer); });
 }
 
+void Dispatcher::open() {
+  post([this] { open_ = true; });
+}
+
 void Dispatcher::post(std::function<void()> message) {
   // The bell rings under the lock: once the message can be taken, this dispatcher may be gone at any moment.
   const std::lock_guard guard(mutex_);
@@ -186,8 +190,10 @@ void Dispatcher::queue_child(std::size_t task) {
   admission_.add(task, request_of(policy_of(spec(task))), work_.remaining_seconds[task]);
 }
 
+// The threads of the graph submit in any order. Were the first that comes admitted at once, another task would begin at
+// each run, not the one that the ranks put first, and with fail_fast one more than the one that fails.
 void Dispatcher::admit() {
-  while (admits()) {
+  while (open_ && admits()) {
     const std::optional<Admission::Start> next = admission_.next();
     if (!next) return;
     bool running = false;

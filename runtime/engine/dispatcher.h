@@ -59,6 +59,8 @@ class Dispatcher {
 
   /// From any thread: the inputs of a task have their outcomes, `worst` is the worst of them.
   void submit(std::size_t task, Arrival worst, Answer answer);
+  /// From any thread, once: all tasks that wait for no other are submitted. Nothing is admitted before.
+  void open();
   /// Waits until every task has been answered; throws what broke the dispatcher itself, if anything did.
   void wait();
 
@@ -144,6 +146,7 @@ class Dispatcher {
   std::unordered_map<std::size_t, Answer> answers_;            // of tasks not yet answered
   std::vector<Outcome> outcomes_;
   std::size_t answered_ = 0;
+  bool open_ = false;
   std::size_t inline_running_ = 0;
   int stop_signal_ = 0;
   SteadyClock::time_point stop_asked_;

@@ -9,6 +9,7 @@
 #include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <map>
 #include <memory>
@@ -180,7 +181,7 @@ class TaskGraph {
       std::vector<std::size_t> before = predecessors(plan, task, to_run);
       gates.add_predecessors(task, to_run, before);
       const auto gate = std::make_shared<Gate>(std::max<std::size_t>(1, before.size()));
-      nodes_[task] = make_node(task, gate, gates, dispatcher);
+      nodes_[task] = make_node(task, before.empty(), gate, gates, dispatcher);
       if (before.empty()) sources_.push_back(task);
       for (const std::size_t earlier : before) edges.emplace_back(earlier, task);
     }
@@ -188,14 +189,16 @@ class TaskGraph {
     for (const auto& [earlier, task] : edges) tbb::flow::make_edge(*nodes_[earlier], *nodes_[task]);
   }
   void run() {
+    sources_to_come_ = sources_.size();
     for (const std::size_t task : sources_) nodes_[task]->try_put(Arrival{});
     graph_.wait_for_all();
   }
 
  private:
-  std::unique_ptr<TaskNode> make_node(std::size_t task, const std::shared_ptr<Gate>& gate, Gates& gates, Dispatcher& dispatcher) {
+  std::unique_ptr<TaskNode> make_node(std::size_t task, bool is_source, const std::shared_ptr<Gate>& gate, Gates& gates,
+                                      Dispatcher& dispatcher) {
     return std::make_unique<TaskNode>(
-        graph_, tbb::flow::unlimited, [task, gate, &gates, &dispatcher](const Arrival& arrival, TaskNode::gateway_type& gateway) {
+        graph_, tbb::flow::unlimited, [this, task, is_source, gate, &gates, &dispatcher](const Arrival& arrival, TaskNode::gateway_type& gateway) {
           if (!gate->arrive(arrival)) return;
           gateway.reserve_wait();
           Arrival worst = gate->worst();
@@ -206,12 +209,14 @@ class TaskGraph {
             gateway.try_put(outcome == Outcome::blocked ? Arrival{outcome, worst.task, worst.check} : Arrival{outcome, task, {}});
             gateway.release_wait();
           });
+          if (is_source && --sources_to_come_ == 0) dispatcher.open();
         });
   }
 
   tbb::flow::graph graph_;
   std::vector<std::unique_ptr<TaskNode>> nodes_;
   std::vector<std::size_t> sources_;
+  std::atomic<std::size_t> sources_to_come_ = 0;
 };
 
 void check_all_resources(const plan::Plan& plan, const std::vector<TaskStatus>& statuses, const Machine& machine) {

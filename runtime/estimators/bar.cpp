@@ -69,9 +69,7 @@ Bracket range_of(const Numbers& works, const Numbers& counts) {
     range.high = std::max(range.high, works[i]);
   }
   if (range.low <= range.high) return range;
-  throw NumericalError(
-      "bar: model and target do not overlap: among the samples of one there are none, or so few that a resampled set may hold none, "
-      "where the other has a density");
+  throw NumericalError("bar: model and target do not overlap: no sample of one is where the other has a density");
 }
 
 /// An interval that holds the root: the range of the works of both sides, widened until the signs differ.
@@ -133,8 +131,8 @@ BarResult bar(const Tensor& forward, const Blocks& forward_blocks, const Tensor&
   const tensor::RandomStream forward_stream = bar_forward_stream(stream_key);
   const tensor::RandomStream reverse_stream(stream_key, "bar.reverse");
   for (std::int64_t i = 0; i < options.bootstrap; ++i) {
-    result.replicates.push_back(bar_root(f, resampled_counts(forward_blocks, forward_stream, i), r,
-                                         resampled_counts(reverse_blocks, reverse_stream, i)));
+    result.replicates.push_back(bar_root(f, resampled_counts(forward_blocks, f, forward_stream, i), r,
+                                         resampled_counts(reverse_blocks, r, reverse_stream, i)));
   }
   result.delta_f.sigma = spread(result.replicates) * few_blocks_factor(std::min(forward_blocks.count, reverse_blocks.count));
   return result;

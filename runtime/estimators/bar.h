@@ -30,7 +30,8 @@ double bar_root(const std::vector<double>& forward, const std::vector<double>& f
 /// of a bootstrap over each side's blocks. For a flow, state 0 is the model and state 1 the target: forward =
 /// -log_weight of draws, reverse = log_weight of reference configurations. A work is infinite where the other state has no
 /// density: such a sample counts in the number of its side and nowhere else.
-/// @throws NumericalError when a number is neither finite nor infinity, or when the states do not overlap
+/// @throws NumericalError when a number is neither finite nor infinity, when the states do not overlap, or when too few works
+///                        are finite to know the error
 /// @source Bennett, J. Comput. Phys. 22, 245 (1976); Shirts et al., Phys. Rev. Lett. 91, 140601 (2003)
 BarResult bar(const Tensor& forward, const Blocks& forward_blocks, const Tensor& reverse, const Blocks& reverse_blocks,
               const plan::Key& stream_key, const BarOptions& options = {});

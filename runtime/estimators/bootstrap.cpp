@@ -1,6 +1,9 @@
 #include "runtime/estimators/bootstrap.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -88,6 +91,42 @@ Tensor bounded(const Tensor& series) {
   if (finite.numel() == 0) return at::zeros_like(numbers);
   const double low = finite.min().item<double>(), high = finite.max().item<double>();
   return at::nan_to_num(numbers, 0.5 * (low + high), high, low);
+}
+
+namespace {
+
+constexpr std::int64_t kRedraw = 1 << 20;  // beyond the number of any replicate; a step of a stream has 32 bits
+constexpr std::int64_t kFewestFinite = 3;  // of B blocks b: (1 - b/B)^B < e^-b, 5 % for three
+
+/// How many blocks hold a finite number.
+std::int64_t blocks_that_tell(const Blocks& blocks, const std::vector<double>& numbers) {
+  std::vector<bool> tells(static_cast<std::size_t>(blocks.count), false);
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if (std::isfinite(numbers[i])) tells[static_cast<std::size_t>(blocks.of_sample[i])] = true;
+  }
+  return std::count(tells.begin(), tells.end(), true);
+}
+
+}  // namespace
+
+std::vector<double> resampled_counts(const Blocks& blocks, const std::vector<double>& numbers, const tensor::RandomStream& stream,
+                                     std::int64_t replicate) {
+  const auto tells = [&](const std::vector<double>& counts) {
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      if (counts[i] > 0.0 && std::isfinite(numbers[i])) return true;
+    }
+    return false;
+  };
+  std::vector<double> counts = resampled_counts(blocks, stream, replicate);
+  for (std::int64_t attempt = 1; !tells(counts); ++attempt) {
+    if (const std::int64_t few = blocks_that_tell(blocks, numbers); few < kFewestFinite) {
+      throw NumericalError(fmt::format(
+          "only {} of {} independent samples lie where both the model and the crystal have a density, too few to know the error; "
+          "train longer, take a base that fits better, or more samples", few, blocks.count));
+    }
+    counts = resampled_counts(blocks, stream, replicate + attempt * kRedraw);
+  }
+  return counts;
 }
 
 std::vector<double> resampled_counts(const Blocks& blocks, const tensor::RandomStream& stream, std::int64_t replicate) {

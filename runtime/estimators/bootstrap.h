@@ -33,6 +33,13 @@ Tensor bounded(const Tensor& series);
 /// @return per sample, a whole number
 std::vector<double> resampled_counts(const Blocks& blocks, const tensor::RandomStream& stream, std::int64_t replicate);
 
+/// The same for numbers of which some are infinite: a set without any finite one tells nothing and is drawn again. That happens
+/// to one set in twenty at most, so that the spread of those kept is that of all.
+/// @param numbers  of the samples
+/// @throws NumericalError where finite numbers are in so few blocks, below three and not all, that it would be more
+std::vector<double> resampled_counts(const Blocks& blocks, const std::vector<double>& numbers, const tensor::RandomStream& stream,
+                                     std::int64_t replicate);
+
 /// Standard deviation of replicates.
 double spread(const std::vector<double>& replicates);
 

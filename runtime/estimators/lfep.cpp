@@ -70,7 +70,7 @@ Estimate with_bootstrap(const Tensor& log_weight, const Blocks& blocks, const te
                         std::int64_t bootstrap, const Estimator& estimator) {
   const Numbers w = weights_of(log_weight, blocks);
   Numbers replicates;
-  for (std::int64_t r = 0; r < bootstrap; ++r) replicates.push_back(estimator(w, resampled_counts(blocks, stream, r)));
+  for (std::int64_t r = 0; r < bootstrap; ++r) replicates.push_back(estimator(w, resampled_counts(blocks, w, stream, r)));
   return {estimator(w, Numbers(w.size(), 1.0)), spread(replicates) * few_blocks_factor(blocks.count)};
 }
 
@@ -119,7 +119,7 @@ std::vector<Replicated> one_sided_replicates(const Tensor& log_weight, const Blo
   const Numbers w = weights_of(log_weight, blocks), once(w.size(), 1.0);
   Replicated average{"lfep", exponential_average(w, once), {}}, cumulant{"cumulant", cumulant_estimate(w, once), {}};
   for (std::int64_t r = 0; r < bootstrap; ++r) {
-    const Numbers counts = resampled_counts(blocks, stream, r);
+    const Numbers counts = resampled_counts(blocks, w, stream, r);
     average.replicates.push_back(exponential_average(w, counts));
     cumulant.replicates.push_back(cumulant_estimate(w, counts));
   }

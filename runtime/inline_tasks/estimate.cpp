@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
+#include <stdexcept>
 
+#include "compiler/units/unit_expression.h"
 #include "runtime/foundation/errors.h"
 
 namespace bgw::inline_tasks {
@@ -12,19 +15,37 @@ namespace {
 
 bool is_pure(const std::string& unit) { return unit.empty() || unit == "kT"; }
 
+/// The dimension of a product of base units; nullopt for other units.
+std::optional<units::Dimension> base_dimension(const std::string& unit) {
+  try {
+    const units::Quantity one = units::parse_quantity(unit);
+    if (one.value == 1.0 && !one.reduced) return one.dimension;
+  } catch (const std::invalid_argument&) {
+  }
+  return std::nullopt;
+}
+
+// Base units have one way of being written, so that a number that was reached in two ways can be compared.
 std::string product_unit(const std::string& a, const std::string& b) {
   if (a.empty() || b.empty()) return a + b;
+  const auto one = base_dimension(a), other = base_dimension(b);
+  if (one && other) return units::base_unit(*one * *other);
   return a == b ? a + "^2" : a + "*" + b;
 }
 
 std::string quotient_unit(const std::string& a, const std::string& b) {
   if (a == b || (is_pure(a) && is_pure(b))) return b.empty() ? a : "";
-  return b.empty() ? a : a + "/" + b;
+  if (b.empty()) return a;
+  const auto one = a.empty() ? units::Dimension{} : base_dimension(a), other = base_dimension(b);
+  return one && other ? units::base_unit(*one / *other) : a + "/" + b;
 }
 
 std::string power_unit(const std::string& unit, double exponent) {
   if (is_pure(unit) || exponent == 0) return "";
-  return exponent == 1 ? unit : fmt::format("({})^{:g}", unit, exponent);
+  if (exponent == 1) return unit;
+  const auto one = base_dimension(unit);
+  const bool whole = exponent == std::round(exponent) && std::abs(exponent) < 100;
+  return one && whole ? units::base_unit(units::power(*one, static_cast<int>(exponent))) : fmt::format("({})^{:g}", unit, exponent);
 }
 
 void need_pure(const Estimate& a, const char* function) {

@@ -16,7 +16,7 @@ using schema::Map;
 using schema::Value;
 
 std::string description(const Evaluated& evaluated) {
-  static const char* const kNames[] = {"none", "a number", "a truth value", "a text", "a list", "a curve"};
+  static const char* const kNames[] = {"none", "a number", "a truth value", "a text", "a list", "a curve", "a plane"};
   return kNames[evaluated.what.index()];
 }
 
@@ -36,9 +36,26 @@ Evaluated constant(const Value& value) {
   return {std::move(items)};
 }
 
+/// The name of a result as the task has it; one that is called has its arguments in it.
+std::string name_of(const Value& expression, const Results& results) {
+  const std::string& name = expression.at("name").as_string();
+  if (!expression.has("arguments")) return name;
+  return results.called(expression.at("task").as_string(), name, expression.at("arguments").as_map());
+}
+
+Evaluated numbers_of(const Value& expression, const Results& results) {
+  const std::string& role = expression.at("task").as_string();
+  const std::string name = name_of(expression, results);
+  EvaluatedList items;
+  for (const artifacts::Result& number : results.numbers(role, name)) {
+    items.push_back({Estimate::measured(number, fmt::format("{}.{}.{}", results.identity(role), name, items.size()))});
+  }
+  return {std::move(items)};
+}
+
 Evaluated attribute(const Value& expression, const Results& results) {
   const std::string& role = expression.at("task").as_string();
-  const std::string& name = expression.at("name").as_string();
+  const std::string name = name_of(expression, results);
   if (expression.has("at")) {
     const Value& state = expression.at("at");
     return {Estimate::measured(results.number_at(role, name, state), results.identity(role) + "." + name + schema::to_json(state))};
@@ -178,7 +195,9 @@ Evaluated evaluate(const Value& expression, const Results& results) {
   if (op == "const" && expression.has("unit")) return {Estimate::exact(expression.at("value").as_double(), expression.at("unit").as_string())};
   if (op == "const" || op == "string") return constant(expression.at("value"));
   if (op == "attribute") return attribute(expression, results);
+  if (op == "numbers") return numbers_of(expression, results);
   if (op == "curve") return {results.curve(expression.at("task").as_string(), expression.string_or("name", ""))};
+  if (op == "field") return {results.field(expression.at("task").as_string(), name_of(expression, results))};
   if (op == "list") return {evaluate_all(expression.at("items").as_list(), results)};
   const List& args = expression.at("args").as_list();
   if (op == "and" || op == "or") return logical(op, args, results);
@@ -192,6 +211,8 @@ Value to_value(const Evaluated& evaluated) {
   if (const auto* text = std::get_if<std::string>(&evaluated.what)) return *text;
   if (const auto* curve = std::get_if<Curve>(&evaluated.what))
     return Map{{"x", numbers(curve->x)}, {"y", numbers(curve->y)}};
+  if (const auto* field = std::get_if<Field>(&evaluated.what))
+    return Map{{"x", numbers(field->x)}, {"y", numbers(field->y)}, {"words", List(field->words.begin(), field->words.end())}, {"places", List(field->places.begin(), field->places.end())}};
   if (evaluated.is_none()) return {};
   List items;
   for (const Evaluated& item : evaluated.list()) items.push_back(to_value(item));

@@ -15,7 +15,7 @@ using EvaluatedList = std::vector<Evaluated>;
 
 /// What an expression over results turned out to be.
 struct Evaluated {
-  std::variant<std::monostate, Estimate, bool, std::string, EvaluatedList, Curve> what;
+  std::variant<std::monostate, Estimate, bool, std::string, EvaluatedList, Curve, Field> what;
 
   bool is_none() const { return std::holds_alternative<std::monostate>(what); }
   /// Typed access; throws InputError naming what stands there instead.
@@ -30,7 +30,7 @@ struct Evaluated {
 ///         that are not there, std::logic_error for an operation this version does not know
 Evaluated evaluate(const schema::Value& expression, const Results& results);
 
-/// As JSON: estimates as their maps, lists as lists, curves as {"x", "y"}.
+/// As JSON: estimates as their maps, lists as lists, curves as {"x", "y"}, fields as {"x", "y", "words", "places"}.
 schema::Value to_value(const Evaluated& evaluated);
 
 }  // namespace bgw::inline_tasks

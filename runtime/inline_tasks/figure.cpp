@@ -22,7 +22,9 @@ struct Series {
   std::vector<std::string> shared;  // index texts all its points have in common, "" where they differ
   std::string label, style;
   std::vector<double> x, y;
-  std::vector<std::optional<double>> error;
+  std::vector<std::optional<double>> error, x_error;  // of y, of x
+  bool band = false;
+  std::optional<Field> plane;  // what covers the figure, in place of x and y
   bool scalar = false;  // gathered from single numbers
   std::string x_title, y_title;  // of a curve
 };
@@ -74,21 +76,43 @@ void fill_points(Series& series, const Value& source, const Evaluated& y, const 
   series.y = values(y);
   series.scalar = std::holds_alternative<Estimate>(y.what);
   if (source.has("x")) {
-    series.x = values(evaluate(source.at("x"), results));
+    const Evaluated x = evaluate(source.at("x"), results);
+    series.x = values(x);
+    series.x_error = errors_of(x);
   } else {
     for (std::size_t i = 0; i < series.y.size(); ++i) series.x.push_back(static_cast<double>(i + 1));
+    series.x_error.resize(series.y.size());
   }
   const Value* yerr = source.find("yerr");
   series.error = is_automatic(yerr) ? errors_of(y) : given_errors(evaluate(*yerr, results));
 }
 
-void fill_curve(Series& series, const Value& source, const Curve& curve) {
+std::string axis_title(const std::string& name, const std::string& unit) { return unit.empty() ? name : fmt::format("{} ({})", name, unit); }
+
+void fill_curve(Series& series, const Value& source, const Curve& curve, const Results& results) {
   if (source.has("x")) throw InputError("its y is a curve, which brings its own x: leave `x` out");
   series.x = curve.x;
   series.y = curve.y;
-  series.x_title = curve.x_unit.empty() ? curve.x_name : fmt::format("{} ({})", curve.x_name, curve.x_unit);
+  series.x_title = axis_title(curve.x_name, curve.x_unit);
   series.y_title = curve.y_name;
-  series.error.resize(curve.y.size());
+  series.x_error.resize(curve.y.size());
+  const Value* yerr = source.find("yerr");
+  if (!is_automatic(yerr)) {
+    series.error = given_errors(evaluate(*yerr, results));
+  } else if (curve.sigma.empty()) {
+    series.error.resize(curve.y.size());
+  } else {
+    series.error.assign(curve.sigma.begin(), curve.sigma.end());
+  }
+}
+
+void fill_plane(Series& series, const Value& source, const Results& results) {
+  const Evaluated fill = evaluate(source.at("fill"), results);
+  const auto* plane = std::get_if<Field>(&fill.what);
+  if (plane == nullptr) throw InputError("`fill` needs what has a value at each place of a plane, such as the `stable_phase` of a phase diagram");
+  series.plane = *plane;
+  series.x_title = axis_title(plane->x_name, plane->x_unit);
+  series.y_title = axis_title(plane->y_name, plane->y_unit);
 }
 
 Series read_series(const Value& source, const Results& results) {
@@ -96,12 +120,18 @@ Series read_series(const Value& source, const Results& results) {
   const std::string& name = source.at("name").as_string();
   series.family = name.substr(0, name.find('['));
   series.shared = index_texts(name);
-  series.label = source.string_or("label", series.family);
+  series.label = source.string_or("label", name);
+  if (series.label == name) series.label = series.family;  // members that nobody named go together
   series.style = source.string_or("style", "");
+  series.band = source.bool_or("band", false);
   try {
+    if (source.has("fill")) {
+      fill_plane(series, source, results);
+      return series;
+    }
     const Evaluated y = evaluate(source.at("y"), results);
     if (const auto* curve = std::get_if<Curve>(&y.what))
-      fill_curve(series, source, *curve);
+      fill_curve(series, source, *curve, results);
     else
       fill_points(series, source, y, results);
     if (series.x.size() != series.y.size() || series.error.size() != series.y.size()) {
@@ -114,15 +144,18 @@ Series read_series(const Value& source, const Results& results) {
   return series;
 }
 
+// x goes on in the direction in which it went so far, as n does and as 1 / n does.
 bool continues(const Series& before, const Series& next) {
-  return before.scalar && next.scalar && before.family == next.family && before.label == next.label &&
-         next.x[0] > before.x.back();
+  if (!before.scalar || !next.scalar || before.family != next.family || before.label != next.label) return false;
+  const double step = next.x[0] - before.x.back();
+  return before.x.size() == 1 ? step != 0.0 : step * (before.x.back() - before.x.front()) > 0.0;
 }
 
 void join(Series& series, const Series& next) {
   series.x.push_back(next.x[0]);
   series.y.push_back(next.y[0]);
   series.error.push_back(next.error[0]);
+  series.x_error.push_back(next.x_error[0]);
   for (std::size_t i = 0; i < series.shared.size() && i < next.shared.size(); ++i) {
     if (series.shared[i] != next.shared[i]) series.shared[i].clear();
   }
@@ -142,19 +175,37 @@ void distinguish(std::vector<Series>& all) {
   }
 }
 
-Value to_value(const Series& series) {
-  List x, y, error;
-  bool any_error = false;
-  for (std::size_t i = 0; i < series.y.size(); ++i) {
-    x.push_back(artifacts::number_or_none(series.x[i]));
-    y.push_back(artifacts::number_or_none(series.y[i]));
-    error.emplace_back();
-    if (series.error[i]) error.back() = artifacts::number_or_none(*series.error[i]);
-    any_error = any_error || series.error[i].has_value();
+List numbers_or_none(const std::vector<double>& numbers) {
+  List list;
+  for (const double number : numbers) list.push_back(artifacts::number_or_none(number));
+  return list;
+}
+
+/// Empty where none is known.
+List errors_or_none(const std::vector<std::optional<double>>& errors) {
+  List list;
+  bool any = false;
+  for (const std::optional<double>& error : errors) {
+    list.push_back(error ? artifacts::number_or_none(*error) : Value());
+    any = any || error.has_value();
   }
+  return any ? list : List{};
+}
+
+Value plane_to_value(const Series& series) {
+  const Field& plane = *series.plane;
+  return Map{{"name", series.family}, {"label", series.label}, {"style", "fill"}, {"x", numbers_or_none(plane.x)}, {"y", numbers_or_none(plane.y)},
+             {"words", List(plane.words.begin(), plane.words.end())}, {"places", List(plane.places.begin(), plane.places.end())}};
+}
+
+Value to_value(const Series& series) {
+  if (series.plane) return plane_to_value(series);
   const std::string style = !series.style.empty() ? series.style : series.scalar ? "points" : "line";
-  Map map{{"name", series.family}, {"label", series.label}, {"style", style}, {"x", std::move(x)}, {"y", std::move(y)}};
-  if (any_error) map["yerr"] = std::move(error);
+  Map map{{"name", series.family}, {"label", series.label}, {"style", style}, {"x", numbers_or_none(series.x)}, {"y", numbers_or_none(series.y)}};
+  for (const auto& [name, errors] : {std::pair{"yerr", &series.error}, std::pair{"xerr", &series.x_error}}) {
+    if (List list = errors_or_none(*errors); !list.empty()) map[name] = std::move(list);
+  }
+  if (series.band) map["band"] = true;
   return map;
 }
 

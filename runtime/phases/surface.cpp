@@ -73,19 +73,35 @@ bool determined(const Tensor& design) {
   return spectrum[0].item<double>() > 1e-12 * spectrum[-1].item<double>();
 }
 
-/// The highest degrees that energies at the measured states tell, first in the shape, then in the volume: they come without
-/// derivatives.
-Polynomial energy_polynomial_of(const std::vector<BoxState>& states, BoxFreedom freedom, SurfaceDegrees degrees) {
-  for (;; degrees.shape > 0 ? --degrees.shape : --degrees.volume) {
-    Polynomial polynomial = polynomial_of(variables_of(states, freedom), degrees);
-    std::vector<std::vector<double>> rows;
-    for (const BoxState& state : states) {
-      std::vector<double> at = logarithms(state, freedom);
-      at.insert(at.begin(), state.temperature);
-      rows.push_back(polynomial.row(at, Polynomial::Powers(at.size(), 0)));
-    }
-    if ((degrees.shape == 0 && degrees.volume == 0) || determined(matrix_of(rows))) return polynomial;
+/// Whether values at the states, without derivatives, tell all coefficients.
+bool told_by_values(const Polynomial& polynomial, const std::vector<BoxState>& states, BoxFreedom freedom) {
+  if (polynomial.size() > states.size()) return false;
+  std::vector<std::vector<double>> rows;
+  for (const BoxState& state : states) {
+    std::vector<double> at = logarithms(state, freedom);
+    at.insert(at.begin(), state.temperature);
+    rows.push_back(polynomial.row(at, Polynomial::Powers(at.size(), 0)));
   }
+  return determined(matrix_of(rows));
+}
+
+/// The polynomial of most terms that energies at the measured states tell, which come without derivatives; of two with as many the one
+/// of higher degree in the volume.
+Polynomial energy_polynomial_of(const std::vector<BoxState>& states, BoxFreedom freedom, const SurfaceDegrees& degrees) {
+  const auto of = [&](int volume, int shape) {
+    SurfaceDegrees lower = degrees;
+    lower.volume = volume;
+    lower.shape = shape;
+    return polynomial_of(variables_of(states, freedom), lower);
+  };
+  Polynomial best = of(0, 0);
+  for (int volume = degrees.volume; volume >= 0; --volume) {
+    for (int shape = freedom == BoxFreedom::isotropic ? 0 : degrees.shape; shape >= 0; --shape) {
+      Polynomial polynomial = of(volume, shape);
+      if (polynomial.size() > best.size() && told_by_values(polynomial, states, freedom)) best = std::move(polynomial);
+    }
+  }
+  return best;
 }
 
 }  // namespace

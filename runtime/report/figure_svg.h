@@ -7,7 +7,7 @@
 namespace bgw::report {
 
 /// The gnuplot script of a figure as inline_tasks/figure.h makes it; it writes SVG to the standard output.
-/// Points without a number are left out. Styles: line, dashed, dotted, points.
+/// Points without a number are left out. Styles: line, dashed, dotted, points, and fill for a plane of words.
 std::string figure_script(const schema::Value& figure);
 
 /// The figure as an <svg> element that takes the colour of its text from the page around it, so that it is readable

@@ -47,6 +47,27 @@ void add_side(artifacts::Artifact& artifact, const Ground& ground, const char* n
       {name, ground.free_energy(-f.value), error_per_particle(f.sigma, ground), "kT", n, kConvention});
 }
 
+/// Those of `data` that are in the basin of the crystal. The crystal is what is in the basin: draws outside weigh nothing, so
+/// configurations outside belong to neither side.
+struct InBasin {
+  Tensor displacements;  // [n, N, 3]
+  Tensor chain;          // [n]
+  std::int64_t left = 0;
+};
+
+InBasin in_basin(const Model& model, const artifacts::Artifact& data) {
+  const Tensor displacements = displacements_on(model.ground(), data);
+  const Tensor outside = model.left_basin(displacements);
+  const std::int64_t all = displacements.size(0), left = outside.sum().item<std::int64_t>();
+  if (4 * left > all) {
+    throw InputError(fmt::format("{} of {} configurations of `data` are outside of the basin of the crystal, with an atom further than "
+                                 "half the distance of nearest neighbours from its site or a rms displacement above a fifth of it: they "
+                                 "are those of a melt or of another structure; take data of the crystal of the model", left, all));
+  }
+  const Tensor kept = outside.logical_not().nonzero().view({-1});
+  return {displacements.index_select(0, kept), chain_of(data, all).index_select(0, kept), left};
+}
+
 /// Log weights of both sides, with what is correlated with what among the data.
 struct TwoSides {
   Tensor model, data;  // [n0], [n1]
@@ -111,8 +132,9 @@ artifacts::Artifact two_sided(engine::TaskContext& context, const Model& model, 
   const Ground& ground = model.ground();
   const auto data = context.input("data");
   refuse_others(*data);
-  const Tensor of_data = passes.of_data(displacements_on(ground, *data), copies);
-  const TwoSides sides{log_weight, of_data, chain_of(*data, of_data.numel())};
+  const InBasin crystal = in_basin(model, *data);
+  const Tensor of_data = passes.of_data(crystal.displacements, copies);
+  const TwoSides sides{log_weight, of_data, crystal.chain};
   const Listening listening = stop_in_interludes(context, [&] { return passes.state(); });
 
   const plan::Key& stream_key = context.spec().stream_key;
@@ -131,6 +153,8 @@ artifacts::Artifact two_sided(engine::TaskContext& context, const Model& model, 
   add_side(artifact, ground, "reverse", {-reverse.value, reverse.sigma}, of_data.numel());
   artifact.results.push_back({"unreached", static_cast<double>(at::isposinf(of_data).sum().item<std::int64_t>()), {}, "",
                               of_data.numel(), "configurations of the data where the model has no density"});
+  artifact.results.push_back({"data_left_basin", static_cast<double>(crystal.left), {}, "", of_data.numel() + crystal.left,
+                              "configurations of the data outside of the basin of the crystal, not counted"});
   const std::int64_t blocks = blocks_of(sides).count;
   add_consistency(artifact, difference.estimates, std::min(log_weight.numel(), blocks));
   // Work from model to target on both sides, so that the two histograms overlap where the ensembles do.

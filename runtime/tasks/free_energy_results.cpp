@@ -37,9 +37,12 @@ std::optional<double> error_per_particle(double sigma, const Ground& ground) {
 
 void add_free_energy(artifacts::Artifact& artifact, const Ground& ground, const estimators::Estimate& log_ratio,
                      std::int64_t n) {
-  const double value = ground.free_energy(log_ratio.value);
-  const std::optional<double> sigma = error_per_particle(log_ratio.sigma, ground);
-  const double kt = 1 / ground.base.beta;
+  add_free_energy(artifact, ground, ground.base.beta, ground.free_energy(log_ratio.value), error_per_particle(log_ratio.sigma, ground), n);
+}
+
+void add_free_energy(artifacts::Artifact& artifact, const Ground& ground, double beta, double value,
+                     const std::optional<double>& sigma, std::int64_t n) {
+  const double kt = 1 / beta;
   std::optional<double> in_energy = sigma;
   if (in_energy) *in_energy *= kt;
   artifact.results.push_back({"per_particle", value, sigma, "kT", n, kConvention});
@@ -52,7 +55,7 @@ void add_free_energy(artifacts::Artifact& artifact, const Ground& ground, const 
                                             *primitive)});
   }
   if (!ground.system.has("mass")) return;
-  const double ratio = log_wavelength_ratio(ground.system.at("mass").as_double(), ground.base.beta,
+  const double ratio = log_wavelength_ratio(ground.system.at("mass").as_double(), beta,
                                             physics::length_scale(ground.system));
   const double absolute = value + 3 * ratio;
   artifact.results.push_back(

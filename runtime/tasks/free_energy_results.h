@@ -28,6 +28,10 @@ std::optional<double> error_per_particle(double sigma, const Ground& ground);
 /// @source method.md 2.4 to 2.6; calphy 1.3, get_einstein_crystal_fe
 void add_free_energy(artifacts::Artifact& artifact, const Ground& ground, const estimators::Estimate& log_ratio,
                      std::int64_t n);
+/// The same of a free energy that is known, at any temperature.
+/// @param per_particle  beta F / N, Lambda = sigma, n_p = 1
+void add_free_energy(artifacts::Artifact& artifact, const Ground& ground, double beta, double per_particle,
+                     const std::optional<double>& sigma, std::int64_t n);
 
 /// Samples whose weight is zero because they have left the crystal.
 /// @param log_weight [n]

@@ -40,12 +40,6 @@ std::vector<Result> by_chunks(std::int64_t samples, std::int64_t chunk, const Fu
   return results;
 }
 
-/// Which configurations are outside of the basin, bool [B]. One that is no number is not: it must not pass for one.
-Tensor left(const sampling::Basin& basin, const Tensor& displacements) {
-  const sampling::Excursion excursion = basin.excursion(displacements);
-  return basin.holds(excursion).logical_or(excursion.furthest.isnan()).logical_not();
-}
-
 }  // namespace
 
 Model::Model(Ground ground)
@@ -79,8 +73,13 @@ flows::Draws Model::generate(const Tensor& z) const {
     log_weight.push_back(part.log_weight);
   }
   flows::Draws draws{at::cat(displacements), at::cat(energy), at::cat(log_weight)};
-  draws.log_weight.masked_fill_(left(basin_, draws.displacements), -INFINITY);
+  draws.log_weight.masked_fill_(left_basin(draws.displacements), -INFINITY);
   return draws;
+}
+
+Tensor Model::left_basin(const Tensor& displacements) const {
+  const sampling::Excursion excursion = basin_.excursion(displacements);
+  return basin_.holds(excursion).logical_or(excursion.furthest.isnan()).logical_not();
 }
 
 Tensor Model::log_weight_of(const Tensor& displacements, const Tensor& auxiliary) const {

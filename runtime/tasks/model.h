@@ -41,6 +41,9 @@ class Model {
   /// The log weight of given configurations, [B, N, 3] from the sites of the base, completed by auxiliary standard
   /// normal numbers [B, auxiliary_dimension]. [B]
   Tensor log_weight_of(const Tensor& displacements, const Tensor& auxiliary) const;
+  /// Which configurations, [B, N, 3] from the sites of the base, are outside of the basin of the crystal: bool [B]. One that
+  /// is no number is not, it must not pass for one.
+  Tensor left_basin(const Tensor& displacements) const;
 
  private:
   Ground ground_;

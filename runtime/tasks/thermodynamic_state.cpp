@@ -29,6 +29,22 @@ artifacts::Result pressure_result(const char* name, double value, double varianc
 
 }  // namespace
 
+Tensor axial_virials(const Ground& ground, const Tensor& displacements) {
+  const Tensor undeformed = at::eye(3, at::kDouble).expand({displacements.size(0), 3, 3}).contiguous();
+  const Tensor strain = ground.model->energy_gradient_and_strain(displacements, undeformed).strain_gradient;
+  return strain.diagonal(0, 1, 2) / ground.base.cell.volume();
+}
+
+void add_pressures(artifacts::Artifact& artifact, const Tensor& pressures, const Tensor& covariance, std::int64_t samples) {
+  const auto p = pressures.accessor<double, 1>();
+  const auto c = covariance.accessor<double, 2>();
+  const double variance = covariance.sum().item<double>() / 9.0;
+  artifact.results.push_back(pressure_result("pressure", (p[0] + p[1] + p[2]) / 3, variance, samples, "(N kT - virial / 3) / V, classical"));
+  artifact.results.push_back(pressure_result("pressure_xx", p[0], c[0][0], samples, "along x"));
+  artifact.results.push_back(pressure_result("pressure_yy", p[1], c[1][1], samples, "along y"));
+  artifact.results.push_back(pressure_result("pressure_zz", p[2], c[2][2], samples, "along z"));
+}
+
 Tensor axial_pressures(engine::TaskContext& context, const Ground& ground, const Tensor& displacements) {
   const double volume = ground.base.cell.volume();
   const double motion = static_cast<double>(ground.particles()) / ground.base.beta;
@@ -60,14 +76,7 @@ void add_thermodynamic_state(artifacts::Artifact& artifact, const Ground& ground
   const Tensor covariance = at::matmul(matrix, at::matmul(mbar.joint_covariance, matrix.t()));
   artifact.arrays["state/numbers"] = tensor::to_array(numbers);
   artifact.arrays["state/covariance"] = tensor::to_array(covariance);
-
-  const auto p = numbers.accessor<double, 1>();
-  const auto c = covariance.accessor<double, 2>();
-  const double variance = covariance.slice(0, 2, 5).slice(1, 2, 5).sum().item<double>() / 9.0;
-  artifact.results.push_back(pressure_result("pressure", (p[2] + p[3] + p[4]) / 3, variance, samples, "(N kT - virial / 3) / V, classical"));
-  artifact.results.push_back(pressure_result("pressure_xx", p[2], c[2][2], samples, "along x"));
-  artifact.results.push_back(pressure_result("pressure_yy", p[3], c[3][3], samples, "along y"));
-  artifact.results.push_back(pressure_result("pressure_zz", p[4], c[4][4], samples, "along z"));
+  add_pressures(artifact, numbers.slice(0, 2, 5), covariance.slice(0, 2, 5).slice(1, 2, 5), samples);
 }
 
 }  // namespace bgw::tasks

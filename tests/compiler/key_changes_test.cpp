@@ -404,7 +404,7 @@ TEST_CASE("so does a value of the silicon program", "[key]") {
   CHECK(counts.changed >= 30);
   CHECK(counts.policies >= 8);
   CHECK(listed(counts.without_another) ==
-        "si.style xtal.c_over_a band.kind conditional.type conditional.condition_on.1 F.method F.temperature F.density F.c_over_a "
+        "si.style xtal.c_over_a band.kind conditional.type conditional.condition_on.1 F.method F.temperature F.density F.c_over_a F.stress "
         "anchor.temperature anchor.density anchor.c_over_a ");
 }
 

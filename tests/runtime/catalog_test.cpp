@@ -6,7 +6,10 @@
 #include <map>
 #include <iterator>
 
+#include <fmt/format.h>
+
 #include "compiler/lowering/compile.h"
+#include "runtime/catalog/ladders.h"
 #include "runtime/catalog/lattice_checks.h"
 #include "runtime/catalog/values.h"
 #include "tests/support/catch.h"
@@ -118,8 +121,8 @@ TEST_CASE("every kind and attribute says what it is, and every constructor it na
 }
 
 TEST_CASE("the kinds of the language are all there", "[catalog]") {
-  for (const char* noun : {"potential", "lattice", "system", "ensemble", "base", "flow", "train", "sample", "md", "data", "estimate", "reference",
-                           "phase_diagram", "figure", "table", "expect", "resources"}) {
+  for (const char* noun : {"potential", "lattice", "system", "ensemble", "base", "flow", "train", "sample", "md", "relax", "data", "estimate", "reference",
+                           "surface", "phase_diagram", "figure", "table", "expect", "resources"}) {
     INFO(noun);
     CHECK(all_kinds().find_kind(noun) != nullptr);
   }
@@ -167,9 +170,42 @@ TEST_CASE("every loss, schedule and path compiles from its smallest program", "[
   stage("loss = reverse_kl; atoms = [216, 64]; when = true");
   const auto path = [](const std::string& body) { clean(kCrystal + kCold + "reference ref { system = water; ensemble = cold; seed = 3; " + body + " }\n"); };
   path("path = einstein_crystal(spring = 5 kcal/mol/angstrom^2, states = 24); sampler = langevin(timestep = 2 fs, friction = 1 /ps); produce = 1 ns");
-  path("path = temperature_ladder(from = 200 K, to = 300 K, states = 8); sampler = hmc(chains = 16, steps = 64)");
   path("path = lambda(from = 0, to = 23.15, states = 8); sampler = hmc(chains = 16, steps = 64)");
-  path("path = replica_exchange(from = 100 K, to = 300 K, temperatures = 21); sampler = hmc(chains = 16, steps = 64); method = ais");
+  const std::string hot = kBase + "ensemble hot { kind = nvt; temperature = 300 K }\nbase waves { kind = scha; system = water; ensemble = hot }\n" +
+                          "reference top { system = water; ensemble = hot; path = base_to_target(waves, states = 3); sampler = hmc(chains = 16, steps = 64); seed = 1 }\n";
+  const auto ladder = [&](const std::string& body) {
+    return clean(kCrystal + kCold + hot + "reference ref { system = water; ensemble = cold; seed = 3; sampler = hmc(chains = 16, steps = 64); path = " + body + "; stress = true }\ntarget default = [ref]\n");
+  };
+  ladder("temperature_ladder(phonons, from = 200 K, to = 300 K, temperatures = 8, anchors = [top])");
+  const lowering::Program written = ladder("replica_exchange(phonons, temperatures = [100 K, 200 K, 300 K], anchors = [top])");
+  CHECK(task(written, "ref").arguments.at("path").at("temperatures").as_list().size() == 3);
+}
+
+TEST_CASE("a ladder of temperatures passes its ends, the ensemble and the anchors, and has one key however it is written", "[catalog]") {
+  const auto ladder = [](const std::string& body) {
+    const std::string text = kCrystal + kCold + "ensemble hot { kind = nvt; temperature = 300 K }\nbase waves { kind = scha; system = water; ensemble = hot }\n" +
+                             "reference top { system = water; ensemble = hot; path = base_to_target(waves, states = 3); sampler = hmc(chains = 16, steps = 64); seed = 1 }\n" +
+                             "reference ref { system = water; ensemble = cold; seed = 3; sampler = hmc(chains = 16, steps = 64); path = replica_exchange(waves, " + body + ", anchors = [top]) }\n";
+    return task(clean(text), "ref");
+  };
+  const plan::TaskSpec counted = ladder("from = 320 K, to = 180 K, temperatures = 9");
+  std::vector<double> temperatures;
+  std::string list;
+  for (const Value& t : counted.arguments.at("path").at("temperatures").as_list()) temperatures.push_back(t.as_double());
+  REQUIRE(temperatures.size() == 9);
+  CHECK(temperatures.front() == 180.0);
+  CHECK(temperatures.back() == 320.0);
+  for (const double fixed : {200.0, 300.0}) CHECK(std::count(temperatures.begin(), temperatures.end(), fixed) == 1);
+  for (std::size_t i = 1; i < temperatures.size(); ++i) {
+    const double ratio = temperatures[i] / temperatures[i - 1];
+    CHECK(ratio > 1.0);
+    CHECK(ratio < 1.11);  // of the two short ends; 0.575 / 8 in the mean
+    list += fmt::format("{}{:.17g} K", i == 1 ? fmt::format("{:.17g} K, ", temperatures[0]) : ", ", temperatures[i]);
+  }
+  CHECK(ladder("temperatures = [" + list + "]").key == counted.key);
+  CHECK(ladder("from = 180 K, to = 320 K, temperatures = 9").key == counted.key);
+  CHECK(ladder("from = 180 K, to = 320 K, temperatures = 10").key != counted.key);
+  CHECK(catalog::ladder_through({100.0, 400.0}, 3) == std::vector<double>{100.0, 200.0, 400.0});
 }
 
 TEST_CASE("a learned force compiles from its smallest program, in a network's precision, and needs what it needs", "[catalog]") {
@@ -314,15 +350,25 @@ TEST_CASE("the examples compile without a warning, to the tasks one counts by ha
   // phase 2 x size 3 = 6; with rep 3 = 18; three estimates of each of these.
   CHECK(tasks_of_kinds("examples/paper_mw_ice.bgw") == Counts{{"base", 6}, {"train", 18}, {"sample", 18}, {"md", 6}, {"reference", 6}, {"estimate", 54}, {"figure", 1}, {"table", 1}});
   // Two phases; the anchor has a base of its own for each, at one state.
-  CHECK(tasks_of_kinds("examples/silicon_phase_diagram.bgw") == Counts{{"base", 4}, {"train", 2}, {"estimate", 2}, {"reference", 2}, {"phase_diagram", 1}, {"figure", 2}});
+  CHECK(tasks_of_kinds("examples/silicon_phase_diagram.bgw") == Counts{{"base", 4}, {"train", 2}, {"estimate", 2}, {"reference", 2}, {"surface", 2}, {"phase_diagram", 1}, {"figure", 2}});
+  // Twelve states of diamond, thirty-six of beta-tin, twelve cells of it at many temperatures.
+  CHECK(tasks_of_kinds("workflows/silicon_phase_diagram.bgw") == Counts{{"base", 48}, {"reference", 60}, {"surface", 2}, {"phase_diagram", 1}, {"figure", 2}, {"table", 1}});
+  // Five strengths with four densities of diamond, four with twelve boxes of beta-tin, two with four densities of bcc; silicon once.
+  CHECK(tasks_of_kinds("workflows/lambda_sw_map.bgw") == Counts{{"base", 92}, {"reference", 92}, {"surface", 13}, {"phase_diagram", 6}, {"figure", 1}, {"table", 2}});
+  // Three cutoffs, two temperatures, four densities; three shapes of hcp.
+  CHECK(tasks_of_kinds("workflows/lj_fcc_hcp.bgw") == Counts{{"base", 96}, {"reference", 96}, {"surface", 6}, {"phase_diagram", 3}, {"figure", 2}, {"table", 1}});
   // Two sizes; trajectories at three pressures.
   CHECK(tasks_of_kinds("examples/lj_npt.bgw") == Counts{{"base", 2}, {"train", 2}, {"estimate", 2}, {"md", 6}, {"table", 1}, {"figure", 1}});
   CHECK(tasks_of_kinds("examples/silicon_clathrate.bgw") == Counts{{"base", 2}, {"reference", 2}, {"table", 1}});
+  CHECK(tasks_of_kinds("examples/beta_tin_ladder.bgw") == Counts{{"base", 2}, {"reference", 3}, {"table", 1}, {"figure", 2}});
   CHECK(tasks_of_kinds("workflows/table1.bgw") == Counts{{"base", 8}, {"reference", 16}, {"table", 2}});
   // Five sizes, two depths, hexagonal ice besides; chains at two sizes.
   CHECK(tasks_of_kinds("workflows/ice_generators.bgw") == Counts{{"base", 6}, {"train", 2}, {"sample", 17}, {"reference", 2}, {"estimate", 2}, {"energy_histogram", 4}, {"rdf", 2}, {"figure", 2}, {"table", 4}});
+  CHECK(tasks_of_kinds("workflows/ice_ic_ih.bgw") == Counts{{"base", 22}, {"train", 1}, {"sample", 12}, {"reference", 4}, {"figure", 3}, {"table", 4}});
   CHECK(tasks_of_kinds("workflows/soft_crystals.bgw") == Counts{{"base", 2}, {"train", 2}, {"sample", 2}, {"reference", 1}, {"table", 2}});
   CHECK(tasks_of_kinds("workflows/conditional_silicon.bgw") == Counts{{"base", 11}, {"train", 1}, {"estimate", 1}, {"reference", 10}, {"table", 2}});
+  // Diamond at rest, at three pressures and at that of the modulated cell; three structures of four atoms and that cell.
+  CHECK(tasks_of_kinds("workflows/silicon_static.bgw") == Counts{{"relax", 9}, {"table", 2}});
   CHECK(tasks_of_kinds("workflows/learned_force.bgw") == Counts{{"base", 2}, {"train", 1}, {"sample", 2}, {"table", 2}});
   CHECK(tasks_of_kinds("workflows/paper_mw_small.bgw") == Counts{{"base", 2}, {"train", 3}, {"sample", 3}, {"reference", 2}, {"estimate", 5}, {"table", 2}, {"figure", 2}});
   CHECK(tasks_of_kinds("workflows/paper_mw_64.bgw") == Counts{{"base", 2}, {"train", 1}, {"sample", 2}, {"estimate", 2}, {"figure", 1}, {"table", 1}});

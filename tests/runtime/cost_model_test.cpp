@@ -58,6 +58,10 @@ TEST_CASE("the amount of work is what time is proportional to", "[cost]") {
                    {"sampler", Map{{"chains", 16}, {"steps", 64}}}};
   CHECK(engine::amount_of_work("reference", chains)->value == 16 * 64 * 3 * 64);
   CHECK(engine::amount_of_data("reference", chains)->value == 16 * 64 * 64);
+  const Map ladder{{"system", Map{{"lattice", Map{{"atoms", 64}}}}},
+                   {"path", Map{{"temperatures", List{300.0, 500.0, 700.0, 900.0}}}},
+                   {"sampler", Map{{"chains", 16}, {"steps", 64}}}};
+  CHECK(engine::amount_of_work("reference", ladder)->value == 16 * 64 * 4 * 64);
   CHECK_FALSE(engine::amount_of_work("estimate", Map{{"method", "bar"}}));
   CHECK_FALSE(engine::amount_of_work("train", Map{{"stages", List{Map{{"name", "main"}}}}}));
 }

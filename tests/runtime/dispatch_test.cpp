@@ -399,8 +399,8 @@ TEST_CASE("a killed task that held nearly all the memory there is was killed for
 TEST_CASE("a task whose walltime is over goes on from its checkpoint when it may, attempt after attempt", "[engine][retry]") {
   const test::ScratchDirectory scratch;
   test::ToyPlan toy;
-  toy.add("slow", "count", {{"steps", 100}, {"sleep_ms", 10}}, {},
-          with({{"walltime", 0.3}, {"retry", schema::Map{{"attempts", 1}, {"on", schema::List{"timeout"}}}}}));
+  toy.add("slow", "count", {{"steps", 250}, {"sleep_ms", 10}}, {},
+          with({{"walltime", 1.0}, {"retry", schema::Map{{"attempts", 1}, {"on", schema::List{"timeout"}}}}}));
   store::Cache cache = store::Cache::open(scratch.path());
   Diary diary;
   CHECK(run_all(toy, cache, diary).exit_code == 0);  // one attempt only, but these use up none

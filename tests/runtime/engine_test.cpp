@@ -95,8 +95,15 @@ std::vector<std::string> results_in(const fs::path& root, const test::ToyPlan& t
   return bytes;
 }
 
-pid_t start_controller(const fs::path& cache, int steps, int sleep_ms, const fs::path& output) {
-  return start_controller(cache, std::to_string(steps), sleep_ms, output);
+pid_t start_controller(const fs::path& cache, int steps, int sleep_ms, const fs::path& output, const fs::path& hold = {}) {
+  return start_controller(cache, std::to_string(steps), sleep_ms, output, hold);
+}
+
+// A file that holds the tasks of controllers which are told of it, until it is removed.
+fs::path new_hold(const fs::path& folder) {
+  fs::path hold = folder / "hold";
+  std::ofstream(hold) << "wait\n";
+  return hold;
 }
 
 int exit_status(pid_t pid) {
@@ -117,6 +124,15 @@ void kill_children_of(pid_t controller) {
     std::ifstream list(thread.path() / "children");
     for (pid_t child = 0; list >> child;) ::kill(child, SIGKILL);
   }
+}
+
+// A task process of this cache has begun its work, and hears what it is asked.
+bool has_told_progress(const fs::path& root) {
+  std::error_code none_yet;
+  for (const fs::directory_entry& work : fs::directory_iterator(store::Layout{root}.work(), none_yet)) {
+    if (!words_in(work.path() / "progress.jsonl").empty()) return true;
+  }
+  return false;
 }
 
 bool has_checkpoint(const fs::path& root, const plan::TaskSpec& spec) {
@@ -326,7 +342,7 @@ TEST_CASE("a task is tried again for the causes it names, as often as it says", 
 TEST_CASE("a task whose walltime is over saves its state and fails with cause timeout", "[engine]") {
   const test::ScratchDirectory scratch;
   test::ToyPlan toy;
-  toy.add("slow", "count", {{"steps", 1000}, {"sleep_ms", 10}}, {}, {plan::Placement::child, {{"walltime", 0.3}}});
+  toy.add("slow", "count", {{"steps", 1000}, {"sleep_ms", 10}}, {}, {plan::Placement::child, {{"walltime", 1.0}}});  // begun by then on a busy machine, too
   store::Cache cache = store::Cache::open(scratch.path());
   Diary diary;
   CHECK(run_all(toy, cache, diary).exit_code == 4);
@@ -485,7 +501,10 @@ TEST_CASE("a run killed again and again ends with the bytes of an undisturbed on
   std::mt19937 random(7);
   std::uniform_int_distribution<int> delay(30, 220);
   for (int round = 0; round < 10; ++round) {
+    const std::size_t started = count_of(words_in(words), "started");
     const pid_t controller = start_controller(rough, kSteps, kSleep, words);
+    const auto is_under_way = [&] { return count_of(words_in(words), "started") > started || count_of(words_in(words), "finished total") > 1; };
+    if (round > 2) REQUIRE(eventually(is_under_way));  // the first are killed at their start, too
     std::this_thread::sleep_for(std::chrono::milliseconds(delay(random)));
     if (round % 2 == 1) kill_children_of(controller);
     ::kill(controller, SIGKILL);
@@ -502,26 +521,31 @@ TEST_CASE("a run killed again and again ends with the bytes of an undisturbed on
 TEST_CASE("two runs at once do each task once", "[engine][kill]") {
   const test::ScratchDirectory scratch;
   const fs::path cache = scratch.path() / "cache";
-  const pid_t one = start_controller(cache, 10, 20, scratch.path() / "one");
-  const pid_t two = start_controller(cache, 10, 20, scratch.path() / "two");
+  const fs::path hold = new_hold(scratch.path());
+  const pid_t one = start_controller(cache, 10, 20, scratch.path() / "one", hold);
+  const pid_t two = start_controller(cache, 10, 20, scratch.path() / "two", hold);
+  const auto words = [&] { return words_in(scratch.path() / "one") + words_in(scratch.path() / "two"); };
+  CHECK(eventually([&] { return count_of(words(), "attached first") == 1; }));
+  fs::remove(hold);
   CHECK(exit_status(one) == 0);
   CHECK(exit_status(two) == 0);
-  const std::string words = words_in(scratch.path() / "one") + words_in(scratch.path() / "two");
-  CHECK(count_of(words, "started first") == 1);
-  CHECK(count_of(words, "started second") == 1);
-  CHECK(count_of(words, "attached first") + count_of(words, "found first") >= 1);
+  CHECK(count_of(words(), "started first") == 1);
+  CHECK(count_of(words(), "started second") == 1);
+  CHECK(count_of(words(), "found first") == 1);
 }
 
 TEST_CASE("when the first of two runs is killed the second takes over", "[engine][kill]") {
   const test::ScratchDirectory scratch;
   const fs::path cache = scratch.path() / "cache";
   const test::ToyPlan toy = test::chain(40, 10);
-  const pid_t one = start_controller(cache, 40, 10, scratch.path() / "one");
+  const fs::path hold = new_hold(scratch.path());
+  const pid_t one = start_controller(cache, 40, 10, scratch.path() / "one", hold);
   REQUIRE(eventually([&] { return has_checkpoint(cache, toy.plan.tasks[0]); }));
-  const pid_t two = start_controller(cache, 40, 10, scratch.path() / "two");
+  const pid_t two = start_controller(cache, 40, 10, scratch.path() / "two", hold);
   REQUIRE(eventually([&] { return count_of(words_in(scratch.path() / "two"), "attached first") == 1; }));
   ::kill(one, SIGKILL);
   exit_status(one);
+  fs::remove(hold);
   CHECK(exit_status(two) == 0);
   CHECK(count_of(words_in(scratch.path() / "two"), "started first") == 1);
 }
@@ -543,11 +567,10 @@ TEST_CASE("a second signal kills a task that does not listen", "[engine][kill]")
   const test::ScratchDirectory scratch;
   const fs::path words = scratch.path() / "words";
   const pid_t controller = start_controller(scratch.path() / "cache", "stubborn", 60000, words);
-  REQUIRE(eventually([&] { return count_of(words_in(words), "started stubborn") == 1; }));
-  std::this_thread::sleep_for(100ms);  // it has begun not to listen
+  REQUIRE(eventually([&] { return has_told_progress(scratch.path() / "cache"); }));  // it has begun not to listen
   ::kill(controller, SIGINT);
+  ::kill(controller, SIGTERM);  // at once: one and the same request, as timeout(1) sends it
   REQUIRE(eventually([&] { return count_of(words_in(words), "stopping 1") == 1; }));
-  ::kill(controller, SIGINT);  // at once: one and the same request, as timeout(1) sends it
   std::this_thread::sleep_for(600ms);
   CHECK(count_of(words_in(words), "killed stubborn") == 0);
   ::kill(controller, SIGINT);
@@ -561,10 +584,12 @@ TEST_CASE("an interrupted run leaves checkpoints, says 130, and goes on later", 
   const fs::path words = scratch.path() / "words";
   const test::ToyPlan toy = test::chain(40, 10);
   const auto [signal, status] = GENERATE(std::pair{SIGINT, 130}, std::pair{SIGTERM, 143}, std::pair{SIGHUP, 129});
-  const pid_t controller = start_controller(cache, 40, 10, words);
+  const fs::path hold = new_hold(scratch.path());
+  const pid_t controller = start_controller(cache, 40, 10, words, hold);
   REQUIRE(eventually([&] { return has_checkpoint(cache, toy.plan.tasks[0]); }));
   ::kill(controller, signal);
   CHECK(exit_status(controller) == status);
+  fs::remove(hold);
   CHECK(count_of(words_in(words), "stopped first") == 1);
   CHECK(has_checkpoint(cache, toy.plan.tasks[0]));
   store::Cache seen = store::Cache::look(cache);
@@ -714,6 +739,28 @@ TEST_CASE("with fail_fast nothing more is started after a failure", "[engine]") 
   Diary diary;
   const engine::RunSummary summary = engine::run(toy.plan, toy.all(), cache, options, diary);
   CHECK(summary.exit_code == 4);
+  CHECK(summary.count(Outcome::failed) == 1);
+  CHECK(summary.count(Outcome::stopped) == 3);
+}
+
+TEST_CASE("the first task to start is the first of the plan, though another one is ready sooner", "[engine][gate]") {
+  const test::ScratchDirectory scratch;
+  store::Cache cache = store::Cache::open(scratch.path());
+  test::ToyPlan toy;
+  const std::size_t made = toy.add("made", "count", {{"steps", 2}});
+  Diary diary;
+  REQUIRE(run_all(toy, cache, diary).exit_code == 0);
+  toy.add("bad", "fail", {{"how", "nan"}}, {{"before", made}});
+  for (int i = 0; i < 3; ++i) toy.add(fmt::format("good{}", i), "count", {{"steps", 3 + i}});
+  toy.plan.checks.push_back({"slow", "require", schema::Map{}, {{"made", toy.plan.tasks[made].key, made}}});
+  engine::RunOptions options = options_with(1);
+  options.fail_fast = true;
+  options.gates = {0};
+  options.gate_holds = [](const plan::CheckSpec&, const engine::TaskInputs&) {
+    std::this_thread::sleep_for(200ms);  // meanwhile the good ones are ready
+    return true;
+  };
+  const engine::RunSummary summary = engine::run(toy.plan, toy.all(), cache, options, diary);
   CHECK(summary.count(Outcome::failed) == 1);
   CHECK(summary.count(Outcome::stopped) == 3);
 }

@@ -2,7 +2,8 @@
 //   fake_physics exec TASK.json       BGW_FAKE_FAIL=kind makes tasks of that kind fail, BGW_FAKE_SHIFT is added to free
 //   energies,
 //                                     BGW_FAKE_STEPS=n makes a task n steps of BGW_FAKE_STEP_MS (20) ms long, each of
-//                                     which shows in the result
+//                                     which shows in the result; while the file BGW_FAKE_HOLD holds the name of a task,
+//                                     that one does not take its last step
 //   fake_physics attempts CACHE       the history of a cache: state, kind and key of each attempt, a line each
 //   fake_physics about                BGW_FAKE_BLAS=file and BGW_FAKE_GFLOPS=rate are what it says of matrix products
 //   fake_physics bench REQUEST.json   values around -25 for each seed; BGW_FAKE_FAIL=bench makes the last fail
@@ -34,6 +35,12 @@ int number_from_environment(const char* name, int otherwise) {
   return text ? std::atoi(text) : otherwise;
 }
 
+bool is_held(const std::string& task) {
+  const char* file = std::getenv("BGW_FAKE_HOLD");
+  std::string held;
+  return file != nullptr && std::ifstream(file) >> held && held == task;
+}
+
 // A chaotic map, so that a step lost or doubled by a stop shows in the number at the end.
 double pretend_to_work(engine::TaskContext& context) {
   double x = 0.4;
@@ -44,15 +51,21 @@ double pretend_to_work(engine::TaskContext& context) {
   }
   const int steps = number_from_environment("BGW_FAKE_STEPS", 1);
   const std::chrono::milliseconds pause(steps > 1 ? number_from_environment("BGW_FAKE_STEP_MS", 20) : 0);
+  const auto state = [&] {
+    Artifact saved;
+    saved.arrays["x"] = {{2}, {x, static_cast<double>(step)}, {}, ""};
+    return saved;
+  };
+  if (steps > 1) context.report({"making it up", step, steps, {}});
   while (step < steps) {
+    while (step + 1 == steps && is_held(context.spec().name)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      context.step_done(state);
+    }
     std::this_thread::sleep_for(pause);
     x = 3.9 * x * (1 - x);
     context.report({"making it up", ++step, steps, {{"loss", 0.5}}});
-    context.step_done([&] {
-      Artifact state;
-      state.arrays["x"] = {{2}, {x, static_cast<double>(step)}, {}, ""};
-      return state;
-    });
+    context.step_done(state);
   }
   return x;
 }

@@ -2,12 +2,14 @@
 //   fake_tasks exec TASK.json
 //   fake_tasks run CACHE STEPS SLEEP_MS     runs test::chain and prints one line an event
 //   fake_tasks run CACHE stubborn SLEEP_MS  runs one task that never looks whether it should stop
+// While the file that BGW_FAKE_HOLD names exists, a counting task does not take its last step.
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
@@ -31,6 +33,11 @@ artifacts::Artifact state_of(const std::vector<double>& values) {
   return state;
 }
 
+bool is_held() {
+  const char* file = std::getenv("BGW_FAKE_HOLD");
+  return file != nullptr && std::filesystem::exists(file);
+}
+
 artifacts::Artifact count(engine::TaskContext& context) {
   std::vector<double> values{0.4};
   if (context.arguments().has("before")) values[0] = context.input("before")->array("values").doubles.back();
@@ -38,6 +45,10 @@ artifacts::Artifact count(engine::TaskContext& context) {
   const std::int64_t steps = context.arguments().int_or("count", context.arguments().int_or("steps", 0));
   const std::chrono::milliseconds pause(context.arguments().int_or("sleep_ms", 0));
   while (static_cast<std::int64_t>(values.size()) < steps) {
+    while (static_cast<std::int64_t>(values.size()) + 1 == steps && is_held()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      context.step_done([&] { return state_of(values); });
+    }
     std::this_thread::sleep_for(pause);
     values.push_back(next_value(values.back()));
     context.report({"counting", static_cast<std::int64_t>(values.size()), steps, {{"value", values.back()}}});

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "runtime/foundation/errors.h"
+#include "runtime/artifacts/called_result.h"
 #include "runtime/inline_tasks/expression.h"
 #include "runtime/inline_tasks/figure.h"
 #include "runtime/inline_tasks/table.h"
@@ -23,14 +24,22 @@ using schema::Value;
 // Answers from maps; the identity of a role is the role without its trailing digits after '@'.
 class FakeResults : public Results {
  public:
-  std::map<std::string, artifacts::Result> numbers;  // "role.name"
+  std::map<std::string, artifacts::Result> single;  // "role.name"
+  std::map<std::string, Field> fields;
   std::map<std::string, Curve> curves;
 
   artifacts::Result number(const std::string& role, const std::string& name) const override {
-    const auto found = numbers.find(identity(role) + "." + name);
-    if (found == numbers.end()) throw InputError(role + " has no result " + name);
+    const auto found = single.find(identity(role) + "." + name);
+    if (found == single.end()) throw InputError(role + " has no result " + name);
     return found->second;
   }
+  std::vector<artifacts::Result> numbers(const std::string& role, const std::string& name) const override {
+    std::vector<artifacts::Result> all;
+    for (auto found = single.find(role + "." + name + ".0"); found != single.end(); found = single.find(role + "." + name + "." + std::to_string(all.size()))) all.push_back(found->second);
+    return all;
+  }
+  Field field(const std::string& role, const std::string& name) const override { return fields.at(role + "." + name); }
+  std::string called(const std::string&, const std::string& name, const Map& arguments) const override { return artifacts::called_result(name, arguments); }
   artifacts::Result number_at(const std::string& role, const std::string& name, const Value& state) const override { return number(role, name + schema::to_json(state)); }
   Curve curve(const std::string& role, const std::string& name) const override { return curves.at(name.empty() ? role : role + "." + name); }
   std::string identity(const std::string& role) const override { return role.substr(0, role.find('@')); }
@@ -45,10 +54,10 @@ Value list(List items) { return Map{{"op", "list"}, {"items", std::move(items)}}
 
 FakeResults three_results() {
   FakeResults results;
-  results.numbers["a.x"] = {"x", 4.0, 0.3, "kT", 100, "beta F / N"};
-  results.numbers["b.x"] = {"x", 2.0, 0.4, "kT", 100, ""};
-  results.numbers["c.e"] = {"e", 1.5, 0.1, "eV", std::nullopt, ""};
-  results.numbers["d.x"] = {"x", 3.0, std::nullopt, "", std::nullopt, ""};
+  results.single["a.x"] = {"x", 4.0, 0.3, "kT", 100, "beta F / N"};
+  results.single["b.x"] = {"x", 2.0, 0.4, "kT", 100, ""};
+  results.single["c.e"] = {"e", 1.5, 0.1, "eV", std::nullopt, ""};
+  results.single["d.x"] = {"x", 3.0, std::nullopt, "", std::nullopt, ""};
   return results;
 }
 
@@ -143,6 +152,13 @@ TEST_CASE("kT and pure numbers mix; energies and pure numbers do not add", "[inl
   CHECK_THROWS_AS(truth(op("less", {attribute("c", "e"), attribute("a", "x")})), InputError);
   CHECK(number(op("multiply", {attribute("c", "e"), constant(2)})).unit() == "eV");
   CHECK(number(op("divide", {attribute("c", "e"), attribute("c", "e")})).unit().empty());
+  const auto in = [](double value, const char* unit) { return Value(Map{{"op", "const"}, {"value", value}, {"unit", unit}}); };
+  const Value volume = in(2.0, "angstrom^3"), pressure = in(3.0, "eV/angstrom^3");
+  CHECK(number(op("divide", {attribute("c", "e"), volume})).unit() == "eV/angstrom^3");
+  CHECK(number(op("add", {op("divide", {attribute("c", "e"), volume}), pressure})).unit() == "eV/angstrom^3");
+  CHECK(number(op("add", {op("multiply", {pressure, volume}), attribute("c", "e")})).unit() == "eV");
+  CHECK(number(op("multiply", {in(1.0, "/angstrom^3"), volume})).unit().empty());
+  CHECK(number(op("power", {in(1.0, "angstrom"), constant(3)})).unit() == "angstrom^3");
   CHECK_THROWS_AS(number(call("exp", {attribute("c", "e")})), InputError);
 }
 
@@ -194,7 +210,7 @@ TEST_CASE("expect by tolerance and by fraction looks at values alone", "[inline_
 
 TEST_CASE("no check holds for a difference that is not a number", "[inline_tasks]") {
   FakeResults results = three_results();
-  results.numbers["a.x"].value = std::numeric_limits<double>::quiet_NaN();
+  results.single["a.x"].value = std::numeric_limits<double>::quiet_NaN();
   for (const char* criterion : {"sigmas", "tolerance", "relative"}) {
     CHECK_FALSE(judge(expect(attribute("a", "x"), constant(1), criterion, 1e9), results).holds);
   }
@@ -284,9 +300,59 @@ TEST_CASE("numbers of a family become one series with error bars, two indices tw
   CHECK(series[1].at("yerr") == Value(List{0.4, nullptr}));
 }
 
+TEST_CASE("numbers of a family become one series where x falls, too", "[inline_tasks]") {
+  const auto point = [](const char* name, double x, const char* role) {
+    return Value(Map{{"name", name}, {"label", name}, {"x", constant(x)}, {"y", attribute(role, "x")}});
+  };
+  const Value arguments = Map{{"series", List{point("F[ic,64]", 1.0 / 64, "a"), point("F[ic,216]", 1.0 / 216, "b"), point("F[ih,64]", 1.0 / 64, "b"), point("F[ih,216]", 1.0 / 216, "d")}}};
+  const List series = make_figure(arguments, three_results()).at("series").as_list();
+  REQUIRE(series.size() == 2);
+  CHECK(series[0].at("label").as_string() == "F, ic");
+  CHECK(series[1].at("x") == Value(List{1.0 / 64, 1.0 / 216}));
+}
+
+TEST_CASE("a curve has the errors that its task knows, and a band where it is asked for", "[inline_tasks]") {
+  FakeResults results = three_results();
+  results.curves["g"] = {{1, 2, 3}, {0, 5, 1}, "angstrom", "", "r", "g(r)", {0.1, 0.2, std::nan("")}};
+  Map source{{"name", "flow"}, {"y", Map{{"op", "curve"}, {"task", "g"}}}, {"yerr", "auto"}, {"band", true}};
+  const auto drawn = [&] { return make_figure(Map{{"series", List{source}}}, results).at("series").as_list()[0]; };
+  CHECK(drawn().at("yerr") == Value(List{0.1, 0.2, nullptr}));
+  CHECK(drawn().at("band").as_bool());
+  source["yerr"] = list({constant(3), constant(4), constant(5)});
+  source["band"] = false;
+  CHECK(drawn().at("yerr") == Value(List{3.0, 4.0, 5.0}));
+  CHECK_FALSE(drawn().has("band"));
+}
+
+TEST_CASE("errors of abscissae are drawn, exact ones have none", "[inline_tasks]") {
+  const auto drawn = [](Value x) {
+    const Map source{{"name", "line"}, {"x", std::move(x)}, {"y", list({constant(300), constant(600)})}};
+    return make_figure(Map{{"series", List{source}}}, three_results()).at("series").as_list()[0];
+  };
+  CHECK(drawn(list({attribute("a", "x"), attribute("b", "x")})).at("xerr") == Value(List{0.3, 0.4}));
+  CHECK_FALSE(drawn(list({constant(1), constant(2)})).has("xerr"));
+  CHECK_FALSE(drawn(list({attribute("a", "x"), attribute("b", "x")})).has("yerr"));
+}
+
+TEST_CASE("a plane is words on a grid, and nothing else can fill a figure", "[inline_tasks]") {
+  FakeResults results = three_results();
+  results.fields["pt.stable"] = {{1, 2}, {100, 200, 300}, "GPa", "K", "P", "T", {"diamond", "beta_tin"}, {0, 1, 0, 1, 0, -1}};
+  const auto filled = [&](Value fill) { return make_figure(Map{{"xlabel", nullptr}, {"ylabel", nullptr}, {"series", List{Map{{"name", "domain"}, {"fill", std::move(fill)}}}}}, results); };
+  const Value figure = filled(Map{{"op", "field"}, {"task", "pt"}, {"name", "stable"}});
+  const Value series = figure.at("series").as_list()[0];
+  CHECK(series.at("style").as_string() == "fill");
+  CHECK(series.at("x") == Value(List{1.0, 2.0}));
+  CHECK(series.at("y") == Value(List{100.0, 200.0, 300.0}));
+  CHECK(series.at("words") == Value(List{"diamond", "beta_tin"}));
+  CHECK(series.at("places").as_list().size() == 6);
+  CHECK(figure.at("xlabel").as_string() == "P (GPa)");
+  CHECK(figure.at("ylabel").as_string() == "T (K)");
+  CHECK_THROWS_WITH(filled(attribute("a", "x")), Catch::Contains("series `domain`: `fill` needs what has a value at each place of a plane"));
+}
+
 TEST_CASE("a figure of numbers that are not finite is JSON with gaps", "[inline_tasks]") {
   FakeResults results;
-  results.numbers["a.x"] = {"x", std::nan(""), std::nan(""), "kT", 100, ""};
+  results.single["a.x"] = {"x", std::nan(""), std::nan(""), "kT", 100, ""};
   results.curves["r"] = {{1, 2}, {0.5, INFINITY}, "angstrom", ""};
   const Value arguments =
       Map{{"series", List{Map{{"name", "F"}, {"x", constant(64)}, {"y", attribute("a", "x")}},

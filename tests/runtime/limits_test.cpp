@@ -87,6 +87,33 @@ TEST_CASE("two-sided estimates count data where the model has no density, and on
   CHECK_THROWS_AS(bar(-side.draws, single_samples(4000), none, single_samples(10), key(5)), NumericalError);
 }
 
+TEST_CASE("a resampled set in which no weight is left is drawn again, and too few weights have no error", "[limits]") {
+  const auto with_finite = [](std::int64_t finite) {
+    Tensor log_weight = at::full({400}, -INFINITY, at::kDouble);
+    log_weight.slice(0, 0, finite).fill_(0.7);
+    return log_weight;
+  };
+  const Tensor few = with_finite(4), data = at::full({400}, 0.7, at::kDouble);
+  // Of 400 replicates some seven hold none of the four. In the others their number is Poisson's of mean four without zero, the
+  // logarithm of which has the standard deviation 0.543.
+  const double sigma = lfep(few, tensor::RandomStream(key(8), "bootstrap"), 400).sigma;
+  CHECK(sigma == Approx(0.543).epsilon(0.12));
+  CHECK(std::isfinite(effective_fraction(few, tensor::RandomStream(key(8), "bootstrap"), 400).sigma));
+  const BarResult found = bar(-few, single_samples(400), data, single_samples(400), key(8), {400, 1e-3});
+  CHECK(found.delta_f.sigma == Approx(0.543).epsilon(0.12));
+  const Tensor crystal = at::cat({-few, -data});
+  MbarOptions options;
+  options.bootstrap = 400;
+  options.least_overlap = 1e-3;
+  const MbarResult states = mbar(at::stack({at::zeros_like(crystal), crystal}), at::tensor({400, 400}, at::kLong), at::arange(800, at::kLong), key(8), options);
+  CHECK(states.difference(0, 1).value == Approx(found.delta_f.value).epsilon(1e-9));
+  CHECK(states.difference(0, 1).sigma == Approx(0.543).epsilon(0.12));
+
+  const char* words = "only 2 of 400 independent samples lie where both the model and the crystal have a density";
+  CHECK_THROWS_WITH(lfep(with_finite(2), tensor::RandomStream(key(8), "bootstrap")), Catch::Contains(words));
+  CHECK_THROWS_WITH(bar(-with_finite(2), single_samples(400), data, single_samples(400), key(8)), Catch::Contains(words));
+}
+
 TEST_CASE("draws outside of the basin of the crystal weigh nothing and are counted", "[limits]") {
   Study study(8, "einstein_crystal", global_flow(), 1, 0.36);
   const artifacts::Artifact& wide = study.result(study.drawing(400));
@@ -117,14 +144,52 @@ TEST_CASE("configurations where a model that is cut off has no density count on 
   const artifacts::Artifact near = study.result(before);
   CHECK(number(near, "unreached") == 0.0);
   artifacts::Artifact far = study.result(chains);
-  far.arrays["displacements"].doubles[3 * 8 * 5 + 4] += 1.4;  // of configuration 5, more than half the distance of two sites
+  double* fifth = &far.arrays["displacements"].doubles[3 * 8 * 5];
+  fifth[1] -= 0.6;  // of atom 0, from which the base counts, and of another one: together more than half the distance of two
+  fifth[4] += 0.9;  // sites, each less, as in the basin of the crystal
   study.store.objects[chains.key].artifact = std::make_shared<const artifacts::Artifact>(far);
   const artifacts::Artifact bar = study.result(study.estimating("bar", draws, {}, &chains.key));
   const artifacts::Artifact mbar = study.result(study.estimating("mbar", draws, {}, &chains.key));
   CHECK(number(bar, "unreached") == 1.0);
+  CHECK(number(bar, "data_left_basin") == 0.0);
   CHECK(std::isinf(bar.array("work_reverse").doubles[5]));
   CHECK(number(mbar, "per_particle") == Approx(number(bar, "per_particle")).epsilon(1e-9));
   // One of 192 fewer is in the overlap, which moves ln Z by about that much.
   CHECK(std::abs(number(bar, "per_particle") - number(near, "per_particle")) < 0.02);
   CHECK(integral(bar, "work_reverse") == Approx(191.0 / 192.0));
+}
+
+TEST_CASE("configurations of the data outside of the basin belong to neither side and are counted", "[limits]") {
+  Study study(8, "einstein_crystal", global_flow(), 1);
+  const plan::Key draws = study.run(study.drawing(40));
+  const plan::TaskSpec chains = study.chains();
+  const artifacts::Artifact crystal = study.result(chains);
+  const std::size_t numbers = 3 * 8;  // of a configuration
+  const auto among = [&](const artifacts::Artifact& data, const char* method) {
+    study.store.objects[chains.key].artifact = std::make_shared<const artifacts::Artifact>(data);
+    return study.result(study.estimating(method, draws, {}, &chains.key));
+  };
+  artifacts::Artifact far = crystal;
+  far.arrays["displacements"].doubles[numbers * 5 + 4] += 2.0;  // of configuration 5, more than half the distance of two sites
+  artifacts::Artifact without = crystal;
+  for (const auto& [name, width] : std::map<std::string, std::size_t>{{"displacements", numbers}, {"chain", 1}}) {
+    artifacts::Array& array = without.arrays.at(name);
+    array.shape[0] -= 1;
+    const auto cut = [&](auto& of) {
+      const auto begin = of.begin() + static_cast<std::ptrdiff_t>(5 * width);
+      of.erase(begin, begin + static_cast<std::ptrdiff_t>(width));
+    };
+    array.doubles.empty() ? cut(array.integers) : cut(array.doubles);
+  }
+  for (const char* method : {"bar", "mbar"}) {
+    const artifacts::Artifact some = among(far, method), none = among(without, method);
+    CHECK(number(some, "data_left_basin") == 1.0);
+    CHECK(number(none, "data_left_basin") == 0.0);
+    CHECK(number(some, "unreached") == 0.0);
+    for (const char* result : {"per_particle", "reverse", "overlap"}) CHECK(number(some, result) == number(none, result));
+  }
+  for (std::size_t k = 0; k < crystal.array("displacements").doubles.size(); k += numbers) {
+    if (k % (2 * numbers) == 0) far.arrays["displacements"].doubles[k] += 2.0;
+  }
+  CHECK_THROWS_WITH(among(far, "bar"), Catch::Contains("of `data` are outside of the basin of the crystal"));
 }

@@ -146,6 +146,43 @@ TEST_CASE("an SVG of a figure holds its labels and takes its text colour from th
   CHECK_FALSE(holds(svg, " color='#FFFFFF'"));  // no white disc over what lies behind a point
 }
 
+TEST_CASE("a band goes there on one side and back on the other, and ends where no error is known", "[report]") {
+  const Value figure = Map{{"series", List{Map{{"label", "line"}, {"style", "line"}, {"band", true}, {"x", List{1.0, 2.0, 3.0, 4.0, 5.0}}, {"y", List{10.0, 20.0, 30.0, 40.0, 50.0}}, {"yerr", List{1.0, 2.0, nullptr, 4.0, 5.0}}},
+                                           Map{{"label", "coexistence"}, {"style", "line"}, {"band", true}, {"x", List{5.0, 6.0}}, {"y", List{100.0, 200.0}}, {"xerr", List{0.5, 0.25}}}}}};
+  const std::string script = figure_script(figure);
+  CHECK(holds(script, "$band0 << END\n1 11\n2 22\n2 18\n1 9\n\n4 44\n5 55\n5 45\n4 36\n\nEND\n"));
+  CHECK(holds(script, "$band1 << END\n4.5 100\n5.75 200\n6.25 200\n5.5 100\n\nEND\n"));
+  CHECK_FALSE(holds(script, "with vectors"));  // no bars on top
+  const std::string svg = draw_svg(figure);
+  CHECK(occurrences(svg, "fill-opacity = '0.250000'") == 3);  // two pieces of one band and the other
+  for (const char* text : {"line", "coexistence"}) CHECK(holds(svg, text));
+}
+
+TEST_CASE("errors of curves and of abscissae are bars", "[report]") {
+  const auto script = [](const char* which) {
+    return figure_script(Map{{"series", List{Map{{"label", "g"}, {"style", "line"}, {"x", List{1.0, 2.0}}, {"y", List{5.0, 6.0}}, {which, List{0.5, nullptr}}}}}});
+  };
+  CHECK(holds(script("yerr"), "1 5 0.5 0\n2 6 NaN 0\n"));
+  CHECK(holds(script("yerr"), "using 1:($2-$3):(0):(2*$3) with vectors nohead"));
+  CHECK(holds(script("xerr"), "1 5 0 0.5\n2 6 0 NaN\n"));
+  CHECK(holds(script("xerr"), "using ($1-$4):2:(2*$4):(0) with vectors nohead"));
+}
+
+TEST_CASE("a plane is coloured by its words, in cells around the places of its grid", "[report]") {
+  const Value figure = Map{{"xlabel", "P (GPa)"},
+                           {"series", List{Map{{"label", "domain"}, {"style", "fill"}, {"x", List{8.0, 9.0, 11.0}}, {"y", List{300.0, 500.0}}, {"words", List{"diamond", "beta_tin"}}, {"places", List{0, 0, 1, 0, 1, -1}}},
+                                           Map{{"label", "line"}, {"style", "points"}, {"x", List{9.5}}, {"y", List{400.0}}}}}};
+  const std::string script = figure_script(figure);
+  CHECK(holds(script, "set xrange [8:11]\nset yrange [300:500]\n"));
+  CHECK(occurrences(script, "set object rectangle") == 4);
+  CHECK(holds(script, "rectangle from 8,300 to 10,400 behind fillcolor rgb '#0072b2'"));  // two places of one word
+  CHECK(holds(script, "rectangle from 10,300 to 11,400 behind fillcolor rgb '#d55e00'"));
+  CHECK(holds(script, "rectangle from 8.5,400 to 10,500 behind fillcolor rgb '#d55e00'"));
+  const std::string svg = draw_svg(figure);
+  for (const char* text : {"diamond", "beta_tin", "line"}) CHECK(holds(svg, text));
+  CHECK_FALSE(holds(svg, "domain"));
+}
+
 TEST_CASE("a label cannot leave its place in the gnuplot script", "[report]") {
   const std::filesystem::path canary = std::filesystem::temp_directory_path() / "bgw-gnuplot-canary";
   std::filesystem::remove(canary);

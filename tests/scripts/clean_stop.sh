@@ -152,8 +152,7 @@ cache=$scratch/killed
 export BGW_FAKE_STEPS=2 BGW_FAKE_STEP_MS=600000
 plain "$bgw" run "$program" 'phonons[64]' --cache "$cache" > "$scratch/second" 2>&1 &
 controller=$!
-until grep -q '^start ' "$scratch/second" 2> /dev/null; do sleep 0.05; done
-sleep 0.5
+until cat "$cache"/work/*/progress.jsonl 2> /dev/null | grep -q '"step":'; do sleep 0.05; done   # it hears signals
 kill -s INT "$controller"
 until grep -q '^stopping' "$scratch/second"; do sleep 0.05; done
 sleep 0.5

@@ -203,7 +203,13 @@ class Desk:
 # task could go on from, GPUs are not everywhere, and silence takes minutes.
 RARE_EVENTS = {"task_silent"}
 RARE = {("check", "text"), ("plan", "extends"), ("saved-plan", "extends"), ("run", "extends"), ("run", "extended_from"),
-        ("show", "extended_from"), ("why", "extended_from"), ("run", "gpus")}
+        ("show", "extended_from"), ("why", "extended_from"), ("run", "gpus"),
+        ("run", "words"), ("run", "places"), ("show", "words"), ("show", "places")}  # planes are those of phase diagrams
+# Lines between phases take minutes; tests/runtime/phase_tasks_test.cpp makes them.
+RARE |= {(command, name) for command in ("run", "show") for name in (
+    "coexistence", "cells", "cell", "phase", "points", "temperature", "temperature_sigma", "pressure", "pressure_sigma", "slope", "slope_sigma",
+    "from", "to", "densities", "density", "density_sigma", "c_over_a", "b_over_a", "enthalpy", "entropy", "bulk_modulus",
+    "volume_fluctuations", "stable", "without_crossing", "because", "triple_points", "phases")}
 
 WRONG = "bgw 1\nlattice ice { kind = diamond_cubic; atom = 64 }\n"
 UNCLOSED = "bgw 1\nbase phonons { kind = scha\naxis size : int = [64, 216]\n"
@@ -213,7 +219,10 @@ import "more.bgw" as more
 param unused : int = 1
 require draws[64].ess > 0.9 else "too few effective samples"
 table behind { column generator { value = F[64].per_particle } }
-figure sizes { series F { x = [64, 216]; y = [F[64].per_particle, F[216].per_particle] } }
+figure sizes {
+  series F { x = [64, 216]; y = [F[64].per_particle, F[216].per_particle] }
+  series across { x = [F[64].per_particle, F[216].per_particle]; y = [64, 216]; band = true }
+}
 expect exact { value = draws[64].ess; reference = 0.3; sigmas = 4 }
 resources large { cpus = 4000 }
 base heavy { kind = phonon; system = water[64]; ensemble = cold; uses = large }

@@ -91,11 +91,12 @@ for other in one other; do
 done
 
 # take_over LABEL KIND-OF-TASK OPTIONS...: the second run is attached to a task of the first, which is killed.
-# Sets $took (milliseconds) and leaves the second running as $second.
+# Sets $took (milliseconds) and leaves the second running as $second. A made-up task ends when the file $hold is gone.
 take_over() {
   label=$1 task=$2
   shift 2
   cache=$scratch/cache.$label
+  echo "$task" > "$hold"
   start_run "$cache" "$scratch/one.bgw" "first.$label" "$@"
   first=$last
   wait_for "$scratch/first.$label.json" "\"event\":\"task_progress\".*\"task\":\"$task\"" 600
@@ -115,6 +116,7 @@ take_over() {
 }
 
 finish_take_over() {
+  rm -f "$hold"
   wait "$second"
   code=$?
   [ $code = "$expected" ] || fail "$label: the run that took over ended with $code"
@@ -122,9 +124,8 @@ finish_take_over() {
   hashes_of "$scratch/cache.$label" > "$scratch/hashes"
 }
 
-export BGW_FAKE_STEPS=150
-"$bgw" run "$scratch/one.bgw" --cache "$scratch/calm150" > /dev/null 2> "$scratch/calm.err"
-hashes_of "$scratch/calm150" > "$scratch/calm150.hashes"
+hold=$scratch/hold
+export BGW_FAKE_HOLD="$hold"
 take_over killed bg
 grep -q "\"event\":\"task_started\".*\"checkpoint_age_s\".*\"task\":\"bg\"" "$scratch/second.killed.json" || \
   grep "\"event\":\"task_started\"" "$scratch/second.killed.json" | grep "\"task\":\"bg\"" | grep -q checkpoint_age_s || fail "the second run did not go on from the checkpoint"
@@ -135,19 +136,19 @@ code=$?
 [ $code = 7 ] || fail "--wait 0 beside a run ended with $code"
 grep -q "held by pid $second on .* for " "$scratch/refused.err" || fail "--wait 0 does not say who holds what for how long"
 finish_take_over
-cmp -s "$scratch/calm150.hashes" "$scratch/hashes" || fail "the results after the take-over differ"
+cmp -s "$scratch/calm.hashes" "$scratch/hashes" || fail "the results after the take-over differ"
 echo "--wait 0: refused with 7, naming pid, host and age; results after the take-over equal"
 
-# A step of 20 s: the task that the killed run leaves cannot stop at the end of its step in time.
+# A step of ten minutes: the task that the killed run leaves cannot stop at the end of its step in time.
 expected_before=$expected
 expected=0
-export BGW_FAKE_STEPS=2 BGW_FAKE_STEP_MS=8000
-rm -rf "$scratch/cache.long"
 cache=$scratch/cache.long
+BGW_FAKE_STEP_MS=600000
+export BGW_FAKE_STEP_MS
 start_run "$cache" "$scratch/one.bgw" first.long 'phonons[64]'
 first=$last
-wait_for "$scratch/first.long.json" '"event":"task_started"' 300
-sleep 1
+unset BGW_FAKE_STEP_MS
+wait_for "$scratch/first.long.json" '"event":"task_progress"' 600
 start_run "$cache" "$scratch/one.bgw" second.long 'phonons[64]'
 second=$last
 wait_for "$scratch/second.long.json" '"event":"attached"' 300
@@ -161,7 +162,7 @@ label=long
 finish_take_over
 echo "the first run killed in a long step: the second took over after $took ms"
 expected=$expected_before
-unset BGW_FAKE_STEPS BGW_FAKE_STEP_MS
+unset BGW_FAKE_STEPS BGW_FAKE_HOLD
 
 if [ -n "$real" ]; then
   export BGW_TASK="$real"
