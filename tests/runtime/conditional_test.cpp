@@ -346,6 +346,8 @@ TEST_CASE("free energies of springs are exact over the whole grid", "[conditiona
   const artifacts::Artifact& grid = study.run(Study::grid(train, {{"temperature", temperatures}, {"density", densities}}, 200));
   CHECK(result(grid, "states") == 6);
   CHECK(result(grid, "least_ess") > 0.9);
+  const std::vector<double>& tails = grid.array("grid/pareto_k/value").doubles;
+  CHECK(result(grid, "largest_pareto_k") == *std::max_element(tails.begin(), tails.end()));
   CHECK(grid.array("states/table").shape == std::vector<std::int64_t>{6, 4});
   CHECK(grid.array("states/covariance").shape == std::vector<std::int64_t>{30, 30});
   const Conditions conditions(springs(), at_temperature(kTemperatures));
