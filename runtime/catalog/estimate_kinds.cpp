@@ -334,7 +334,7 @@ KindSchema estimate() {
   };
   for (schema::Attribute& variable : variable_attributes(one_or_list, "of the grid of states")) kind.attributes.push_back(std::move(variable));
   kind.coordinates = variable_attributes([](const Type& single) { return single; }, "of a state of the grid");
-  kind.of_whole_grid = {"states", "least_ess", "largest_error", "calls_per_state"};
+  kind.of_whole_grid = {"states", "least_ess", "largest_pareto_k", "largest_error", "calls_per_state"};
   kind.results = free_energies();
   kind.results.insert(kind.results.end(), {
                   {"overlap", ResultType::number, "", "of the two sides"},
@@ -359,6 +359,7 @@ KindSchema estimate() {
                   {"pressure_yy", ResultType::number, "pressure", "of a state of a grid, with `stress`: along y"},
                   {"pressure_zz", ResultType::number, "pressure", "of a state of a grid, with `stress`: along z"},
                   {"least_ess", ResultType::number, "", "of a grid: effective fraction where it is least"},
+                  {"largest_pareto_k", ResultType::number, "", "of a grid: shape of the tail of the weights where it is heaviest; above 0.7 that state cannot be trusted"},
                   {"largest_error", ResultType::number, "", "of a grid: standard error of beta F / N where it is largest"},
                   {"calls_per_state", ResultType::number, "", "of a grid: evaluations of the energy"},
                   {"work_forward", ResultType::curve, "", "density of the work from model to crystal, in kT, on samples of the model"},

@@ -229,6 +229,11 @@ void add_summary(artifacts::Artifact& result, const Grid& grid, std::int64_t cou
   const std::vector<double>& error = grid.columns.at("per_particle").sigma;
   const std::int64_t states = grid.count(), calls = result.cost.energy_call_equivalents();
   result.results.push_back({"least_ess", *std::min_element(ess.begin(), ess.end()), {}, "", count, "fraction of the draws, at the state where it is least"});
+  const auto tails = grid.columns.find("pareto_k");
+  if (tails != grid.columns.end()) {
+    const double heaviest = *std::max_element(tails->second.value.begin(), tails->second.value.end(), [](double a, double b) { return std::isnan(a) || a < b; });
+    result.results.push_back({"largest_pareto_k", heaviest, {}, "", count, "of the tail of the weights, at the state where it is heaviest; above 0.7 few draws decide there"});
+  }
   result.results.push_back({"largest_error", *std::max_element(error.begin(), error.end()), {}, "kT", count, "standard error of beta F / N, at the state where it is largest"});
   result.results.push_back({"calls_per_state", static_cast<double>(calls) / static_cast<double>(states), {}, "", {}, "evaluations of the energy"});
   result.results.push_back({"states", static_cast<double>(states), {}, "", {}, "of the grid"});

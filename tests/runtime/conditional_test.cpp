@@ -153,6 +153,30 @@ TEST_CASE("open numbers become coordinates from -1 to 1, densities by their loga
   CHECK(Conditions(silicon(0.055), at_temperature(300.0)).empty());
 }
 
+TEST_CASE("shapes and three-body strengths are open as well, and the crystal of a state has them", "[conditional]") {
+  Map lattice = testing::lattice_value("beta_tin", 64, 0.061).as_map();
+  lattice["c_over_a"] = between(0.56, 0.62);
+  lattice["b_over_a"] = between(1.0, 1.05);
+  const Value system = with(with(silicon(0.061), "lattice", lattice), "potential", with(silicon(0.061).at("potential"), "lambda", between(19.0, 22.0)));
+  plan::TaskSpec spec = Study::base(system, at_temperature(600.0), "einstein_crystal");
+  spec.arguments = with(spec.arguments, "width", 0.1);
+  Study study;
+  const ConditionalBase base(spec, study.run(spec));
+  std::vector<std::string> names;
+  for (const Conditions::Axis& axis : base.conditions().axes()) names.push_back(axis.name);
+  CHECK(names == std::vector<std::string>{"c_over_a", "b_over_a", "lambda"});
+  const Ground ground = base.at({0.6, 1.02, 20.0});
+  const auto& box = ground.base.cell.vectors;
+  const auto repeats = system.at("lattice").at("repeats").as_list();
+  const auto edge = [&](std::size_t d) { return box[d][d] / static_cast<double>(repeats[d].as_int()); };
+  CHECK(edge(2) / edge(0) == Approx(0.6).epsilon(1e-12));
+  CHECK(edge(1) / edge(0) == Approx(1.02).epsilon(1e-12));
+  CHECK(64 / ground.base.cell.volume() == Approx(0.061).epsilon(1e-12));
+  CHECK(ground.system.at("potential").at("lambda").as_double() == 20.0);
+  // More three-body energy where the angles are not those of diamond.
+  CHECK(base.at({0.6, 1.02, 21.0}).base.static_energy > ground.base.static_energy);
+}
+
 TEST_CASE("a family of bases is a polynomial through its nodes", "[conditional]") {
   physics::BaseFamily family;
   family.axes = 2;
@@ -322,6 +346,8 @@ TEST_CASE("free energies of springs are exact over the whole grid", "[conditiona
   const artifacts::Artifact& grid = study.run(Study::grid(train, {{"temperature", temperatures}, {"density", densities}}, 200));
   CHECK(result(grid, "states") == 6);
   CHECK(result(grid, "least_ess") > 0.9);
+  const std::vector<double>& tails = grid.array("grid/pareto_k/value").doubles;
+  CHECK(result(grid, "largest_pareto_k") == *std::max_element(tails.begin(), tails.end()));
   CHECK(grid.array("states/table").shape == std::vector<std::int64_t>{6, 4});
   CHECK(grid.array("states/covariance").shape == std::vector<std::int64_t>{30, 30});
   const Conditions conditions(springs(), at_temperature(kTemperatures));
