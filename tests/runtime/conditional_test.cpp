@@ -411,6 +411,27 @@ TEST_CASE("tasks over ranges go on from where they were stopped, bit for bit", "
   CHECK(stops >= 3);
 }
 
+TEST_CASE("a base that is stopped within its first node keeps what it knows of the static lattice", "[conditional]") {
+  Study study;
+  // Flat beta-tin without `delta` is no minimum.
+  Map lattice = testing::lattice_value("beta_tin", 64, 0.061).as_map();
+  lattice["c_over_a"] = between(0.49, 0.52);
+  const auto base = Study::base(with(silicon(0.061), "lattice", lattice), at_temperature(600.0), "scha");
+  const artifacts::Artifact& whole = study.run(base);
+  CHECK(result(whole, "imaginary_modes") > 0);
+  int stops = 0;
+  CHECK(contents(study.run_in_steps(base, stops)) == contents(whole));
+  CHECK(stops > 3);
+}
+
+TEST_CASE("a state without a number that the training leaves open is refused", "[conditional]") {
+  Map lattice = testing::lattice_value("beta_tin", 64, 0.061).as_map();
+  const Value plain = with(silicon(0.061), "lattice", lattice);
+  lattice["c_over_a"] = between(0.49, 0.52);
+  const Conditions conditions(with(silicon(0.061), "lattice", lattice), at_temperature(600.0));
+  CHECK_THROWS_WITH(conditions.values_in(plain, at_temperature(600.0)), Catch::Contains("no `c_over_a` in its lattice") && Catch::Contains("write one value"));
+}
+
 TEST_CASE("a learned force over ranges is learned from labels at many states", "[conditional]") {
   Study study;
   const auto base = Study::base(silicon(kDensities), at_temperature(kTemperatures));
