@@ -250,6 +250,7 @@ class Elaborator {
   bool state_given_where_needed(const InstanceValue& of, const std::string& result, SourceRange range);
   bool on_grid(const Instance& of, schema::Map& state, SourceRange range);
   bool lacks_mass(const Instance& estimate);
+  static bool lacks_stress(const Instance& instance);
   Evaluated make_result(const InstanceValue& of, const schema::Result& result, schema::Map arguments, SourceRange range);
 
   // functions.cpp

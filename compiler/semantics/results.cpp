@@ -83,7 +83,18 @@ Evaluated Elaborator::result_of(const InstanceValue& of, const syntax::Name& nam
     // The true de Broglie length needs the mass of an atom; the task would find out hours later.
     return error("E0407", range, "`.absolute` needs the mass of an atom", {"write `mass = …` in the system"});
   }
+  if (full.starts_with("pressure") && lacks_stress(*of.instance)) {
+    return error("E0428", range, fmt::format("`.{}` of {} `{}` needs its pressures, which cost an energy call each", full, kind.noun, of.instance->block), {fmt::format("write `stress = true` in the {}", kind.noun)});
+  }
   return make_result(of, *result, {}, range);
+}
+
+/// True for a free energy that measures no pressures though it could.
+bool Elaborator::lacks_stress(const Instance& instance) {
+  const auto& known = instance.kind->attributes;
+  if (std::none_of(known.begin(), known.end(), [](const schema::Attribute& attribute) { return attribute.name == "stress"; })) return false;
+  const Value* stress = instance.arguments.find("stress");
+  return stress == nullptr || !stress->is_bool() || !stress->as_bool();
 }
 
 Evaluated Elaborator::make_result(const InstanceValue& of, const schema::Result& result, schema::Map arguments, SourceRange range) {

@@ -29,7 +29,13 @@ void complain(CheckContext& context, std::string message, std::vector<std::strin
 
 void check_base(const Map& reference, CheckContext& context) {
   const schema::UpstreamTask base = context.upstream(reference.at("path").at("base"));
-  expect_same(state_of(reference).system, state_of(base, context).system, "system", "path", fmt::format("`{}`", base.name), context);
+  const State theirs = state_of(base, context);
+  for (const Variable& variable : theirs.open()) {
+    context.complain({"E0413", "path", fmt::format("the chains of {} move in the modes of one state, `{}` is of a range", context.block, base.name), {},
+                      {fmt::format("write for instance `at({}, {} = {})`", base.name, variable.name, shown(context, range_of(*theirs.find(variable)).middle(), variable.dimension))}});
+    return;
+  }
+  expect_same(state_of(reference).system, theirs.system, "system", "path", fmt::format("`{}`", base.name), context);
 }
 
 /// A temperature that the ladder must have, and whose it is.

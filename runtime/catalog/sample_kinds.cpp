@@ -46,6 +46,29 @@ void check_state(const Value& call, CheckContext& context) {
   }
 }
 
+/// Every variable that the training left open has a value within its range where the model goes.
+bool expect_within_training(const State& wide, const State& there, const std::string& trained, CheckContext& context) {
+  bool within = true;
+  const auto complain = [&](std::string message, std::vector<std::string> notes, std::string help) {
+    within = false;
+    context.complain({"E0414", "model", std::move(message), std::move(notes), {std::move(help)}});
+  };
+  for (const Variable& variable : wide.open()) {
+    const Range range = range_of(*wide.find(variable));
+    const Value* value = there.find(variable);
+    if (value == nullptr) {
+      complain(fmt::format("{} moves `{}` to a state without `{}`, which its training leaves open", context.block, trained, variable.name),
+               {fmt::format("trained were {}", shown(context, range, variable.dimension))},
+               fmt::format("write one value of `{}` in the {} it goes to, or train at one", variable.name, variable.holder));
+    } else if (value->is_number() && !range.holds(value->as_double())) {
+      complain(fmt::format("`{}` of {} lies outside the training of `{}`", variable.name, context.block, trained),
+               {fmt::format("it is {}, trained were {}", shown(context, value->as_double(), variable.dimension), shown(context, range, variable.dimension))},
+               "stay within the range, or train on a wider one");
+    }
+  }
+  return within;
+}
+
 /// `transfer(model, to, base)`: the base must be one of the system it goes to, at conditions of the training.
 void check_transfer(const Value& call, CheckContext& context) {
   const schema::UpstreamTask base = context.upstream(call.at("base"));
@@ -54,7 +77,8 @@ void check_transfer(const Value& call, CheckContext& context) {
   const State there = state_of(base, context);
   const std::string other = fmt::format("`{}`", base.name);
   expect_same(call.at("to"), there.system, "system", "model", other, context);
-  expect_within({there.system, state_of(trained, context).ensemble}, there, "model", other, context);
+  const State wide = state_of(trained, context);
+  if (expect_within_training(wide, there, trained.name, context)) expect_within({there.system, wide.ensemble}, there, "model", other, context);
   const Value& flow = trained.arguments->at("flow");
   expect_movable(trained, call.at("to"), "model", context);
   expect_fitting_base(flow, base, {"model", "model"}, context);

@@ -51,6 +51,34 @@ void warn_of_fixed(const Map& train, CheckContext& context) {
   }
 }
 
+constexpr std::int64_t kSamplesOfAState = 8;  // of ConditionalTraining
+
+/// Weights of a training over ranges are known among those of one state.
+void check_weights_of_states(const Value& stage, const Variable& open, CheckContext& context) {
+  const std::string& name = stage.at("name").as_string();
+  for (const char* end : {"until_ess", "until_error"}) {
+    if (given(stage, end) == nullptr) continue;
+    context.complain({"E0428", place_in(stage, end), fmt::format("`{}` of stage `{}` judges the weights of one state, {} leaves `{}` open", end, name, context.block, open.name),
+                      {fmt::format("weights are compared among the {} samples that share a state, too few to tell", kSamplesOfAState)},
+                      {"leave it out, and look at the `least_ess` of an `estimate` on a grid"}});
+  }
+  const std::int64_t batch = stage.at("batch").as_int();
+  if (batch % kSamplesOfAState == 0) return;
+  context.complain({"E0428", place_in(stage, "batch"), fmt::format("stage `{}` has {} samples a step, {} of each state", name, batch, kSamplesOfAState),
+                    {"the weights of fewer are compared among fewer, and one alone says nothing"},
+                    {fmt::format("write `batch = {}`", (batch / kSamplesOfAState + 1) * kSamplesOfAState)}});
+}
+
+/// Where something else is open, a temperature of a stage would not be heard.
+void check_fixed_temperature(const Value& stage, const Value& temperature, const Range& own, CheckContext& context) {
+  if (temperature.is_list() && temperature.as_list().empty()) return;
+  const Range walked = range_of(temperature);
+  if (own.holds(walked.low) && own.holds(walked.high)) return;
+  context.complain({"E0428", place_in(stage, "temperature"), fmt::format("stage `{}` has a `temperature` of its own, {} is at one and leaves others open", stage.at("name").as_string(), context.block),
+                    {fmt::format("the stage has {}, the training {}", shown(context, walked, "temperature"), shown(context, own, "temperature"))},
+                    {"write an interval as the `temperature` of the ensemble and condition the flow on it, or leave it out of the stage"}});
+}
+
 /// What a stage over ranges cannot do, and what a stage at one state cannot do yet.
 void check_ranges(const Value& stage, const Map& train, CheckContext& context) {
   const State state = state_of(train);
@@ -58,8 +86,12 @@ void check_ranges(const Value& stage, const Map& train, CheckContext& context) {
   const auto leaves_open = [&](const char* name) { return std::any_of(open.begin(), open.end(), [&](const Variable& variable) { return variable.name == name; }); };
   const Value *temperature = given(stage, "temperature"), *density = given(stage, "density");
   if (density != nullptr && !leaves_open("density")) context.not_yet("`stage.density` of a training at one density");
-  if (temperature != nullptr && is_interval(*temperature) && !leaves_open("temperature")) context.not_yet("an interval as `stage.temperature` of a training at one temperature");
+  if (temperature != nullptr && !open.empty() && !leaves_open("temperature")) {
+    check_fixed_temperature(stage, *temperature, range_of(state.ensemble->at("temperature")), context);
+  }
+  if (temperature != nullptr && is_interval(*temperature) && open.empty()) context.not_yet("an interval as `stage.temperature` of a training at one temperature");
   const std::string& loss = stage.at("loss").at("call").as_string();
+  if (!open.empty() && loss == "reverse_kl") check_weights_of_states(stage, open.front(), context);
   if (open.empty() || loss == "reverse_kl" || loss == "force_matching") return;
   context.complain({"E0428", place_in(stage, "loss"), fmt::format("{} of stage `{}` learns from data, which are of one state; {} leaves `{}` open", loss, stage.at("name").as_string(), context.block, open.front().name), {},
                     {"write `loss = reverse_kl`, which needs no data"}});

@@ -30,14 +30,21 @@ struct Fitted {
 };
 
 void add_to(artifacts::Artifact& artifact, const Fitted& fitted) {
-  if (fitted.count() == 0) return;
-  physics::add_to(artifact, physics::BaseFamily{0, 0, fitted.group, at::stack(fitted.constants), at::stack(fitted.shift)});
+  if (fitted.count() > 0) physics::add_to(artifact, physics::BaseFamily{0, 0, fitted.group, at::stack(fitted.constants), at::stack(fitted.shift)});
   artifact.arrays["nodes/facts"] = tensor::to_array(at::tensor(
       {static_cast<double>(fitted.iterations), static_cast<double>(fitted.floored), static_cast<double>(fitted.imaginary), fitted.softest, fitted.stiffest}, at::kDouble));
 }
 
 Fitted fitted_from(const artifacts::Artifact& checkpoint) {
   Fitted fitted;
+  if (checkpoint.arrays.contains("nodes/facts")) {
+    const std::vector<double>& facts = checkpoint.array("nodes/facts").doubles;
+    fitted.iterations = static_cast<std::int64_t>(facts.at(0));
+    fitted.floored = static_cast<std::int64_t>(facts.at(1));
+    fitted.imaginary = static_cast<std::int64_t>(facts.at(2));
+    fitted.softest = facts.at(3);
+    fitted.stiffest = facts.at(4);
+  }
   if (!checkpoint.arrays.contains("nodes/constants")) return fitted;
   const physics::BaseFamily family = physics::base_family_from(checkpoint, 1);
   fitted.group = family.group;
@@ -45,12 +52,6 @@ Fitted fitted_from(const artifacts::Artifact& checkpoint) {
     fitted.constants.push_back(family.constants[k].clone());
     fitted.shift.push_back(family.shift[k].clone());
   }
-  const std::vector<double>& facts = checkpoint.array("nodes/facts").doubles;
-  fitted.iterations = static_cast<std::int64_t>(facts.at(0));
-  fitted.floored = static_cast<std::int64_t>(facts.at(1));
-  fitted.imaginary = static_cast<std::int64_t>(facts.at(2));
-  fitted.softest = facts.at(3);
-  fitted.stiffest = facts.at(4);
   return fitted;
 }
 
@@ -92,7 +93,7 @@ void fit_scha(const physics::EnergyModel& model, const crystal::Crystal& crystal
 
 artifacts::Artifact result_of(const Fitted& fitted, const physics::CallCount& calls) {
   artifacts::Artifact result;
-  add_to(result, fitted);
+  if (fitted.count() > 0) add_to(result, fitted);
   const auto count = [&](const char* name, std::int64_t number, const char* words) {
     result.results.push_back({name, static_cast<double>(number), {}, "", {}, words});
   };

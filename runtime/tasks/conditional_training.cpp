@@ -39,6 +39,14 @@ Tensor centred(const Tensor& log_weight) {
   return log_weight - mean;
 }
 
+/// Of the crystal at its own state: a family can pass a shape of higher symmetry.
+std::vector<physics::PointOperation> operations_at(const Ground& ground) {
+  return physics::symmetry_of(physics::make_crystal(ground.system)).rotations;
+}
+
+/// Which part of a walk a step of a stage belongs to.
+std::int64_t part_at(std::int64_t step, std::int64_t parts, std::int64_t steps) { return step * parts / steps; }
+
 /// The same crystal with a pair energy that goes on as its tangent below a distance.
 void soften(Ground& ground, double linearize_below) {
   physics::PotentialForm form;
@@ -57,7 +65,6 @@ ConditionalTraining::ConditionalTraining(engine::TaskContext& context)
       label_state_(stream_key_, "train.label_state"),
       choice_(stream_key_, "train.label") {
   const Ground& middle = flow_->middle_ground();
-  operations_ = physics::symmetry_of(physics::make_crystal(middle.system)).rotations;
   for (const Value& stage : context.arguments().at("stages").as_list()) {
     const Value& loss = stage.at("loss");
     const std::string& name = loss.at("call").as_string();
@@ -91,7 +98,7 @@ StateValues ConditionalTraining::drawn_state(const tensor::RandomStream& stream,
   const std::int64_t steps = stages_[static_cast<std::size_t>(portion.stage)].steps;
   StateValues low, high;
   for (const Walk& walk : form.axes) {
-    const auto& [from, to] = walk.at(static_cast<std::size_t>(portion.step * std::ssize(walk) / steps));
+    const auto& [from, to] = walk.at(static_cast<std::size_t>(part_at(portion.step, std::ssize(walk), steps)));
     low.push_back(from);
     high.push_back(to);
   }
@@ -126,32 +133,51 @@ flows::SampleLoss ConditionalTraining::force_matching(const StageForm& form, con
     return flows::SampleLoss{loss.log_weight, flow_->gradient(loss.gradient, values), loss.outside};
   };
   if (!form.label_states.empty()) {
+    const auto after = std::upper_bound(form.stretches.begin(), form.stretches.end(), portion.step);
+    const LabelStates& present = form.label_states[static_cast<std::size_t>(after - form.stretches.begin()) - 1];
     const double uniform = choice_.uniform(portion.total, portion.first / kSamplesOfAState, 1, 1).item<double>();
-    const auto which = std::min(form.label_states.size() - 1, static_cast<std::size_t>(uniform * static_cast<double>(form.label_states.size())));
-    const Labelled& known = labelled_[form.label_states[which]];
+    const auto which = std::min(present.size() - 1, static_cast<std::size_t>(uniform * static_cast<double>(present.size())));
+    const Labelled& known = labelled_[present[which]];
     return match(known.ground, known.values, *known.labels);
   }
   const StateValues values = drawn_state(state_, portion);
   const Ground ground = flow_->ground(values);
-  const flows::ForceLabels fresh(*ground.target, operations_, form.labels, stream_key_);
+  const flows::ForceLabels fresh(*ground.target, operations_at(ground), form.labels, stream_key_);
   const flows::SampleLoss loss = match(ground, values, fresh);
   count(ground.model->calls());
   return loss;
 }
 
-/// So many states as share the labels, each with fields of its own.
+/// Where the walk of any coordinate enters its next part.
+std::vector<std::int64_t> ConditionalTraining::stretches_of(const std::vector<Walk>& axes, std::int64_t steps) {
+  std::vector<std::int64_t> begins{0};
+  for (std::int64_t step = 1; step < steps; ++step) {
+    const bool next = std::any_of(axes.begin(), axes.end(), [&](const Walk& walk) { return part_at(step, std::ssize(walk), steps) != part_at(step - 1, std::ssize(walk), steps); });
+    if (next) begins.push_back(step);
+  }
+  return begins;
+}
+
+/// So many states as share the labels, each with fields of its own; each stretch of the stage has as many of them as another.
 void ConditionalTraining::add_label_states(StageForm& form, std::size_t stage) {
   if (!form.labels.count) return;
-  const std::int64_t states = std::max<std::int64_t>(1, (*form.labels.count + kLabelsOfAState - 1) / kLabelsOfAState);
+  form.stretches = stretches_of(form.axes, stages_[stage].steps);
+  form.label_states.resize(form.stretches.size());
+  const auto stretches = std::ssize(form.stretches);
+  if (*form.labels.count < stretches) {
+    throw InputError(fmt::format("a stage that matches forces has {} labels for {} stretches of its states; give it more labels, or list fewer states", *form.labels.count, stretches));
+  }
+  const std::int64_t states = std::max(stretches, (*form.labels.count + kLabelsOfAState - 1) / kLabelsOfAState);
   for (std::int64_t s = 0; s < states; ++s) {
     const auto number = static_cast<std::int64_t>(stage);
-    const StateValues values = drawn_state(label_state_, {number, s * stages_[stage].steps / states, number, s * kSamplesOfAState, 1});
+    const auto stretch = static_cast<std::size_t>(part_at(s, stretches, states));
+    const StateValues values = drawn_state(label_state_, {number, form.stretches[stretch], number, s * kSamplesOfAState, 1});
     flows::ForceLabelOptions options = form.labels;
     options.count = (s + 1) * *form.labels.count / states - s * *form.labels.count / states;
     Labelled known{values, flow_->ground(values), nullptr};
     const plan::Key key = plan::sha256(fmt::format("{} labels {} {}", stream_key_.hex(), stage, s));
-    known.labels = std::make_unique<flows::ForceLabels>(*known.ground.target, operations_, options, key);
-    form.label_states.push_back(labelled_.size());
+    known.labels = std::make_unique<flows::ForceLabels>(*known.ground.target, operations_at(known.ground), options, key);
+    form.label_states[stretch].push_back(labelled_.size());
     labelled_.push_back(std::move(known));
   }
 }

@@ -41,13 +41,15 @@ class ConditionalTraining {
  private:
   /// From where to where a coordinate of the state is drawn, in equal parts of the steps of a stage.
   using Walk = std::vector<std::pair<double, double>>;
+  using LabelStates = std::vector<std::size_t>;  // of `labelled_`
   struct StageForm {
     std::vector<Walk> axes;
     flows::KlGradient gradient = flows::KlGradient::path;
     bool matching = false;
     double linearize_below = 0;  // angstrom; 0: the energy itself
     flows::ForceLabelOptions labels;
-    std::vector<std::size_t> label_states;  // of `labelled_`; none where every step has new labels
+    std::vector<std::int64_t> stretches;    // step with which each stretch of one and the same walk begins
+    std::vector<LabelStates> label_states;  // of each stretch; none where every step has new labels
   };
   /// A state at which forces are known.
   struct Labelled {
@@ -58,6 +60,7 @@ class ConditionalTraining {
   StateValues drawn_state(const tensor::RandomStream& stream, const flows::Portion& portion) const;
   flows::SampleLoss reverse_kl(const StageForm& form, const flows::Portion& portion, const Tensor& parameters) const;
   flows::SampleLoss force_matching(const StageForm& form, const flows::Portion& portion, const Tensor& parameters) const;
+  static std::vector<std::int64_t> stretches_of(const std::vector<Walk>& axes, std::int64_t steps);
   void add_label_states(StageForm& form, std::size_t stage);
   void count(const physics::CallCount& calls) const;
 
@@ -65,7 +68,6 @@ class ConditionalTraining {
   std::unique_ptr<ConditionalFlow> flow_;
   std::vector<flows::Stage> stages_;
   std::vector<StageForm> forms_;
-  std::vector<physics::PointOperation> operations_;
   std::vector<Labelled> labelled_;
   tensor::RandomStream latent_, state_, label_state_, choice_;
   mutable std::mutex mutex_;

@@ -91,7 +91,13 @@ Value Conditions::ensemble(const StateValues& values) const {
 
 StateValues Conditions::values_in(const Value& system, const Value& ensemble) const {
   StateValues values;
-  for (const Axis& axis : axes_) values.push_back(member(system, ensemble, axis.holder, axis.name)->as_double());
+  for (const Axis& axis : axes_) {
+    const Value* value = member(system, ensemble, axis.holder, axis.name);
+    if (value == nullptr || !value->is_number()) {
+      throw InputError(fmt::format("the state has no `{0}` in its {1}, which the training leaves open; write one value of `{0}` there, or train at one", axis.name, axis.holder));
+    }
+    values.push_back(value->as_double());
+  }
   return values;
 }
 

@@ -93,16 +93,23 @@ std::string pressure_in_words(engine::TaskContext& context, double pressure) {
   return reduced ? fmt::format("{:.6g} lj", pressure) : fmt::format("{:.6g} GPa", pressure / kGigapascal);
 }
 
-void refuse_start(engine::TaskContext& context, const Bench& bench, const Relaxed& start) {
-  if (start.end == Relaxed::End::settled && start.slope < kNearlySettled) return;
-  const double ratio = std::exp(bench.surface.log_volume_ratio(start.point.unsqueeze(0)).item<double>());
+/// A search also ends where rounding, or an energy that is not smooth there, lets it go no further.
+bool at_rest(const Relaxed& end) { return end.end == Relaxed::End::settled && end.slope < kNearlySettled; }
+
+void expect_at_rest(engine::TaskContext& context, const Bench& bench, const Relaxed& end, const char* what) {
+  if (at_rest(end)) return;
+  const double ratio = std::exp(bench.surface.log_volume_ratio(end.point.unsqueeze(0)).item<double>());
   const std::string pressure = pressure_in_words(context, bench.pressure);
-  if (start.end == Relaxed::End::lost) {
+  if (end.end == Relaxed::End::lost) {
     throw NumericalError(fmt::format("the crystal does not hold at a pressure of {}: going down in enthalpy its volume came to {:.3g} times that of the lattice, the limit is a factor of 4; "
                                      "take another pressure, or a density nearer to that of the crystal there", pressure, ratio));
   }
-  throw NumericalError(fmt::format("the lattice did not come to rest at a pressure of {}: {} evaluations left a slope of {:.3g} eV/angstrom at {:.3g} times its volume",
-                                   pressure, kMostSteps, start.slope, ratio));
+  if (end.end == Relaxed::End::settled) {
+    throw NumericalError(fmt::format("{} did not come to rest at a pressure of {}: the search is stuck at a slope of {:.3g} eV/angstrom and {:.3g} times the volume of the lattice, where no step lowers the "
+                                     "enthalpy; the energy is not smooth there, as where neighbours pass a cutoff: take a smoother potential, or another density to begin with", what, pressure, end.slope, ratio));
+  }
+  throw NumericalError(fmt::format("{} did not come to rest at a pressure of {}: {} evaluations left a slope of {:.3g} eV/angstrom at {:.3g} times the volume of the lattice",
+                                   what, pressure, kMostSteps, end.slope, ratio));
 }
 
 /// How much of a computation is told: every so many evaluations.
@@ -130,7 +137,7 @@ State begin(engine::TaskContext& context, const Bench& bench) {
   state.stiffness = sampling::stiffest_curvature(bench.surface, lattice);
   const sampling::EnthalpySurface kept = bench.surface.keeping(bench.symmetry);
   const Relaxed start = sampling::relaxed(kept, lattice, {state.stiffness, kSettled, kMostSteps}, Telling(context, "the lattice", 0, bench.tries))[0];
-  refuse_start(context, bench, start);
+  expect_at_rest(context, bench, start, "the lattice");
   state.start = state.lowest = start.point;
   state.start_height = state.lowest_height = start.height;
   return state;
@@ -160,7 +167,7 @@ void add_tries(engine::TaskContext& context, const Bench& bench, State& state) {
                                 Telling(context, which + " cool", first, bench.tries));
   }
   for (const Relaxed& end : sampling::relaxed(bench.surface, points, {state.stiffness, kNearlySettled, kMostSteps}, Telling(context, which + " come to rest", first, bench.tries))) {
-    const bool counts = end.end == Relaxed::End::settled;
+    const bool counts = at_rest(end);
     state.heights.push_back(counts ? end.height : std::numeric_limits<double>::quiet_NaN());
     if (!counts || !(end.height < state.lowest_height)) continue;
     state.lowest_height = end.height;
@@ -172,7 +179,9 @@ void add_tries(engine::TaskContext& context, const Bench& bench, State& state) {
 Relaxed sharpened(engine::TaskContext& context, const Bench& bench, const State& state) {
   const Relaxed start{Relaxed::End::settled, state.start, state.start_height, 0.0};
   if (state.lowest_height > state.start_height - kSame * bench.particles()) return start;
-  return sampling::relaxed(bench.surface, state.lowest.unsqueeze(0), {state.stiffness, kSettled, kMostSteps}, Telling(context, "the lowest", bench.tries, bench.tries))[0];
+  const Relaxed end = sampling::relaxed(bench.surface, state.lowest.unsqueeze(0), {state.stiffness, kSettled, kMostSteps}, Telling(context, "the lowest", bench.tries, bench.tries))[0];
+  expect_at_rest(context, bench, end, "the lowest of the tries");
+  return end;
 }
 
 /// The structure that was found, in the box of the lattice.

@@ -14,6 +14,7 @@
 #include "runtime/physics/base_family.h"
 #include "runtime/store/hdf5_file.h"
 #include "runtime/tasks/conditional_flow.h"
+#include "runtime/tasks/conditional_training.h"
 #include "runtime/tasks/make_flow.h"
 #include "runtime/tasks/tasks.h"
 #include "runtime/tensor/array.h"
@@ -437,6 +438,27 @@ TEST_CASE("tasks over ranges go on from where they were stopped, bit for bit", "
   CHECK(stops >= 3);
 }
 
+TEST_CASE("a base that is stopped within its first node keeps what it knows of the static lattice", "[conditional]") {
+  Study study;
+  // Flat beta-tin without `delta` is no minimum.
+  Map lattice = testing::lattice_value("beta_tin", 64, 0.061).as_map();
+  lattice["c_over_a"] = between(0.49, 0.52);
+  const auto base = Study::base(with(silicon(0.061), "lattice", lattice), at_temperature(600.0), "scha");
+  const artifacts::Artifact& whole = study.run(base);
+  CHECK(result(whole, "imaginary_modes") > 0);
+  int stops = 0;
+  CHECK(contents(study.run_in_steps(base, stops)) == contents(whole));
+  CHECK(stops > 3);
+}
+
+TEST_CASE("a state without a number that the training leaves open is refused", "[conditional]") {
+  Map lattice = testing::lattice_value("beta_tin", 64, 0.061).as_map();
+  const Value plain = with(silicon(0.061), "lattice", lattice);
+  lattice["c_over_a"] = between(0.49, 0.52);
+  const Conditions conditions(with(silicon(0.061), "lattice", lattice), at_temperature(600.0));
+  CHECK_THROWS_WITH(conditions.values_in(plain, at_temperature(600.0)), Catch::Contains("no `c_over_a` in its lattice") && Catch::Contains("write one value"));
+}
+
 TEST_CASE("a learned force over ranges is learned from labels at many states", "[conditional]") {
   Study study;
   const auto base = Study::base(silicon(kDensities), at_temperature(kTemperatures));
@@ -455,6 +477,29 @@ TEST_CASE("a learned force over ranges is learned from labels at many states", "
   const artifacts::Artifact& grid = study.run(Study::grid(train, {{"temperature", List{400.0, 800.0}}, {"density", 0.055}}, 100));
   CHECK(result(grid, "least_ess") > 0.05);
   CHECK(result(grid, "calls_per_state") < 2.1 * 100);  // an energy and a virial a draw
+}
+
+TEST_CASE("labels are those of the states that a stage is at", "[conditional]") {
+  Study study;
+  const auto base = Study::base(silicon(kDensities), at_temperature(600.0));
+  study.run(base);
+  Map matching = with(Study::stage(10, 8), "loss", Map{{"call", "force_matching"}, {"labels", 4}, {"smallest", 0.75}, {"largest", 1.1}}).as_map();
+  matching["density"] = List{0.053, 0.058};
+  plan::TaskSpec train = Study::training(base, {matching});
+  train.arguments = with(train.arguments, "flow", Map{{"type", "mode_split"}, {"splits", 2}, {"look_ahead", 2}, {"force", Map{{"call", "learned"}, {"neighbours", 4}, {"hidden", 8}}}});
+  test::MemoryContext context(study.store, train);
+  const at::AutoGradMode gradients(true);
+  const ConditionalTraining training(context);
+  const auto known = [&](int state) { return training.known_labels().at("labels/" + std::to_string(state) + "/numbers").sum().item<std::int64_t>(); };
+  for (std::int64_t step = 0; step < 5; ++step) training.loss({0, step, step, 0, 8}, training.start());
+  CHECK(known(0) == 2);
+  CHECK(known(1) == 0);
+  for (std::int64_t step = 5; step < 10; ++step) training.loss({0, step, step, 0, 8}, training.start());
+  CHECK(known(1) == 2);
+  matching["density"] = List{0.053, 0.054, 0.055, 0.056, 0.058};
+  train.arguments = with(train.arguments, "stages", List{matching});
+  test::MemoryContext few(study.store, train);
+  CHECK_THROWS_WITH(ConditionalTraining(few), Catch::Contains("4 labels for 5 stretches"));
 }
 
 TEST_CASE("a grid outside of the training, or of a model of one state, is refused", "[conditional]") {
