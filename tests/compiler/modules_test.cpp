@@ -328,7 +328,7 @@ TEST_CASE("an interval where a number is expected stays one", "[modules]") {
   CHECK(arguments.at("ensemble").at("temperature") == Value(Map{{"interval", schema::List{150.0, 250.0}}}));
   CHECK(arguments.at("system").at("lattice").at("density") == Value(Map{{"interval", schema::List{0.033, 0.034}}}));
   CHECK(arguments.at("system").at("potential").at("lambda") == Value(Map{{"interval", schema::List{18.0, 25.0}}}));
-  CHECK_FALSE(task_named(program, "phonons").later.empty());
+  CHECK(task_named(program, "phonons").later.empty());
 }
 
 TEST_CASE("at() is the block with that number written in it", "[modules]") {
