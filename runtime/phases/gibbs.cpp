@@ -38,7 +38,7 @@ class Objective {
   double temperature_, pressure_;
 };
 
-constexpr int kShapeGrid = 8;
+constexpr int kShapeGrid = 4;
 
 double on_grid(const Variable& range, int k, int steps) { return range.low + (range.high - range.low) * k / steps; }
 
