@@ -16,6 +16,7 @@ if ! command -v "$lmp" > /dev/null; then
   echo "skipped: no $lmp here (Debian: apt-get install lammps)"
   exit 77
 fi
+. "$(dirname "$(readlink -f "$0")")/mean_of_blocks.sh"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch"
@@ -47,24 +48,10 @@ END
   "$lmp" -in in.lammps -log none > lammps.out 2>&1 || { tail -n 20 lammps.out; echo "LAMMPS failed"; exit 1; }
 }
 
-# Mean and standard error of a column of correlated numbers, from sixteen blocks.
-mean_of_blocks() {
-  awk '/^#/ { next } { x[++n] = $2 } END {
-    blocks = 16; size = int(n / blocks)
-    for (b = 0; b < blocks; b++) {
-      sum = 0
-      for (i = 1; i <= size; i++) sum += x[b * size + i]
-      mean[b] = sum / size; all += mean[b] / blocks
-    }
-    for (b = 0; b < blocks; b++) squares += (mean[b] - all) ^ 2
-    printf "%.9g %.3g\n", all, sqrt(squares / (blocks * (blocks - 1)))
-  }' edges.txt
-}
-
 failures=0
 while read -r temperature ours error; do
   lammps_at "$temperature"
-  echo "$ours $error $(mean_of_blocks)" | awk -v t="$temperature" '
+  echo "$ours $error $(mean_of_blocks edges.txt)" | awk -v t="$temperature" '
     function abs(x) { return x < 0 ? -x : x }
     {
       sigma = sqrt($2 * $2 + $4 * $4)

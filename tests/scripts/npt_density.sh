@@ -15,6 +15,7 @@ if ! command -v "$lmp" > /dev/null; then
   echo "skipped: no $lmp here (Debian: apt-get install lammps)"
   exit 77
 fi
+. "$(dirname "$(readlink -f "$0")")/mean_of_blocks.sh"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch"
@@ -83,20 +84,6 @@ fix keep all ave/time 50 1 50 v_density file densities.txt
 run 100000
 END
 
-# Mean and standard error of a column of correlated numbers, from sixteen blocks.
-mean_of_blocks() {
-  awk '/^#/ { next } { x[++n] = $2 } END {
-    blocks = 16; size = int(n / blocks)
-    for (b = 0; b < blocks; b++) {
-      sum = 0
-      for (i = 1; i <= size; i++) sum += x[b * size + i]
-      mean[b] = sum / size; all += mean[b] / blocks
-    }
-    for (b = 0; b < blocks; b++) squares += (mean[b] - all) ^ 2
-    printf "%.9g %.3g\n", all, sqrt(squares / (blocks * (blocks - 1)))
-  }' densities.txt
-}
-
 failures=0
 compare() {  # name, largest relative difference
   "$bgw" run "$1.bgw" run > bgw.log 2>&1 || { cat bgw.log; echo "bgw failed"; exit 1; }
@@ -104,7 +91,7 @@ compare() {  # name, largest relative difference
   "$bgw" show "$1.bgw" run.density --json | tr -d ' \n' > bgw.json
   ours=$(sed -n 's/.*"sigma":\([-+.0-9eE]*\).*"value":\([-+.0-9eE]*\).*/\2 \1/p' bgw.json)
   [ -n "$ours" ] || ours=$(sed -n 's/.*"value":\([-+.0-9eE]*\).*"sigma":\([-+.0-9eE]*\).*/\1 \2/p' bgw.json)
-  echo "$ours $(mean_of_blocks)" | awk -v name="$1" -v most="$2" '
+  echo "$ours $(mean_of_blocks densities.txt)" | awk -v name="$1" -v most="$2" '
     function abs(x) { return x < 0 ? -x : x }
     {
       error = sqrt($2 * $2 + $4 * $4)
