@@ -14,7 +14,7 @@ void add_sample_kinds(schema::Catalog& catalog);     // sample, md, data
 void add_relax_kind(schema::Catalog& catalog);       // relax
 void add_estimate_kinds(schema::Catalog& catalog);   // reference, estimate, rdf
 void add_observable_kinds(schema::Catalog& catalog); // energy_histogram, q6, msd, mean_pressure, …
-void add_phase_kinds(schema::Catalog& catalog);      // phase_diagram
+void add_phase_kinds(schema::Catalog& catalog);      // surface, phase_diagram
 void add_report_kinds(schema::Catalog& catalog);     // figure, table, expect, resources
 
 /// `precision` and `deterministic`, `uses`, the blocks checkpoint and retry, and the cost as results: what every heavy task

@@ -117,7 +117,7 @@ constexpr std::int64_t kMostDegree = 8;
 void check_states(const Map& surface, CheckContext& context) {
   const schema::List& states = surface.at("states").as_list();
   if (states.empty()) {
-    context.complain({"E0425", "states", fmt::format("{} has no states", context.block), {}, {"write for instance `states = [F[t, r] for t in temperature for r in density]`"}});
+    context.complain({"E0425", "states", fmt::format("{} has no states", context.block), {}, {"write for instance `states = F[*, *]`, all members of a family"}});
     return;
   }
   const schema::UpstreamTask first = context.upstream(states[0]);
@@ -153,7 +153,7 @@ KindSchema surface() {
   kind.makes = Makes::task;
   kind.doc = "The free energy of one phase over temperature, volume and shape: fitted to states, with the errors of all";
   kind.attributes = {
-      {"states", Type::list(Type::reference({"reference", "estimate"})), "free energies with pressures, of one crystal", true, {}, {}, {}, "[F[t, r] for t in temps for r in rhos]"},
+      {"states", Type::list(Type::reference({"reference", "estimate"})), "free energies with pressures, of one crystal", true, {}, {}, {}, "F[*, *]"},
       {"box", Type::word({"isotropic", "a_eq_b", "orthorhombic"}), "which edges of the box are free: all alike, x and y alike, each by itself", false, "isotropic"},
       {"over", Type::word({"temperature", "isotherms"}), "temperature: one fit of all states; isotherms: each temperature by itself, for crystals that change their order on the way", false, "temperature"},
       degree("temperature_degree", 2, "of the polynomial in temperature, beyond the classical -3/2 kT ln T"),

@@ -6,6 +6,7 @@
 #include <limits>
 #include <optional>
 
+#include "compiler/units/unit_expression.h"
 #include "compiler/units/unit_table.h"
 #include "runtime/artifacts/called_result.h"
 #include "runtime/foundation/errors.h"
@@ -17,7 +18,7 @@
 namespace bgw::tasks {
 namespace {
 
-constexpr double kGigapascal = 0.006241509074460763;  // eV/angstrom^3
+const double kGigapascal = units::parse_quantity("GPa").value;  // eV/angstrom^3
 constexpr const char* kPressureUnit = "eV/angstrom^3";
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
