@@ -20,7 +20,7 @@
 #include "runtime/tensor/array.h"
 #include "tests/shared/systems.h"
 #include "tests/support/flow_numbers.h"
-#include "tests/support/memory_context.h"
+#include "tests/support/task_desk.h"
 
 // Flows over ranges of states: their bases, their parameters, and the tasks that train and ask them.
 
@@ -61,22 +61,10 @@ Value springs() {
 
 Value task(const std::string& role) { return Map{{"task", role}}; }
 
-/// Tasks in memory.
-class Study {
+class Study : public test::TaskDesk {
  public:
   static plan::TaskSpec spec(const std::string& kind, Map arguments, const std::map<std::string, plan::Key>& inputs = {}) {
-    plan::TaskSpec result;
-    result.name = result.kind = kind;
-    for (const auto& [role, key] : inputs) result.inputs.push_back({role, key, 0});
-    result.arguments = std::move(arguments);
-    result.key = result.stream_key = plan::sha256(plan::preimage(result));
-    return result;
-  }
-  const artifacts::Artifact& run(const plan::TaskSpec& task_spec) {
-    test::MemoryContext context(store, task_spec);
-    auto artifact = std::make_shared<const artifacts::Artifact>(registry().at(task_spec.kind)(context));
-    store.objects[task_spec.key] = {task_spec, artifact};
-    return *artifact;
+    return TaskDesk::spec(kind, kind, std::move(arguments), inputs);
   }
   /// The same task stopped at the end of every step and started again.
   artifacts::Artifact run_in_steps(const plan::TaskSpec& task_spec, int& stops) {
@@ -106,8 +94,6 @@ class Study {
     axes.insert({{"method", "lfep"}, {"model", task("model")}, {"count", count}, {"bootstrap", 100}, {"seed", 5}, {"stress", true}});
     return spec("estimate", std::move(axes), {{"model", model.key}});
   }
-
-  test::MemoryStore store;
 };
 
 double result(const artifacts::Artifact& artifact, const std::string& name) {

@@ -3,15 +3,13 @@
 
 #include <memory>
 
-#include "compiler/plan/preimage.h"
-#include "compiler/plan/sha256.h"
 #include "runtime/artifacts/called_result.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/phases/coexistence.h"
 #include "runtime/tasks/tasks.h"
 #include "runtime/tensor/array.h"
 #include "tests/support/catch.h"
-#include "tests/support/memory_context.h"
+#include "tests/support/task_desk.h"
 
 using namespace bgw;
 using namespace bgw::test;
@@ -25,20 +23,7 @@ constexpr double kGigapascal = 0.006241509074460763;
 
 const std::vector<double> kTemperatures{300, 600, 900}, kVolumes{16, 18, 20, 22}, kSkews{-0.05, 0.05};
 
-/// Tasks and their artifacts in memory.
-struct Desk {
-  test::MemoryStore store;
-
-  static plan::TaskSpec spec(const std::string& kind, const std::string& name, Map arguments, const std::map<std::string, plan::Key>& inputs = {}) {
-    plan::TaskSpec result;
-    result.kind = kind;
-    result.name = name;
-    for (const auto& [role, key] : inputs) result.inputs.push_back({role, key, 0});
-    result.arguments = std::move(arguments);
-    result.key = result.stream_key = plan::sha256(plan::preimage(result));
-    return result;
-  }
-
+struct Desk : TaskDesk {
   /// A task that measured several states of a toy at once.
   plan::Key measured(const std::string& lattice, std::int64_t repeat, const phases::Measurements& states) {
     const Value system = Map{{"lattice", Map{{"kind", lattice}, {"repeats", List{repeat, repeat, repeat}}}}};
@@ -51,14 +36,12 @@ struct Desk {
     artifact.arrays["states/covariance"] = tensor::to_array(states.numbers.covariance);
     artifact.arrays["sites"] = tensor::to_array(at::zeros({64, 3}, at::kDouble));
     artifact.results = {{"per_particle", -10.0, 0.001, "kT", {}, ""}, {"all_sublattices", -10.0 - std::log(2.0) / 64, 0.001, "kT", {}, ""}};
-    store.objects[of.key] = {of, std::make_shared<const artifacts::Artifact>(std::move(artifact))};
+    keep(of, std::move(artifact));
     return of.key;
   }
 
   plan::Key run(const plan::TaskSpec& of) {
-    test::MemoryContext context(store, of);
-    auto artifact = std::make_shared<const artifacts::Artifact>(tasks::registry().at(of.kind)(context));
-    store.objects[of.key] = {of, artifact};
+    TaskDesk::run(of);
     return of.key;
   }
   const artifacts::Artifact& at(const plan::Key& key) { return *store.objects.at(key).artifact; }

@@ -16,6 +16,7 @@
 #include "runtime/tensor/array.h"
 #include "runtime/tensor/random_stream.h"
 #include "tests/support/ice_study.h"
+#include "tests/support/task_desk.h"
 
 namespace {
 
@@ -89,27 +90,8 @@ void check_mean(const Tensor& measured, double exact) {
   CHECK(std::abs(by_chain.mean().item<double>() - exact) < 4.0 * error);
 }
 
-/// Tasks one after the other, their artifacts in memory.
-class Desk {
+class Desk : public TaskDesk {
  public:
-  plan::TaskSpec spec(const std::string& kind, const std::string& name, Map arguments, const std::map<std::string, plan::Key>& inputs = {}) {
-    plan::TaskSpec result;
-    result.kind = kind;
-    result.name = name;
-    for (const auto& [role, key] : inputs) result.inputs.push_back({role, key, 0});
-    result.arguments = std::move(arguments);
-    result.key = result.stream_key = plan::sha256(plan::preimage(result));
-    return result;
-  }
-  const artifacts::Artifact& run(const plan::TaskSpec& of) {
-    MemoryContext context(store, of);
-    return keep(of, tasks::registry().at(of.kind)(context));
-  }
-  const artifacts::Artifact& keep(const plan::TaskSpec& of, artifacts::Artifact artifact) {
-    auto shared = std::make_shared<const artifacts::Artifact>(std::move(artifact));
-    store.objects[of.key] = {of, shared};
-    return *shared;
-  }
   static Value at_temperature(double t) { return Map{{"kind", "nvt"}, {"temperature", t}}; }
   plan::TaskSpec base(const Value& system, double t, const char* kind = "phonon") {
     return spec("base", "modes", {{"kind", kind}, {"system", system}, {"ensemble", at_temperature(t)}, {"relax_sites", true}, {"samples", 64}});
@@ -145,8 +127,6 @@ class Desk {
                  {"sampler", Map{{"call", "hmc"}, {"chains", chains}, {"steps", steps}}}},
                 inputs);
   }
-
-  MemoryStore store;
 };
 
 /// Springs between nearest neighbours of fcc: everything of it is known.
