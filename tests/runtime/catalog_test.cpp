@@ -345,6 +345,17 @@ std::map<std::string, int> tasks_of_kinds(const std::string& name) {
 
 }  // namespace
 
+TEST_CASE("a constructor whose numbers changed brings its version into the key, others bring none", "[catalog]") {
+  const lowering::Program program = clean(kCrystal + kCold + kBase +
+                                          "reference hot { system = water; ensemble = cold; path = base_to_target(phonons, states = 3); sampler = hmc(chains = 4, steps = 8); seed = 1 }\n"
+                                          "reference ladder { system = water; ensemble = cold; path = replica_exchange(phonons, from = 150 K, to = 200 K, temperatures = 3, anchors = [hot]); "
+                                          "sampler = hmc(chains = 4, steps = 8); seed = 2 }\n");
+  CHECK_FALSE(task(program, "hot").arguments.at("path").has("version"));
+  const schema::ConstructorSchema* ladder = all_kinds().find_constructor("replica_exchange");
+  REQUIRE(ladder->version > 1);
+  CHECK(task(program, "ladder").arguments.at("path").at("version").as_int() == ladder->version);
+}
+
 TEST_CASE("the examples compile without a warning, to the tasks one counts by hand", "[catalog]") {
   using Counts = std::map<std::string, int>;
   // phase 2 x size 3 = 6; with rep 3 = 18; three estimates of each of these.
