@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "runtime/estimators/bootstrap.h"
 #include "runtime/estimators/mbar_equations.h"
@@ -90,16 +91,48 @@ Tensor sums_of_differences(std::int64_t states, std::int64_t rest) {
   return matrix;
 }
 
+/// Cosines along the ladder, of the differences of neighbours and of each observable, orthonormal, [n, n].
+Tensor waves_along(std::int64_t states, std::int64_t observables) {
+  const std::int64_t n = states - 1 + states * observables;
+  Tensor waves = at::zeros({n, n}, at::kDouble);
+  auto w = waves.accessor<double, 2>();
+  const auto add = [&](std::int64_t first, std::int64_t stride, std::int64_t count) {
+    for (std::int64_t m = 0; m < count; ++m) {
+      const double norm = std::sqrt((m == 0 ? 1.0 : 2.0) / static_cast<double>(count));
+      const double turn = std::numbers::pi * static_cast<double>(m) / static_cast<double>(count);
+      for (std::int64_t k = 0; k < count; ++k) w[first + stride * m][first + stride * k] = norm * std::cos(turn * (static_cast<double>(k) + 0.5));
+    }
+  };
+  add(0, 1, states - 1);
+  for (std::int64_t i = 0; i < observables; ++i) add(states - 1 + i, observables, states);
+  return waves;
+}
+
+/// Errors of neighbouring temperatures go the same way, and a sum over many is as wrong as they are together. Shrunk one by one,
+/// those correlations would be lost; what depends on the distance of two temperatures alone is diagonal in waves along
+/// the ladder, where only what is left is shrunk. Each number keeps its variance.
+Tensor shrunk_between_waves(const Tensor& covariance, const Tensor& waves, std::int64_t degrees) {
+  const auto inverse = [](const Tensor& scale) { return at::where(scale > 0.0, scale.reciprocal(), at::zeros_like(scale)); };
+  const Tensor scale = covariance.diagonal().clamp_min(0.0).sqrt(), down = inverse(scale);
+  const Tensor correlation = covariance * down.unsqueeze(0) * down.unsqueeze(1);
+  const Tensor shrunk = shrunk_covariance(at::mm(waves, at::mm(correlation, waves.t())), degrees);
+  const Tensor back = at::mm(waves.t(), at::mm(shrunk, waves));
+  const Tensor rescale = scale * inverse(back.diagonal().clamp_min(0.0).sqrt());
+  return back * rescale.unsqueeze(0) * rescale.unsqueeze(1);
+}
+
 /// @param replicates  [bootstrap, K + rest]
-Tensor covariance_of(const Tensor& replicates, std::int64_t states, std::int64_t blocks) {
-  const std::int64_t rest = replicates.size(1) - states;
+void add_covariances(JointMbarResult& result, const Tensor& replicates) {
+  const std::int64_t states = result.free_energies.size(0), rest = replicates.size(1) - states;
   const Tensor local = at::mm(replicates, neighbour_differences(states, rest).t());
   const Tensor centred = local - local.mean(0, true);
-  const double factor = few_blocks_factor(blocks);
+  const double factor = few_blocks_factor(result.blocks);
   const Tensor covariance = at::mm(centred.t(), centred) * (factor * factor / static_cast<double>(replicates.size(0) - 1));
-  const std::int64_t degrees = std::min(blocks, replicates.size(0)) - 1;
+  const std::int64_t degrees = std::min(result.blocks, replicates.size(0)) - 1;
   const Tensor sums = sums_of_differences(states, rest);
-  return at::mm(sums, at::mm(degrees < 1 ? covariance : shrunk_covariance(covariance, degrees), sums.t()));
+  const auto of_numbers = [&](const Tensor& of_differences) { return at::mm(sums, at::mm(of_differences, sums.t())); };
+  result.weighing = of_numbers(degrees < 1 ? covariance : shrunk_covariance(covariance, degrees));
+  result.covariance = of_numbers(degrees < 1 ? covariance : shrunk_between_waves(covariance, waves_along(states, rest / states), degrees));
 }
 
 }  // namespace
@@ -141,7 +174,7 @@ JointMbarResult joint_mbar(const Tensor& reduced_energies, const Tensor& observa
     double* row = replicates.data_ptr<double>() + r * replicates.size(1);
     std::copy(resampled.begin(), resampled.end(), std::copy(shift.begin(), shift.end(), row));
   }
-  result.covariance = covariance_of(replicates, states, blocks.count);
+  add_covariances(result, replicates);
   return result;
 }
 

@@ -19,6 +19,8 @@ struct JointMbarResult {
   Tensor free_energies;       // [K], kT, the first is zero
   Tensor means;               // [K, k], of the observables in each state, from the samples of all
   Tensor covariance;          // [K + K k, K + K k], of the free energies and then of the means, state after state
+  Tensor weighing;            // of the same shape, its correlations between temperatures shrunk one by one: too small for sums over
+                              // many temperatures, and what decides how much anchors count (anchored.h), so that values stay
   Tensor overlap_matrix;      // [K, K]
   double least_overlap = 0;   // smallest element between neighbours
   double eigenvalue_gap = 0;  // 1 - second largest eigenvalue of the overlap matrix
@@ -28,8 +30,8 @@ struct JointMbarResult {
 
 /// Free energies of K states, and means in each, from slices: a slice is one sample of every state, of one chain at one time.
 /// Slices are resampled whole, in blocks of their chains, so that what the states know of each other, because their chains
-/// change places, is in the errors. The replicates are fewer than the numbers, so correlations between the differences of
-/// neighbouring states and the means are shrunk (shrinkage.h).
+/// change places, is in the errors. The replicates are fewer than the numbers, so correlations between waves along the ladder, of the
+/// differences of neighbouring states and of the means, are shrunk (shrinkage.h).
 /// @param reduced_energies  [K, K S], energy of every sample in every state, kT; samples lie in the order of the states,
 ///                          in each in the order of `chain`
 /// @param observables       [K S, k], functions of the configuration alone; k may be 0

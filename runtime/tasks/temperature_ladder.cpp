@@ -135,7 +135,8 @@ estimators::Anchored tied(const Ladder& ladder, const estimators::JointMbarResul
   scale.slice(0, 0, rungs).div_(atoms);
   std::vector<estimators::Anchor> plain;
   for (const NamedAnchor& anchor : anchors) plain.push_back(anchor.anchor);
-  return estimators::anchored(values, mbar.covariance * scale.unsqueeze(0) * scale.unsqueeze(1), rungs, plain);
+  const auto of_atoms = [&](const Tensor& covariance) { return covariance * scale.unsqueeze(0) * scale.unsqueeze(1); };
+  return estimators::anchored(values, of_atoms(mbar.covariance), rungs, plain, of_atoms(mbar.weighing));
 }
 
 artifacts::Result result_of(std::string name, double value, double variance, std::string unit, std::int64_t n, std::string words) {
