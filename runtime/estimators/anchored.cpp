@@ -34,49 +34,37 @@ std::vector<Disagreement> disagreements_of(const Tensor& values, const Tensor& c
   return all;
 }
 
-struct Known {
-  Tensor values, covariance, weighing;
-};
-
 /// The first anchor takes the constant's place.
-void tie(Known& known, std::int64_t floating, const Anchor& anchor) {
-  Tensor constant = at::zeros_like(known.values);
+void tie(Tensor& values, Tensor& covariance, std::int64_t floating, const Anchor& anchor) {
+  Tensor constant = at::zeros_like(values);
   constant.slice(0, 0, floating).fill_(1.0);
-  Tensor change = at::eye(known.values.size(0), at::kDouble);
+  Tensor change = at::eye(values.size(0), at::kDouble);
   change.select(1, anchor.index) -= constant;
-  known.values += constant * (anchor.value.value - known.values[anchor.index].item<double>());
-  const Tensor common = anchor.value.sigma * anchor.value.sigma * at::outer(constant, constant);
-  for (Tensor* covariance : {&known.covariance, &known.weighing}) *covariance = at::mm(change, at::mm(*covariance, change.t())) + common;
+  values += constant * (anchor.value.value - values[anchor.index].item<double>());
+  covariance = at::mm(change, at::mm(covariance, change.t())) + anchor.value.sigma * anchor.value.sigma * at::outer(constant, constant);
 }
 
-/// What one more measurement of a number leaves, one equation at a time: the least-squares estimate by `weighing`, and the error of
-/// that estimate by `covariance`, in the form of Joseph, which holds for any gain.
+/// What one more measurement of a number leaves: the least-squares estimate, one equation at a time.
 /// @return  chi^2 of the measurement against what was known
-double condition(Known& known, const Anchor& anchor) {
-  const double own = anchor.value.sigma * anchor.value.sigma;
-  const Tensor with = known.weighing.select(1, anchor.index).clone();
-  const double variance = with[anchor.index].item<double>() + own;
-  const double apart = anchor.value.value - known.values[anchor.index].item<double>();
-  const double expected = known.covariance[anchor.index][anchor.index].item<double>() + own;
-  known.values += with * (apart / variance);
-  known.weighing = known.weighing - at::outer(with, with) / variance;
-  Tensor left = at::eye(with.size(0), at::kDouble);
-  left.select(1, anchor.index) -= with / variance;
-  known.covariance = at::mm(left, at::mm(known.covariance, left.t())) + at::outer(with, with) * (own / (variance * variance));
-  return apart * apart / expected;
+double condition(Tensor& values, Tensor& covariance, const Anchor& anchor) {
+  const Tensor with = covariance.select(1, anchor.index).clone();
+  const double variance = with[anchor.index].item<double>() + anchor.value.sigma * anchor.value.sigma;
+  const double apart = anchor.value.value - values[anchor.index].item<double>();
+  values += with * (apart / variance);
+  covariance = covariance - at::outer(with, with) / variance;
+  return apart * apart / variance;
 }
 
 }  // namespace
 
-Anchored anchored(const Tensor& values, const Tensor& covariance, std::int64_t floating, const std::vector<Anchor>& anchors, const Tensor& weighing) {
+Anchored anchored(const Tensor& values, const Tensor& covariance, std::int64_t floating, const std::vector<Anchor>& anchors) {
   check(values, covariance, floating, anchors);
-  Known known{values.clone(), covariance.contiguous(), weighing.defined() ? weighing.contiguous() : covariance.contiguous()};
-  const std::vector<Disagreement> disagreements = disagreements_of(values.contiguous(), known.covariance, anchors);
-  tie(known, floating, anchors.front());
+  Anchored result{values.clone(), covariance.contiguous(), disagreements_of(values.contiguous(), covariance.contiguous(), anchors)};
+  tie(result.values, result.covariance, floating, anchors.front());
   double chi_square = 0;
-  for (std::size_t i = 1; i < anchors.size(); ++i) chi_square += condition(known, anchors[i]);
-  if (anchors.size() > 1) known.covariance = known.covariance * std::max(1.0, chi_square / static_cast<double>(anchors.size() - 1));
-  return {known.values, known.covariance, disagreements};
+  for (std::size_t i = 1; i < anchors.size(); ++i) chi_square += condition(result.values, result.covariance, anchors[i]);
+  if (anchors.size() > 1) result.covariance = result.covariance * std::max(1.0, chi_square / static_cast<double>(anchors.size() - 1));
+  return result;
 }
 
 }  // namespace bgw::estimators

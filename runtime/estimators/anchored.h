@@ -29,10 +29,8 @@ struct Anchored {
 /// errors go with those of the first.
 /// @param values      [n]
 /// @param covariance  [n, n], of the values as they are
-/// @param weighing    [n, n], a covariance that decides how much the values and each anchor count, where it is another; the errors of
-///                    what comes out are those that `covariance` tells
 /// @throws ShapeError without an anchor or for one that is not among the floating, NumericalError for an anchor without an
 ///         error
-Anchored anchored(const Tensor& values, const Tensor& covariance, std::int64_t floating, const std::vector<Anchor>& anchors, const Tensor& weighing = {});
+Anchored anchored(const Tensor& values, const Tensor& covariance, std::int64_t floating, const std::vector<Anchor>& anchors);
 
 }  // namespace bgw::estimators

@@ -122,17 +122,15 @@ Tensor shrunk_between_waves(const Tensor& covariance, const Tensor& waves, std::
 }
 
 /// @param replicates  [bootstrap, K + rest]
-void add_covariances(JointMbarResult& result, const Tensor& replicates) {
-  const std::int64_t states = result.free_energies.size(0), rest = replicates.size(1) - states;
+Tensor covariance_of(const Tensor& replicates, std::int64_t states, std::int64_t blocks) {
+  const std::int64_t rest = replicates.size(1) - states;
   const Tensor local = at::mm(replicates, neighbour_differences(states, rest).t());
   const Tensor centred = local - local.mean(0, true);
-  const double factor = few_blocks_factor(result.blocks);
+  const double factor = few_blocks_factor(blocks);
   const Tensor covariance = at::mm(centred.t(), centred) * (factor * factor / static_cast<double>(replicates.size(0) - 1));
-  const std::int64_t degrees = std::min(result.blocks, replicates.size(0)) - 1;
+  const std::int64_t degrees = std::min(blocks, replicates.size(0)) - 1;
   const Tensor sums = sums_of_differences(states, rest);
-  const auto of_numbers = [&](const Tensor& of_differences) { return at::mm(sums, at::mm(of_differences, sums.t())); };
-  result.weighing = of_numbers(degrees < 1 ? covariance : shrunk_covariance(covariance, degrees));
-  result.covariance = of_numbers(degrees < 1 ? covariance : shrunk_between_waves(covariance, waves_along(states, rest / states), degrees));
+  return at::mm(sums, at::mm(degrees < 1 ? covariance : shrunk_between_waves(covariance, waves_along(states, rest / states), degrees), sums.t()));
 }
 
 }  // namespace
@@ -174,7 +172,7 @@ JointMbarResult joint_mbar(const Tensor& reduced_energies, const Tensor& observa
     double* row = replicates.data_ptr<double>() + r * replicates.size(1);
     std::copy(resampled.begin(), resampled.end(), std::copy(shift.begin(), shift.end(), row));
   }
-  add_covariances(result, replicates);
+  result.covariance = covariance_of(replicates, states, blocks.count);
   return result;
 }
 

@@ -19,8 +19,6 @@ struct JointMbarResult {
   Tensor free_energies;       // [K], kT, the first is zero
   Tensor means;               // [K, k], of the observables in each state, from the samples of all
   Tensor covariance;          // [K + K k, K + K k], of the free energies and then of the means, state after state
-  Tensor weighing;            // of the same shape, its correlations between temperatures shrunk one by one: too small for sums over
-                              // many temperatures, and what decides how much anchors count (anchored.h), so that values stay
   Tensor overlap_matrix;      // [K, K]
   double least_overlap = 0;   // smallest element between neighbours
   double eigenvalue_gap = 0;  // 1 - second largest eigenvalue of the overlap matrix

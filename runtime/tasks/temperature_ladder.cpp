@@ -135,8 +135,7 @@ estimators::Anchored tied(const Ladder& ladder, const estimators::JointMbarResul
   scale.slice(0, 0, rungs).div_(atoms);
   std::vector<estimators::Anchor> plain;
   for (const NamedAnchor& anchor : anchors) plain.push_back(anchor.anchor);
-  const auto of_atoms = [&](const Tensor& covariance) { return covariance * scale.unsqueeze(0) * scale.unsqueeze(1); };
-  return estimators::anchored(values, of_atoms(mbar.covariance), rungs, plain, of_atoms(mbar.weighing));
+  return estimators::anchored(values, mbar.covariance * scale.unsqueeze(0) * scale.unsqueeze(1), rungs, plain);
 }
 
 artifacts::Result result_of(std::string name, double value, double variance, std::string unit, std::int64_t n, std::string words) {

@@ -2,7 +2,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "runtime/estimators/anchored.h"
 #include "runtime/estimators/joint_mbar.h"
 #include "runtime/tensor/random_stream.h"
 #include "tests/support/catch.h"
@@ -142,7 +141,6 @@ class Ratio {
 
 struct Ratios {
   Ratio ends, from_coldest, neighbours, energies, mean_energy;
-  Ratio one_by_one;  // of free energies from the coldest, if correlations were shrunk one by one
   double blocks = 0;
 };
 
@@ -153,13 +151,12 @@ Ratios measured(const Crystal& crystal, int seeds) {
     ratios.blocks += static_cast<double>(found.blocks) / seeds;
     const auto f = found.free_energies.accessor<double, 1>();
     const auto mean = found.means.accessor<double, 2>();
-    const auto c = found.covariance.accessor<double, 2>(), w = found.weighing.accessor<double, 2>();
+    const auto c = found.covariance.accessor<double, 2>();
     const auto error = [&](std::int64_t k) { return f[k] - (crystal.free_energy(k) - crystal.free_energy(0)); };
     const auto place = [](std::int64_t k) { return kRungs + kObservables * k; };
     double off = 0, variance = 0;
     for (std::int64_t k = 0; k < kRungs; ++k) {
       if (k > 0) ratios.from_coldest.add(error(k), c[k][k]);
-      if (k > 0) ratios.one_by_one.add(error(k), w[k][k]);
       if (k > 0) ratios.neighbours.add(error(k) - error(k - 1), c[k][k] + c[k - 1][k - 1] - 2 * c[k][k - 1]);
       ratios.energies.add(mean[k][0] - crystal.energy(k), c[place(k)][place(k)]);
       off += mean[k][0] - crystal.energy(k);
@@ -183,8 +180,6 @@ void check(const Ratios& ratios) {
   fits("free energies between neighbours", ratios.neighbours);
   fits("energies", ratios.energies);
   fits("the mean of all energies", ratios.mean_energy);
-  INFO("of free energies from the coldest, made over claimed if correlations were shrunk one by one: " << ratios.one_by_one.value());
-  CHECK(ratios.one_by_one.value() > ratios.from_coldest.value());
 }
 
 }  // namespace
@@ -199,29 +194,4 @@ TEST_CASE("a ladder of chains that are one block each makes the errors that it c
 
 TEST_CASE("a ladder of a crystal with a variant that it seldom takes makes the errors that it claims", "[ladder]") {
   check(measured({8, 100, 0.5, 4.0}, 40));
-}
-
-TEST_CASE("anchors weighed by one covariance have the errors of another", "[ladder]") {
-  const auto draw = [](const char* name) {
-    const Tensor root = tensor::RandomStream(key(6), name).normal(0, 0, 6, 6);
-    return at::mm(root, root.t()) + at::eye(6, at::kDouble);
-  };
-  const Tensor covariance = 100.0 * draw("true"), weighing = draw("weighing");  // no chi^2 above one
-  const Tensor values = at::tensor({0.3, 1.1, 2.4, 3.9, -1.0, 5.0}, at::kDouble);
-  const std::vector<estimators::Anchor> anchors{{0, {10.0, 0.7}}, {3, {13.0, 0.4}}, {1, {11.0, 1.5}}};
-  const estimators::Anchored found = estimators::anchored(values, covariance, 4, anchors, weighing);
-  CHECK(at::equal(found.values, estimators::anchored(values, weighing, 4, anchors).values));
-
-  // What comes out is linear in what goes in, so that errors go through its derivatives.
-  Tensor derivative = at::empty({6, 9}, at::kDouble), variances = at::zeros({9, 9}, at::kDouble);
-  for (std::int64_t i = 0; i < 9; ++i) {
-    Tensor moved = values.clone();
-    std::vector<estimators::Anchor> others = anchors;
-    if (i < 6) moved[i] += 1.0;
-    else others[static_cast<std::size_t>(i - 6)].value.value += 1.0;
-    derivative.select(1, i).copy_(estimators::anchored(moved, covariance, 4, others, weighing).values - found.values);
-    if (i >= 6) variances[i][i] = std::pow(anchors[static_cast<std::size_t>(i - 6)].value.sigma, 2);
-  }
-  variances.slice(0, 0, 6).slice(1, 0, 6).copy_(covariance);
-  CHECK(at::allclose(found.covariance, at::mm(derivative, at::mm(variances, derivative.t())), 1e-9, 1e-9));
 }
