@@ -54,8 +54,8 @@ std::vector<double> temperatures_of(const schema::UpstreamTask& surface, const C
   return temperatures;
 }
 
-bool has(const std::vector<double>& temperatures, double wanted) {
-  return std::any_of(temperatures.begin(), temperatures.end(), [&](double one) { return std::abs(one - wanted) <= 1e-9 * one; });
+bool has(const std::vector<double>& numbers, double wanted) {
+  return std::any_of(numbers.begin(), numbers.end(), [&](double one) { return std::abs(one - wanted) <= 1e-9 * std::abs(one); });
 }
 
 /// Isotherms are fitted each by itself: nothing is known between them.
@@ -224,16 +224,29 @@ std::vector<std::string> kinds_of_phases(const Map& diagram, const CheckContext&
   return kinds;
 }
 
-void check_asked_temperature(const Map& diagram, const Map& asked, CheckContext& context) {
-  const Value* wanted = given(asked, "temperature");
+/// A temperature or a pressure is one that the diagram lists.
+void check_asked_number(const Map& diagram, const Map& asked, const char* name, CheckContext& context) {
+  const Value* wanted = given(asked, name);
   if (wanted == nullptr) return;
   std::vector<std::string> known;
-  for (const Value& value : diagram.at("temperature").as_list()) {
+  for (const Value& value : diagram.at(name).as_list()) {
     if (has({value.as_double()}, wanted->as_double())) return;
-    known.push_back(shown(context, value.as_double(), "temperature"));
+    known.push_back(shown(context, value.as_double(), name));
   }
-  context.complain({"E0415", "temperature", fmt::format("{} has nothing at {}", context.block, shown(context, wanted->as_double(), "temperature")), {fmt::format("its `temperature` lists {}", fmt::join(known, ", "))},
+  context.complain({"E0415", name, fmt::format("{} has nothing at {}", context.block, shown(context, wanted->as_double(), name)), {fmt::format("its `{}` lists {}", name, fmt::join(known, ", "))},
                     {"ask for one of these, or list this one too"}});
+}
+
+/// Two phases meet at a temperature that is looked for where both are known between their states.
+void check_asked_between(const Map& diagram, CheckContext& context) {
+  std::int64_t between = 0;
+  for (const Value& phase : diagram.at("phases").as_list()) {
+    const schema::UpstreamTask surface = context.upstream(phase);
+    if (surface.arguments == nullptr || surface.arguments->at("over").as_string() == "temperature") ++between;
+  }
+  if (between >= 2) return;
+  context.complain({"E0428", "", fmt::format("{} has no `temperature` at which two phases meet", context.block), {"of a surface of isotherms nothing is known between them"},
+                    {"ask for the `pressure` at its temperatures, or write `over = temperature` in the surfaces"}});
 }
 
 /// A phase goes by its lattice; where several have one, by its cell, of which the compiler knows how it begins.
@@ -259,12 +272,13 @@ void check_asked_phase(const std::vector<std::string>& kinds, const Map& asked, 
 
 /// What is asked of a diagram that it will not have.
 void check_asked(const Map& diagram, const std::string& result, const Map& asked, CheckContext& context) {
-  static const std::set<std::string> of_lines{"coexistence.pressure", "coexistence.temperature", "coexistence.points", "pressure", "slope", "density_from", "density_to", "without_crossing"};
+  static const std::set<std::string> of_lines{"coexistence.pressure", "coexistence.temperature", "coexistence.points", "pressure", "slope", "temperature", "density_from", "density_to", "without_crossing"};
   if (of_lines.contains(result) && !diagram.at("coexistence").as_bool()) {
     context.complain({"E0428", "", fmt::format("{} looks for no coexistence, it has no `{}`", context.block, result), {"its `coexistence` is false"}, {"leave `coexistence = false` out of the diagram"}});
     return;
   }
-  check_asked_temperature(diagram, asked, context);
+  if (result == "temperature") check_asked_between(diagram, context);
+  for (const char* name : {"temperature", "pressure"}) check_asked_number(diagram, asked, name, context);
   const std::vector<std::string> kinds = kinds_of_phases(diagram, context);
   for (const char* argument : {"phase", "from", "to"}) check_asked_phase(kinds, asked, argument, context);
   const Value *from = given(asked, "from"), *to = given(asked, "to");

@@ -137,6 +137,11 @@ void print_coexistence(const Value& lines, bool reduced) {
   }
 }
 
+bool names_physical_units(const std::string& words) {
+  const auto named = [&](const char* unit) { return words.find(unit) != std::string::npos; };
+  return named(" K") || named("GPa") || named("eV") || named("angstrom");
+}
+
 void print_heavy(const Value& task, bool reduced) {
   fmt::print("{}  ({}, key {})\n", task.at("name").as_string(), task.at("kind").as_string(),
              task.at("key").as_string().substr(0, 12));
@@ -147,7 +152,7 @@ void print_heavy(const Value& task, bool reduced) {
     if (!convention.empty()) conventions += fmt::format("  {}: {}\n", name, convention);
   }
   fmt::print("{}", conventions);
-  if (reduced) fmt::print("  {}\n", report::reduced_units_in_words());
+  if (reduced && names_physical_units(conventions)) fmt::print("  {}\n", report::reduced_units_in_words());
   if (const Value* lines = task.find("coexistence")) print_coexistence(*lines, reduced);
   const Value& cost = task.at("cost");
   fmt::print("  cost                 {} energy calls, {}\n",
