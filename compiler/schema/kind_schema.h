@@ -148,6 +148,9 @@ struct KindSchema {
   std::vector<std::string> of_whole_grid = {};
   /// Completes the resolved arguments (derived defaults) and checks what types cannot say.
   std::function<void(Map&, CheckContext&)> complete = {};
+  /// Checks what a program asks of a result: its name, and what it was called with, none without a call. Complaints are about an
+  /// argument of the call, or about the whole of it.
+  std::function<void(const Map& arguments, const std::string& result, const Map& asked, CheckContext&)> check_result = {};
   bool indexed_as_rows = false;     // the index set of the block makes rows of one task
   bool later = false;               // part of the language that this version cannot run yet
 

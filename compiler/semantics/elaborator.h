@@ -295,11 +295,13 @@ class Elaborator {
   Instance* instance_at(Family& family, std::size_t position, std::optional<SourceRange> asked_at = {});
   void enter_bases(const Family& family, std::vector<Scope>& scopes);
   void resolve_instance(Family& family, Instance& instance, std::vector<Scope>& scopes);
-  void note_written_units(Family& family, Instance& instance, const Scope& scope);
+  void note_written_units(Family& family, Instance& instance, const Scope& scope, const schema::Map& arguments);
   void check_expectation(Family& family, Instance& instance, const std::vector<Scope>& scopes, schema::Map& arguments);
   std::optional<std::string> read_file(const std::string& path, SourceRange stands, std::string& problem);
   std::optional<std::string> hash_file(const std::string& seen, std::string& problem);
   bool run_domain_check(Instance& instance, schema::Map& arguments, Family* family);
+  bool check_asked(const Instance& of, const schema::Result& result, const schema::Map& asked, const std::vector<syntax::CallArgument>& written, SourceRange range);
+  schema::UpstreamTask upstream_of(const Value& task);
   void resolve_all();
   bool find_axes(Family& family, std::size_t& total);
   Instance& add_instance(const schema::KindSchema& kind, const std::string& block, SourceRange range);

@@ -145,7 +145,7 @@ void Elaborator::resolve_instance(Family& family, Instance& instance, std::vecto
     arguments.erase(found);
   }
   if (errors_ != errors_before) instance.good = false;
-  if (block.kind.text == "potential") note_written_units(family, instance, scopes[0]);
+  if (block.kind.text == "potential") note_written_units(family, instance, scopes[0], arguments);
   if (instance.good) note_scale(instance, arguments);
   bind_reduced(instance, arguments);
   if (block.kind.text == "expect") check_expectation(family, instance, scopes, arguments);
@@ -157,7 +157,7 @@ void Elaborator::resolve_instance(Family& family, Instance& instance, std::vecto
 }
 
 /// The units in which a potential is written are those its results are shown in.
-void Elaborator::note_written_units(Family& family, Instance& instance, const Scope& scope) {
+void Elaborator::note_written_units(Family& family, Instance& instance, const Scope& scope, const schema::Map& arguments) {
   for (const char* scale : {"epsilon", "sigma"}) {
     std::string& unit = scale == std::string_view("epsilon") ? instance.traits.energy_unit : instance.traits.length_unit;
     const auto attribute = family.members.written.find(scale);
@@ -184,8 +184,9 @@ void Elaborator::note_written_units(Family& family, Instance& instance, const Sc
     // However it is said: `eps * 2`, `if wide then 3 angstrom else 2 angstrom`.
     if (unit.empty()) unit = scale == std::string_view("epsilon") ? "eV" : "angstrom";
   }
-  if (instance.traits.energy_unit.empty()) instance.traits.energy_unit = "lj";
-  if (instance.traits.length_unit.empty()) instance.traits.length_unit = "lj";
+  const bool springs_in_physical_units = instance.traits.physical && !arguments.contains("epsilon");
+  if (instance.traits.energy_unit.empty()) instance.traits.energy_unit = springs_in_physical_units ? "eV" : "lj";
+  if (instance.traits.length_unit.empty()) instance.traits.length_unit = springs_in_physical_units ? "angstrom" : "lj";
 }
 
 /// `value`, `reference` and `tolerance` are of one kind; numbers in lj are of that of the result.
@@ -297,6 +298,36 @@ std::optional<std::string> Elaborator::hash_file(const std::string& seen, std::s
 }
 
 /// What the schema says of the whole block. False when it complained.
+schema::UpstreamTask Elaborator::upstream_of(const Value& task) {
+  const Instance* found = find_task(task);
+  if (!found || !found->good) return {};
+  return {found->kind->noun, found->name, found->arguments.is_map() ? &found->arguments.as_map() : nullptr};
+}
+
+/// Whether a result can be what is asked of it; without a call nothing is written.
+bool Elaborator::check_asked(const Instance& of, const schema::Result& result, const schema::Map& asked, const std::vector<syntax::CallArgument>& written, SourceRange range) {
+  if (!of.kind->check_result || !of.good || !of.arguments.is_map()) return true;
+  const auto place_of = [&](const std::string& argument) {
+    for (std::size_t i = 0; i < written.size(); ++i) {
+      if ((written[i].name ? written[i].name->text : result.arguments[i].name) == argument) return written[i].value->range;
+    }
+    return range;
+  };
+  bool good = true;
+  schema::CheckContext context;
+  context.block = of.kind->noun + " `" + of.block + "`";
+  context.shown = [&](double value, const char* dimension) { return shown_in_units(of, value, dimension); };
+  context.upstream = [&](const Value& task) { return upstream_of(task); };
+  context.complain = [&](const schema::Complaint& complaint) {
+    good = false;
+    ++errors_;
+    const SourceRange place = place_of(complaint.attribute);
+    if (told_.insert(fmt::format("{} asked {}", complaint.id, place.begin)).second) error(complaint.id, place, complaint.message, complaint.helps, complaint.notes);
+  };
+  of.kind->check_result(of.arguments.as_map(), result.name, asked, context);
+  return good;
+}
+
 bool Elaborator::run_domain_check(Instance& instance, schema::Map& arguments, Family* family) {
   if (!instance.kind->complete) return true;
   bool good = true;
@@ -329,11 +360,7 @@ bool Elaborator::run_domain_check(Instance& instance, schema::Map& arguments, Fa
     std::vector<std::string>& later = instance.traits.later;
     if (std::find(later.begin(), later.end(), what) == later.end()) later.push_back(std::move(what));
   };
-  context.upstream = [&](const Value& task) -> schema::UpstreamTask {
-    const Instance* found = find_task(task);
-    if (!found || !found->good) return {};
-    return {found->kind->noun, found->name, found->arguments.is_map() ? &found->arguments.as_map() : nullptr};
-  };
+  context.upstream = [&](const Value& task) { return upstream_of(task); };
   context.read_file = [&](const std::string& path, const std::string& attribute, std::string& problem) {
     const Written* written = family ? written_at(*family, attribute) : nullptr;
     return read_file(path, written ? written->attribute->value->range : instance.range, problem);

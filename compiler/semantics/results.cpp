@@ -86,7 +86,7 @@ Evaluated Elaborator::result_of(const InstanceValue& of, const syntax::Name& nam
   if (full.starts_with("pressure") && lacks_stress(*of.instance)) {
     return error("E0428", range, fmt::format("`.{}` of {} `{}` needs its pressures, which cost an energy call each", full, kind.noun, of.instance->block), {fmt::format("write `stress = true` in the {}", kind.noun)});
   }
-  return make_result(of, *result, {}, range);
+  return check_asked(*of.instance, *result, {}, {}, range) ? make_result(of, *result, {}, range) : poison();
 }
 
 /// True for a free energy that measures no pressures though it could.
@@ -155,6 +155,7 @@ Evaluated Elaborator::called_result(const InstanceValue& of, const syntax::Name&
   if (!made) return poison();
   schema::Map map = made->as_map();
   map.erase("call");
+  if (!check_asked(*of.instance, *result, map, called.arguments, range)) return poison();
   return make_result(of, *result, std::move(map), range);
 }
 

@@ -1,7 +1,10 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <set>
 
 #include "runtime/catalog/kinds.h"
 #include "runtime/catalog/states.h"
@@ -31,29 +34,50 @@ void check_ascending(const Map& diagram, const char* name, const char* dimension
   }
 }
 
-/// From the coldest to the hottest of the states that a surface is fitted to.
-Range temperatures_of(const schema::UpstreamTask& surface, const CheckContext& context) {
-  Range range{std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
+/// Of the states that a surface is fitted to, as their blocks list them.
+std::vector<double> temperatures_of(const schema::UpstreamTask& surface, const CheckContext& context) {
+  std::vector<double> temperatures;
   for (const Value& state : surface.arguments->at("states").as_list()) {
     const schema::UpstreamTask task = context.upstream(state);
     if (task.arguments == nullptr) continue;
     const Value* grid = task.noun == "estimate" ? given(*task.arguments, "temperature") : nullptr;
     const State at = state_of(task, context);
     if (grid == nullptr && !at.ensemble) continue;
-    Range here = range_of(grid != nullptr ? *grid : at.ensemble->at("temperature"));
+    const Value* here = grid != nullptr ? grid : &at.ensemble->at("temperature");
     const Value* path = given(*task.arguments, "path");
-    if (const Value* ladder = path == nullptr ? nullptr : given(*path, "temperatures"); ladder != nullptr && ladder->is_list()) here = range_of(*ladder);
-    range = {std::min(range.low, here.low), std::max(range.high, here.high)};
+    if (const Value* ladder = path == nullptr ? nullptr : given(*path, "temperatures"); ladder != nullptr && ladder->is_list()) here = ladder;
+    for (const Value& one : here->is_list() ? here->as_list() : schema::List{*here}) {
+      const Range range = range_of(one);
+      temperatures.insert(temperatures.end(), {range.low, range.high});
+    }
   }
-  return range;
+  return temperatures;
+}
+
+bool has(const std::vector<double>& numbers, double wanted) {
+  return std::any_of(numbers.begin(), numbers.end(), [&](double one) { return std::abs(one - wanted) <= 1e-9 * std::abs(one); });
+}
+
+/// Isotherms are fitted each by itself: nothing is known between them.
+void check_isotherms_of(const schema::UpstreamTask& phase, const std::vector<double>& known, const Map& diagram, CheckContext& context) {
+  for (const Value& asked : diagram.at("temperature").as_list()) {
+    if (has(known, asked.as_double())) continue;
+    context.complain({"E0414", "temperature", fmt::format("{} asks `{}` for {}, between its isotherms", context.block, phase.name, shown(context, asked.as_double(), "temperature")),
+                      {"with `over = isotherms` a surface is known at the temperatures of its states only"}, {"take these temperatures, add states at this one, or write `over = temperature`"}});
+    return;
+  }
 }
 
 void check_temperatures_of(const schema::UpstreamTask& phase, const Map& diagram, CheckContext& context) {
-  if (diagram.at("temperature").as_list().empty()) return;
-  const Range known = temperatures_of(phase, context), asked = range_of(diagram.at("temperature"));
-  if (known.low > known.high || (known.holds(asked.low) && known.holds(asked.high))) return;
-  context.complain({"E0414", "temperature", fmt::format("`temperature` of {} lies outside the states of `{}`", context.block, phase.name),
-                    {fmt::format("the diagram has {}, the states {}", shown(context, asked, "temperature"), shown(context, known, "temperature"))}, {"stay within the states, or add some"}});
+  const std::vector<double> states = temperatures_of(phase, context);
+  if (diagram.at("temperature").as_list().empty() || states.empty()) return;
+  const Range known{*std::min_element(states.begin(), states.end()), *std::max_element(states.begin(), states.end())}, asked = range_of(diagram.at("temperature"));
+  if (!known.holds(asked.low) || !known.holds(asked.high)) {
+    context.complain({"E0414", "temperature", fmt::format("`temperature` of {} lies outside the states of `{}`", context.block, phase.name),
+                      {fmt::format("the diagram has {}, the states {}", shown(context, asked, "temperature"), shown(context, known, "temperature"))}, {"stay within the states, or add some"}});
+  } else if (phase.arguments->at("over").as_string() == "isotherms") {
+    check_isotherms_of(phase, states, diagram, context);
+  }
 }
 
 /// What the phases must share to be phases of one substance.
@@ -188,6 +212,81 @@ std::vector<schema::Attribute> isotherm_arguments() {
   return {phase_argument("phase", "which phase", true), {"temperature", Type::quantity("temperature"), "of the diagram", true, {}, {}, kPositive, "600 K"}};
 }
 
+/// Kinds of the lattices of the phases, in their order; empty where one is not known.
+std::vector<std::string> kinds_of_phases(const Map& diagram, const CheckContext& context) {
+  std::vector<std::string> kinds;
+  for (const Value& phase : diagram.at("phases").as_list()) {
+    const schema::UpstreamTask first = first_state(context.upstream(phase), context);
+    const State state = state_of(first, context);
+    if (!state.system) return {};
+    kinds.push_back(state.system->at("lattice").at("kind").as_string());
+  }
+  return kinds;
+}
+
+/// A temperature or a pressure is one that the diagram lists.
+void check_asked_number(const Map& diagram, const Map& asked, const char* name, CheckContext& context) {
+  const Value* wanted = given(asked, name);
+  if (wanted == nullptr) return;
+  std::vector<std::string> known;
+  for (const Value& value : diagram.at(name).as_list()) {
+    if (has({value.as_double()}, wanted->as_double())) return;
+    known.push_back(shown(context, value.as_double(), name));
+  }
+  context.complain({"E0415", name, fmt::format("{} has nothing at {}", context.block, shown(context, wanted->as_double(), name)), {fmt::format("its `{}` lists {}", name, fmt::join(known, ", "))},
+                    {"ask for one of these, or list this one too"}});
+}
+
+/// Two phases meet at a temperature that is looked for where both are known between their states.
+void check_asked_between(const Map& diagram, CheckContext& context) {
+  std::int64_t between = 0;
+  for (const Value& phase : diagram.at("phases").as_list()) {
+    const schema::UpstreamTask surface = context.upstream(phase);
+    if (surface.arguments == nullptr || surface.arguments->at("over").as_string() == "temperature") ++between;
+  }
+  if (between >= 2) return;
+  context.complain({"E0428", "", fmt::format("{} has no `temperature` at which two phases meet", context.block), {"of a surface of isotherms nothing is known between them"},
+                    {"ask for the `pressure` at its temperatures, or write `over = temperature` in the surfaces"}});
+}
+
+/// A phase goes by its lattice; where several have one, by its cell, of which the compiler knows how it begins.
+void check_asked_phase(const std::vector<std::string>& kinds, const Map& asked, const char* argument, CheckContext& context) {
+  const Value* wanted = given(asked, argument);
+  if (wanted == nullptr || kinds.empty()) return;
+  const std::string& name = wanted->as_string();
+  const std::string kind = name.substr(0, name.find(' '));
+  const auto alike = std::count(kinds.begin(), kinds.end(), kind);
+  if (alike > 1 ? name != kind : alike == 1 && name == kind) return;
+  std::vector<std::string> known;
+  for (const std::string& other : kinds) {
+    if (std::find(known.begin(), known.end(), other) == known.end()) known.push_back(other);
+  }
+  if (alike > 1) {
+    context.complain({"E0425", argument, fmt::format("`{}` may be any of {} phases of {}", name, alike, context.block), {"phases of one lattice go by their cells"},
+                      {fmt::format("write the cell of one, for instance \"{} 2x2x2 (64 atoms)\"; `bgw show` of the diagram lists them", kind)}});
+  } else {
+    context.complain({"E0425", argument, fmt::format("{} has no phase `{}`", context.block, name), {fmt::format("its phases are {}", fmt::join(known, ", "))},
+                      {alike == 1 ? fmt::format("write `{}`: a phase goes by its cell only where others have its lattice", kind) : "ask for one of these, or add its surface to `phases`"}});
+  }
+}
+
+/// What is asked of a diagram that it will not have.
+void check_asked(const Map& diagram, const std::string& result, const Map& asked, CheckContext& context) {
+  static const std::set<std::string> of_lines{"coexistence.pressure", "coexistence.temperature", "coexistence.points", "pressure", "slope", "temperature", "density_from", "density_to", "without_crossing"};
+  if (of_lines.contains(result) && !diagram.at("coexistence").as_bool()) {
+    context.complain({"E0428", "", fmt::format("{} looks for no coexistence, it has no `{}`", context.block, result), {"its `coexistence` is false"}, {"leave `coexistence = false` out of the diagram"}});
+    return;
+  }
+  if (result == "temperature") check_asked_between(diagram, context);
+  for (const char* name : {"temperature", "pressure"}) check_asked_number(diagram, asked, name, context);
+  const std::vector<std::string> kinds = kinds_of_phases(diagram, context);
+  for (const char* argument : {"phase", "from", "to"}) check_asked_phase(kinds, asked, argument, context);
+  const Value *from = given(asked, "from"), *to = given(asked, "to");
+  if (from != nullptr && to != nullptr && *from == *to) {
+    context.complain({"E0425", "to", fmt::format("`{}` of {} is asked from a phase to itself", result, context.block), {}, {"name the two phases that meet there"}});
+  }
+}
+
 KindSchema phase_diagram() {
   KindSchema kind;
   kind.noun = "phase_diagram";
@@ -216,6 +315,7 @@ KindSchema phase_diagram() {
                   {"beta_gibbs", ResultType::numbers, "", "beta G / N over the pressures", isotherm_arguments()},
                   {"density", ResultType::numbers, "density", "over the pressures", isotherm_arguments()}};
   kind.complete = check_diagram;
+  kind.check_result = check_asked;
   add_task_members(kind);
   return kind;
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "runtime/catalog/flow_checks.h"
 #include "runtime/catalog/kinds.h"
@@ -220,12 +221,29 @@ void check_linear_part(const Value& stage, const Value& system, CheckContext& co
                     {"take about half their distance"}});
 }
 
+/// What a training leaves open: its parameters are polynomials in these.
+std::vector<std::string> open_in(const Map& train) {
+  std::vector<std::string> names;
+  for (const Variable& variable : state_of(train).open()) names.push_back(variable.name);
+  return names;
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  return names.empty() ? "nothing" : fmt::format("`{}`", fmt::join(names, "` and `"));
+}
+
 void check_warm_start(const Map& train, CheckContext& context) {
   const Value* start = given(train, "warm_start");
   const schema::UpstreamTask other = start == nullptr ? schema::UpstreamTask{} : context.upstream(*start);
   if (other.arguments == nullptr) return;
-  if (other.arguments->at("flow") == train.at("flow")) return expect_movable(other, train.at("system"), "warm_start", context);
-  context.complain({"E0427", "warm_start", fmt::format("{} cannot start from `{}`: their flows differ", context.block, other.name), {}, {"give both the same `flow`"}});
+  if (other.arguments->at("flow") != train.at("flow")) {
+    context.complain({"E0427", "warm_start", fmt::format("{} cannot start from `{}`: their flows differ", context.block, other.name), {}, {"give both the same `flow`"}});
+  } else if (const std::vector<std::string> mine = open_in(train), theirs = open_in(*other.arguments); mine != theirs) {
+    context.complain({"E0427", "warm_start", fmt::format("{} cannot start from `{}`: their flows are functions of different states", context.block, other.name),
+                      {fmt::format("{} leaves {} open, `{}` {}", context.block, listed(mine), other.name, listed(theirs))}, {"leave the same open in both, or leave `warm_start` out"}});
+  } else {
+    expect_movable(other, train.at("system"), "warm_start", context);
+  }
 }
 
 /// Springs have no kernels in float32.

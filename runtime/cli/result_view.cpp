@@ -213,16 +213,16 @@ std::string results_text(const plan::Plan& plan, const std::vector<std::size_t>&
     seconds += manifest->cost.seconds;
     const std::string cost = report::format_count(manifest->cost.energy_call_equivalents());
     const std::string time = report::format_duration(manifest->cost.seconds);
-    const artifacts::Result* main = main_result(*manifest);
-    if (!main) {
+    const artifacts::Result* kept = main_result(*manifest);
+    if (!kept) {
       table.rows.push_back({spec.name, "", "", "", cost, time});
       continue;
     }
-    if (!main->convention.empty()) conventions[main->convention].insert(spec.kind + "." + main->name);
-    table.rows.push_back(
-        {spec.name, main->name, report::format_result(main->value, main->sigma), main->unit, cost, time});
+    const artifacts::Result main = report::in_unit_of_program(*kept, spec);
+    if (!main.convention.empty()) conventions[main.convention].insert(spec.kind + "." + main.name);
+    table.rows.push_back({spec.name, main.name, report::format_result(main.value, main.sigma), main.unit, cost, time});
     const artifacts::Result* ess = manifest->find_result("ess");
-    if (ess && ess != main)
+    if (ess && ess != kept)
       table.rows.push_back(
           {"", "ess", report::format_result(ess->value, ess->sigma), "", "", ""});
   }

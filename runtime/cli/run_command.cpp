@@ -14,6 +14,7 @@
 #include "runtime/cli/terminal.h"
 #include "runtime/engine/executor.h"
 #include "runtime/report/number_format.h"
+#include "runtime/report/program_units.h"
 
 namespace bgw::cli {
 namespace {
@@ -68,7 +69,7 @@ void print_results(const lowering::Program& program, const Wanted& wanted, const
   for (const std::size_t task : tasks) {
     const plan::TaskSpec& spec = program.plan.tasks[task];
     if (spec.kind != "table" || ++tables > kTablesShown) continue;
-    if (const auto row = cache.row(spec.key)) fmt::print("\n{}\n{}", spec.name, table_text(*row));
+    if (const auto row = cache.row(spec.key)) fmt::print("\n{}\n{}", spec.name, table_text(report::table_in_units_of_program(*row, spec, program.plan)));
   }
   if (tables > kTablesShown) fmt::print("\nand {} tables more: `bgw show` prints each\n", tables - kTablesShown);
   if (!outcomes.empty()) fmt::print("\n{}", checks_text(outcomes));

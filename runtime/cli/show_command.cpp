@@ -2,12 +2,15 @@
 #include <fmt/ranges.h>
 
 #include "compiler/source/diagnostic.h"
+#include "compiler/units/unit_expression.h"
+#include "compiler/units/unit_table.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/failure.h"
 #include "runtime/cli/json_output.h"
 #include "runtime/cli/result_view.h"
 #include "runtime/cli/saved_plan.h"
 #include "runtime/report/number_format.h"
+#include "runtime/report/program_units.h"
 #include "runtime/report/text_table.h"
 
 namespace bgw::cli {
@@ -86,37 +89,60 @@ std::string number_text(const Value& result) {
   return unit.empty() ? number : number + " " + unit;
 }
 
-std::string with_error(const Value& map, const char* value, const char* sigma) {
-  return report::format_with_error(map.at(value).as_double(), map.at(sigma).as_double());
+/// What the numbers of a line, kept in GPa and K, are multiplied with to be shown, and under which names.
+struct LineUnits {
+  double temperature = 1, pressure = 1;
+  std::string temperature_name = "K", pressure_name = "GPa", slope_name = "GPa/K";
+};
+
+LineUnits line_units(bool reduced) {
+  if (!reduced) return {};
+  return {units::kBoltzmann, units::parse_quantity("GPa").value, "lj", "lj", "lj"};
+}
+
+std::string with_error(const Value& map, const char* value, const char* sigma, double factor = 1.0) {
+  return report::format_with_error(factor * map.at(value).as_double(), factor * map.at(sigma).as_double());
+}
+
+void print_points(const Value& points, const LineUnits& in) {
+  report::TextTable table{{{"from"}, {"to"}, {"T / " + in.temperature_name, true}, {"P / " + in.pressure_name, true}, {"dP/dT / " + in.slope_name, true}, {"density from", true}, {"density to", true},
+                           {"c/a from", true}, {"c/a to", true}, {""}}, {}};
+  for (const Value& point : points.as_list()) {
+    const Value &from = point.at("from"), &to = point.at("to");
+    table.rows.push_back({from.at("phase").as_string(), to.at("phase").as_string(), fmt::format("{:g}", in.temperature * point.at("temperature").as_double()), with_error(point, "pressure", "sigma", in.pressure),
+                          with_error(point, "slope", "slope_sigma", in.pressure / in.temperature), with_error(from, "density", "density_sigma"), with_error(to, "density", "density_sigma"),
+                          fmt::format("{:.4f}", from.at("c_over_a").as_double()), fmt::format("{:.4f}", to.at("c_over_a").as_double()), point.at("stable").as_bool() ? "" : "metastable"});
+  }
+  fmt::print("{}", report::render(table));
 }
 
 /// The lines of a diagram: a row for each point, then the crystals and what is missing.
-void print_coexistence(const Value& lines) {
-  report::TextTable table{{{"from"}, {"to"}, {"T / K", true}, {"P / GPa", true}, {"dP/dT / GPa/K", true}, {"density from", true}, {"density to", true}, {"c/a from", true}, {"c/a to", true}, {""}}, {}};
-  if (const Value* points = lines.find("points")) {
-    for (const Value& point : points->as_list()) {
-      const Value &from = point.at("from"), &to = point.at("to");
-      table.rows.push_back({from.at("phase").as_string(), to.at("phase").as_string(), fmt::format("{:g}", point.at("temperature").as_double()), with_error(point, "pressure", "sigma"),
-                            with_error(point, "slope", "slope_sigma"), with_error(from, "density", "density_sigma"), with_error(to, "density", "density_sigma"),
-                            fmt::format("{:.4f}", from.at("c_over_a").as_double()), fmt::format("{:.4f}", to.at("c_over_a").as_double()), point.at("stable").as_bool() ? "" : "metastable"});
-    }
-  }
-  fmt::print("{}", report::render(table));
+void print_coexistence(const Value& lines, bool reduced) {
+  const LineUnits in = line_units(reduced);
+  if (const Value* points = lines.find("points")) print_points(*points, in);
   if (const Value* meetings = lines.find("triple_points")) {
     for (const Value& point : meetings->as_list()) {
       std::vector<std::string> names;
       for (const Value& name : point.at("phases").as_list()) names.push_back(name.as_string());
-      fmt::print("{} meet at {} K and {} GPa\n", fmt::join(names, ", "), with_error(point, "temperature", "temperature_sigma"), with_error(point, "pressure", "pressure_sigma"));
+      fmt::print("{} meet at {} {} and {} {}\n", fmt::join(names, ", "), with_error(point, "temperature", "temperature_sigma", in.temperature), in.temperature_name,
+                 with_error(point, "pressure", "pressure_sigma", in.pressure), in.pressure_name);
     }
   }
   for (const Value& cell : lines.at("cells").as_list()) fmt::print("{}: {}\n", cell.at("phase").as_string(), cell.at("cell").as_string());
   fmt::print("{}\n", lines.at("convention").as_string());
   if (const Value* without = lines.find("without_crossing")) {
-    for (const Value& point : without->as_list()) fmt::print("no crossing at {:g} K: {}\n", point.at("temperature").as_double(), point.at("because").as_string());
+    for (const Value& point : without->as_list()) {
+      fmt::print("no crossing at {:g} {}: {}\n", in.temperature * point.at("temperature").as_double(), in.temperature_name, point.at("because").as_string());
+    }
   }
 }
 
-void print_heavy(const Value& task) {
+bool names_physical_units(const std::string& words) {
+  const auto named = [&](const char* unit) { return words.find(unit) != std::string::npos; };
+  return named(" K") || named("GPa") || named("eV") || named("angstrom");
+}
+
+void print_heavy(const Value& task, bool reduced) {
   fmt::print("{}  ({}, key {})\n", task.at("name").as_string(), task.at("kind").as_string(),
              task.at("key").as_string().substr(0, 12));
   std::string conventions;
@@ -126,7 +152,8 @@ void print_heavy(const Value& task) {
     if (!convention.empty()) conventions += fmt::format("  {}: {}\n", name, convention);
   }
   fmt::print("{}", conventions);
-  if (const Value* lines = task.find("coexistence")) print_coexistence(*lines);
+  if (reduced && names_physical_units(conventions)) fmt::print("  {}\n", report::reduced_units_in_words());
+  if (const Value* lines = task.find("coexistence")) print_coexistence(*lines, reduced);
   const Value& cost = task.at("cost");
   fmt::print("  cost                 {} energy calls, {}\n",
              report::format_count(cost.at("energy_call_equivalents").as_int()),
@@ -136,15 +163,15 @@ void print_heavy(const Value& task) {
              provenance.at("device").as_string(), provenance.at("cpus").as_int(), provenance.at("host").as_string());
 }
 
-void print_task(const Value& task, const std::string& result) {
+void print_task(const Value& task, const std::string& result, const plan::TaskSpec& spec, const plan::Plan& plan) {
   if (!result.empty() && task.has("cells")) {
-    print_coexistence(task);
+    print_coexistence(task, report::is_reduced(spec));
   } else if (!result.empty()) {
     fmt::print("{}\n", number_text(task));
   } else if (task.has("table")) {
-    fmt::print("{}", table_text(task.at("table")));
+    fmt::print("{}", table_text(report::table_in_units_of_program(task.at("table"), spec, plan)));
   } else if (task.has("results")) {
-    print_heavy(task);
+    print_heavy(task, report::is_reduced(spec));
   } else {
     fmt::print("{}\n", schema::to_pretty_json(task));
   }
@@ -176,7 +203,7 @@ int show(const ShowOptions& options) {
   schema::List shown;
   for (const std::size_t task : named.found.tasks) {
     shown.push_back(narrowed(task_or_refuse(program, task, options, cache), named.result));
-    if (!options.json) print_task(shown.back(), named.result);
+    if (!options.json) print_task(shown.back(), named.result, program.plan.tasks[task], program.plan);
   }
   std::vector<CheckOutcome> outcomes;
   for (const std::size_t check : named.found.checks) {

@@ -20,4 +20,8 @@ struct CrystalSymmetry {
 
 CrystalSymmetry symmetry_of(const crystal::Crystal& crystal);
 
+/// From each site to where it has the symmetry that symmetry_of() finds exactly: sites of a file have it to some digits only.
+/// @return [N, 3], angstrom; zero up to rounding for sites that have it. Of a cell that has it to some digits only, the sites are taken as near as it lets them
+Tensor shift_to_symmetry(const crystal::Crystal& crystal);
+
 }  // namespace bgw::physics

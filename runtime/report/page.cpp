@@ -204,7 +204,7 @@ data tables(const Material& material) {
     entry.set("command", material.request.command_for(spec.name))
         .set("head", list_of_data())
         .set("rows", list_of_data());
-    if (!material.missing[task]) fill_table(entry, *material.cache.row(spec.key));
+    if (!material.missing[task]) fill_table(entry, table_in_units_of_program(*material.cache.row(spec.key), spec, material.request.plan));
     all << entry.take();
   }
   return all;
@@ -217,7 +217,7 @@ data figures(const Material& material) {
     if (spec.kind != "figure") continue;
     Entry entry;
     if (!material.missing[task]) {
-      data drawn = drawing(*material.cache.row(spec.key));
+      data drawn = drawing(figure_in_units_of_program(*material.cache.row(spec.key), spec, material.request.plan));
       for (const char* name : {"svg", "problem"}) {
         if (const data* part = drawn.get(name)) entry.set(name, *part);
       }

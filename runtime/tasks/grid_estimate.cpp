@@ -269,75 +269,108 @@ class StateAtWork {
   bool stress_;
 };
 
-}  // namespace
-
-artifacts::Artifact grid_estimate(engine::TaskContext& context) {
-  const Value& arguments = context.arguments();
-  const plan::TaskSpec training = context.input_spec("model");
+ConditionalFlow flow_of(engine::TaskContext& context, const plan::TaskSpec& training) {
   const plan::Key& base_key = input_key(training, "base");
   const plan::TaskSpec base_spec = context.object_spec(base_key);
   if (!is_conditional(base_spec.arguments)) {
     throw InputError(fmt::format("{} was trained at one state; write `samples = …` of a sample block, or leave numbers open in its system or ensemble", training.name));
   }
-  const ConditionalFlow flow(ConditionalBase(base_spec, *context.object(base_key)), training.arguments);
-  const Tensor parameters = parameters_of(*context.input("model"), flow.layout(), flow.parameters().constant(flow.middle().start({})));
-  const std::vector<StateValues> states = states_of(arguments, flow.conditions());
-  for (const StateValues& values : states) flow.conditions().expect_inside(values, training.name);
-  const std::int64_t count = arguments.at("count").as_int(), bootstrap = arguments.int_or("bootstrap", 200);
-  const tensor::RandomStream latent(context.spec().stream_key, "latent");
-
-  Grid grid;
-  Drawn drawn;
-  physics::CallCount before = flow.middle_ground().model->calls();
-  if (const auto checkpoint = context.load_checkpoint()) {
-    grid = grid_from(*checkpoint);
-    if (checkpoint->arrays.contains("draws/log_weight")) {
-      drawn.add(tensor::to_tensor(checkpoint->array("draws/log_weight")), tensor::to_tensor(checkpoint->array("draws/observables")));
-    }
-    before = calls_of(checkpoint->cost);
-  }
-  while (grid.count() < std::ssize(states)) {
-    const std::int64_t number = grid.count();
-    const StateValues& values = states[static_cast<std::size_t>(number)];
-    const StateAtWork work(flow, parameters, values, arguments.bool_or("stress", false));
-    const auto state = [&] {
-      artifacts::Artifact artifact;
-      add_to(artifact, grid);
-      if (drawn.count > 0) {
-        artifact.arrays["draws/log_weight"] = tensor::to_array(at::cat(drawn.log_weight), "kT");
-        artifact.arrays["draws/observables"] = tensor::to_array(at::cat(drawn.observables));
-      }
-      artifact.cost = cost_of(before + (grid.count() == number ? work.calls() : physics::CallCount{}));
-      return artifact;
-    };
-    while (drawn.count < count) {
-      work.draw(context, latent, number, count, drawn);
-      context.report({fmt::format("state {} of {}", number + 1, states.size()), number * count + drawn.count, std::ssize(states) * count, {}});
-      context.step_done(state);
-    }
-    const Listening listening = stop_in_interludes(context, state);
-    try {
-      finish(grid, work.ground(), drawn, context.spec().stream_key, number, bootstrap);
-    } catch (const NumericalError& error) {
-      throw NumericalError(fmt::format("at {}: {}", flow.conditions().in_words(values), error.what()));
-    }
-    drawn = {};
-    before = before + work.calls();
-  }
-  artifacts::Artifact result;
-  add_to(result, grid);
-  result.arrays.erase("states/blocks");
-  if (!grid.covariance.empty()) result.arrays["states/covariance"] = tensor::to_array(whole_covariance(grid));
-  artifacts::Array coordinates{{grid.count(), std::ssize(flow.conditions().axes())}, {}, {}, ""};
-  schema::List names;
-  for (const Conditions::Axis& axis : flow.conditions().axes()) names.push_back(axis.name);
-  for (const StateValues& values : states) coordinates.doubles.insert(coordinates.doubles.end(), values.begin(), values.end());
-  result.arrays["grid/coordinates"] = std::move(coordinates);
-  result.attributes["coordinates"] = std::move(names);
-  add_crystal(result, flow.middle_ground());
-  result.cost = cost_of(before);
-  add_summary(result, grid, count);
-  return result;
+  return {ConditionalBase(base_spec, *context.object(base_key)), training.arguments};
 }
+
+/// The states of a grid, one after the other.
+class GridEstimate {
+ public:
+  GridEstimate(engine::TaskContext& context, const plan::TaskSpec& training)
+      : context_(context),
+        flow_(flow_of(context, training)),
+        parameters_(parameters_of(*context.input("model"), flow_.layout(), flow_.parameters().constant(flow_.middle().start({})))),
+        states_(states_of(context.arguments(), flow_.conditions())),
+        count_(context.arguments().at("count").as_int()),
+        latent_(context.spec().stream_key, "latent") {
+    for (const StateValues& values : states_) flow_.conditions().expect_inside(values, training.name);
+    before_ = flow_.middle_ground().model->calls();
+    if (const auto checkpoint = context.load_checkpoint()) go_on_from(*checkpoint);
+  }
+
+  artifacts::Artifact run() {
+    while (grid_.count() < std::ssize(states_)) complete_next();
+    return whole();
+  }
+
+ private:
+  void go_on_from(const artifacts::Artifact& checkpoint) {
+    grid_ = grid_from(checkpoint);
+    if (checkpoint.arrays.contains("draws/log_weight")) {
+      drawn_.add(tensor::to_tensor(checkpoint.array("draws/log_weight")), tensor::to_tensor(checkpoint.array("draws/observables")));
+    }
+    before_ = calls_of(checkpoint.cost);
+  }
+
+  artifacts::Artifact checkpoint(const physics::CallCount& calls) const {
+    artifacts::Artifact artifact;
+    add_to(artifact, grid_);
+    if (drawn_.count > 0) {
+      artifact.arrays["draws/log_weight"] = tensor::to_array(at::cat(drawn_.log_weight), "kT");
+      artifact.arrays["draws/observables"] = tensor::to_array(at::cat(drawn_.observables));
+    }
+    artifact.cost = cost_of(calls);
+    return artifact;
+  }
+
+  void complete_next() {
+    const std::int64_t number = grid_.count(), total = std::ssize(states_);
+    const StateValues& values = states_[static_cast<std::size_t>(number)];
+    const StateAtWork work(flow_, parameters_, values, context_.arguments().bool_or("stress", false));
+    // Where draws of the state were kept, so were the calls of its beginning.
+    const physics::CallCount again = drawn_.count > 0 ? work.calls() : physics::CallCount{};
+    const auto calls = [&] { return before_ + (work.calls() - again); };
+    const auto state = [&] { return checkpoint(calls()); };
+    while (drawn_.count < count_) {
+      work.draw(context_, latent_, number, count_, drawn_);
+      context_.report({fmt::format("state {} of {}", number + 1, total), number * count_ + drawn_.count, total * count_, {}});
+      context_.step_done(state);
+    }
+    const Listening listening = stop_in_interludes(context_, state);
+    try {
+      finish(grid_, work.ground(), drawn_, context_.spec().stream_key, number, context_.arguments().int_or("bootstrap", 200));
+    } catch (const NumericalError& error) {
+      throw NumericalError(fmt::format("at {}: {}", flow_.conditions().in_words(values), error.what()));
+    }
+    drawn_ = {};
+    before_ = calls();
+  }
+
+  artifacts::Artifact whole() const {
+    artifacts::Artifact result;
+    add_to(result, grid_);
+    result.arrays.erase("states/blocks");
+    if (!grid_.covariance.empty()) result.arrays["states/covariance"] = tensor::to_array(whole_covariance(grid_));
+    artifacts::Array coordinates{{grid_.count(), std::ssize(flow_.conditions().axes())}, {}, {}, ""};
+    schema::List names;
+    for (const Conditions::Axis& axis : flow_.conditions().axes()) names.push_back(axis.name);
+    for (const StateValues& values : states_) coordinates.doubles.insert(coordinates.doubles.end(), values.begin(), values.end());
+    result.arrays["grid/coordinates"] = std::move(coordinates);
+    result.attributes["coordinates"] = std::move(names);
+    add_crystal(result, flow_.middle_ground());
+    result.cost = cost_of(before_);
+    add_summary(result, grid_, count_);
+    return result;
+  }
+
+  engine::TaskContext& context_;
+  ConditionalFlow flow_;
+  Tensor parameters_;
+  std::vector<StateValues> states_;
+  std::int64_t count_;
+  tensor::RandomStream latent_;
+  Grid grid_;
+  Drawn drawn_;
+  physics::CallCount before_;  // of states that are done, and of what was done before a stop
+};
+
+}  // namespace
+
+artifacts::Artifact grid_estimate(engine::TaskContext& context) { return GridEstimate(context, context.input_spec("model")).run(); }
 
 }  // namespace bgw::tasks

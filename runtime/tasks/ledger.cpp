@@ -12,4 +12,8 @@ physics::CallCount operator+(const physics::CallCount& a, const physics::CallCou
   return {a.energy + b.energy, a.gradient + b.gradient, a.hessian + b.hessian};
 }
 
+physics::CallCount operator-(const physics::CallCount& a, const physics::CallCount& b) {
+  return {a.energy - b.energy, a.gradient - b.gradient, a.hessian - b.hessian};
+}
+
 }  // namespace bgw::tasks

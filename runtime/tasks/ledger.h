@@ -9,5 +9,6 @@ namespace bgw::tasks {
 artifacts::Cost cost_of(const physics::CallCount& calls);
 physics::CallCount calls_of(const artifacts::Cost& cost);
 physics::CallCount operator+(const physics::CallCount& a, const physics::CallCount& b);
+physics::CallCount operator-(const physics::CallCount& a, const physics::CallCount& b);
 
 }  // namespace bgw::tasks

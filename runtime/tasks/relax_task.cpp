@@ -7,6 +7,7 @@
 #include "compiler/units/unit_table.h"
 #include "runtime/crystal/lattice_value.h"
 #include "runtime/foundation/errors.h"
+#include "runtime/physics/crystal_symmetry.h"
 #include "runtime/physics/make_energy_model.h"
 #include "runtime/physics/phonon.h"
 #include "runtime/sampling/relaxation.h"
@@ -50,8 +51,8 @@ std::unique_ptr<physics::EnergyModel> moved_model(const schema::Value& arguments
 struct Bench {
   explicit Bench(const schema::Value& arguments)
       : crystal(moved_crystal(arguments)), model(moved_model(arguments, crystal)), symmetry(physics::symmetry_of(crystal)),
-        pressure(arguments.at("pressure").as_double()), tries(arguments.at("tries").as_int()),
-        surface(*model, crystal.cell.volume(), sampling::box_shape(arguments.at("box").as_string()), pressure, arguments.at("sites").as_string() == "free") {}
+        pressure(arguments.at("pressure").as_double()), tries(arguments.at("tries").as_int()), free_sites(arguments.at("sites").as_string() == "free"),
+        surface(*model, crystal.cell.volume(), sampling::box_shape(arguments.at("box").as_string()), pressure, free_sites) {}
   Bench(const Bench&) = delete;
   Bench& operator=(const Bench&) = delete;
 
@@ -60,6 +61,7 @@ struct Bench {
   physics::CrystalSymmetry symmetry;
   double pressure;  // eV/angstrom^3
   std::int64_t tries;
+  bool free_sites;
   sampling::EnthalpySurface surface;
 
   double particles() const { return static_cast<double>(model->particles()); }
@@ -130,10 +132,21 @@ class Telling {
   std::int64_t done_, all_, steps_ = 0;
 };
 
+/// Where the search begins: the lattice, and where its sites have their symmetry to the digits of a file only, the sites that have it. The
+/// slope that is averaged over a symmetry is that of the enthalpy only where the crystal has it.
+Tensor lattice_point(const Bench& bench) {
+  constexpr double kRounding = 1e-9;  // angstrom
+  Tensor point = at::zeros({1, bench.surface.width()}, at::kDouble);
+  if (!bench.free_sites) return point;
+  const Tensor shift = physics::shift_to_symmetry(bench.crystal);
+  if (shift.abs().max().item<double>() > kRounding) point[0].narrow(0, 0, shift.numel()).copy_(shift.view({-1}));
+  return point;
+}
+
 State begin(engine::TaskContext& context, const Bench& bench) {
   const Listening listening = stop_in_interludes(context);
   State state;
-  const Tensor lattice = at::zeros({1, bench.surface.width()}, at::kDouble);
+  const Tensor lattice = lattice_point(bench);
   state.stiffness = sampling::stiffest_curvature(bench.surface, lattice);
   const sampling::EnthalpySurface kept = bench.surface.keeping(bench.symmetry);
   const Relaxed start = sampling::relaxed(kept, lattice, {state.stiffness, kSettled, kMostSteps}, Telling(context, "the lattice", 0, bench.tries))[0];

@@ -6,6 +6,7 @@
 #include "compiler/plan/preimage.h"
 #include "compiler/plan/sha256.h"
 #include "runtime/foundation/errors.h"
+#include "runtime/physics/crystal_symmetry.h"
 #include "runtime/physics/make_energy_model.h"
 #include "runtime/physics/phonon.h"
 #include "runtime/sampling/descent.h"
@@ -264,4 +265,32 @@ TEST_CASE("a search that is stopped goes on as if it had not been", "[relax]") {
 TEST_CASE("a pressure under which no crystal holds is refused with what became of it", "[relax]") {
   REQUIRE_THROWS_WITH(run(relaxing(diamond(), -40.0)), Catch::Matchers::Contains("does not hold at a pressure of -40 GPa"));
   REQUIRE_THROWS_WITH(run(relaxing(diamond(), 1e7)), Catch::Matchers::Contains("times that of the lattice"));
+}
+
+TEST_CASE("a lattice whose sites have their symmetry to some digits only comes to rest with all of it", "[relax]") {
+  // Diamond, in a file that rounds: each atom is off by another part of 1e-5 of an edge.
+  const auto of_file = [](double off) {
+    List sites;
+    const Tensor noise = off * (tensor::RandomStream(plan::Key{}, "rounding").uniform(0, 0, 8, 3) - 0.5);
+    for (std::int64_t i = 0; i < 8; ++i) {
+      const double ideal[4][3] = {{0, 0, 0}, {0.5, 0.5, 0}, {0.5, 0, 0.5}, {0, 0.5, 0.5}};
+      List site;
+      for (std::int64_t d = 0; d < 3; ++d) site.push_back(ideal[i / 2][d] + (i % 2 == 0 ? 0.0 : 0.25) + noise[i][d].item<double>());
+      sites.push_back(std::move(site));
+    }
+    const double a = 5.4;
+    return silicon_of({{"kind", "file"}, {"cell", List{List{a, 0.0, 0.0}, List{0.0, a, 0.0}, List{0.0, 0.0, a}}}, {"sites", std::move(sites)}, {"repeats", List{2, 2, 2}}, {"atoms", 64}, {"density", 8 / (a * a * a)}});
+  };
+  const crystal::Crystal off = physics::make_crystal(of_file(1e-5)), exact = physics::make_crystal(of_file(0.0));
+  CHECK(physics::symmetry_of(off).rotations.size() == physics::symmetry_of(exact).rotations.size());
+  CHECK(physics::shift_to_symmetry(exact).abs().max().item<double>() < 1e-12);
+  const Tensor gaps = physics::sites_tensor(off) + physics::shift_to_symmetry(off) - physics::sites_tensor(exact);
+  CHECK((physics::sites_tensor(off) - physics::sites_tensor(exact)).abs().max().item<double>() > 1e-5);
+  CHECK((gaps - gaps.mean(0, true)).abs().max().item<double>() < 1e-12);
+
+  const artifacts::Artifact rounded = run(relaxing(of_file(1e-5), 0.0));
+  CHECK(number(rounded, "largest_force") < 1e-8);
+  CHECK(std::abs(number(rounded, "edge") - 5.43095) < 1e-5);
+  CHECK(std::abs(number(rounded, "energy") + 2 * 50.003 * kKilocalorie) < 1e-7);
+  CHECK(number(run(relaxing(of_file(1e-5), 0.0, {{"sites", "fixed"}})), "largest_force") > 1e-5);
 }

@@ -2,8 +2,6 @@
 
 #include <numeric>
 
-#include "compiler/plan/preimage.h"
-#include "compiler/plan/sha256.h"
 #include "runtime/engine/extension.h"
 #include "runtime/estimators/lfep.h"
 #include "runtime/foundation/errors.h"
@@ -14,7 +12,7 @@
 #include "runtime/tensor/random_stream.h"
 #include "tests/shared/systems.h"
 #include "tests/support/catch.h"
-#include "tests/support/memory_context.h"
+#include "tests/support/task_desk.h"
 
 namespace {
 
@@ -36,23 +34,10 @@ Value ice() {
 Value task(const std::string& role) { return Map{{"task", role}}; }
 
 /// Base, flow, samples, reference and estimate of one small crystal.
-class Study {
+class Study : public test::TaskDesk {
  public:
-  plan::TaskSpec spec(const std::string& kind, Map arguments, const std::map<std::string, plan::Key>& inputs = {}) {
-    plan::TaskSpec result;
-    result.name = result.kind = kind;
-    for (const auto& [role, key] : inputs) result.inputs.push_back({role, key, 0});
-    result.arguments = std::move(arguments);
-    result.key = result.stream_key = plan::sha256(plan::preimage(result));
-    return result;
-  }
-
-  /// The artifact of a task that is never interrupted; later tasks find it.
-  const artifacts::Artifact& run(const plan::TaskSpec& task_spec) {
-    test::MemoryContext context(store, task_spec);
-    auto artifact = std::make_shared<const artifacts::Artifact>(tasks::registry().at(task_spec.kind)(context));
-    store.objects[task_spec.key] = {task_spec, artifact};
-    return *artifact;
+  static plan::TaskSpec spec(const std::string& kind, Map arguments, const std::map<std::string, plan::Key>& inputs = {}) {
+    return TaskDesk::spec(kind, kind, std::move(arguments), inputs);
   }
 
   /// The artifact of the same task when it is stopped at the end of every step and started again. An analysis that was
@@ -126,8 +111,6 @@ class Study {
   plan::TaskSpec estimating(const plan::TaskSpec& samples, const plan::TaskSpec& data) {
     return two_sided("bar", samples, data);
   }
-
-  test::MemoryStore store;
 };
 
 void check_equal(const artifacts::Artifact& a, const artifacts::Artifact& b) {

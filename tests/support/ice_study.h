@@ -2,15 +2,11 @@
 // Tasks on cubic ice, one after the other, with their artifacts in memory.
 
 #include <map>
-#include <memory>
 #include <string>
 
-#include "compiler/plan/preimage.h"
-#include "compiler/plan/sha256.h"
-#include "runtime/tasks/tasks.h"
 #include "tests/shared/systems.h"
 #include "tests/support/catch.h"
-#include "tests/support/memory_context.h"
+#include "tests/support/task_desk.h"
 
 namespace bgw::test {
 
@@ -29,7 +25,7 @@ inline Value ice(std::int64_t atoms) {
 inline Value task(const std::string& role) { return Map{{"task", role}}; }
 
 /// Base, flow and draws of ice, and estimates on them.
-class Study {
+class Study : public TaskDesk {
  public:
   /// @param width  angstrom, of a base of independent atoms
   Study(std::int64_t atoms, const std::string& base_kind, Map flow, int steps, double width = 0.16) {
@@ -41,21 +37,14 @@ class Study {
                         {{"base", base}}));
   }
 
-  plan::TaskSpec spec(const std::string& kind, Map arguments, const std::map<std::string, plan::Key>& inputs = {}) {
-    plan::TaskSpec result;
-    result.name = result.kind = kind;
-    for (const auto& [role, key] : inputs) result.inputs.push_back({role, key, 0});
-    result.arguments = std::move(arguments);
-    result.key = result.stream_key = plan::sha256(plan::preimage(result));
-    return result;
+  static plan::TaskSpec spec(const std::string& kind, Map arguments, const std::map<std::string, plan::Key>& inputs = {}) {
+    return TaskDesk::spec(kind, kind, std::move(arguments), inputs);
   }
   plan::Key run(const plan::TaskSpec& of) {
-    test::MemoryContext context(store, of);
-    auto artifact = std::make_shared<const artifacts::Artifact>(tasks::registry().at(of.kind)(context));
-    store.objects[of.key] = {of, artifact};
+    TaskDesk::run(of);
     return of.key;
   }
-  const artifacts::Artifact& result(const plan::TaskSpec& of) { return *store.objects.at(run(of)).artifact; }
+  const artifacts::Artifact& result(const plan::TaskSpec& of) { return TaskDesk::run(of); }
 
   plan::TaskSpec drawing(int count) {
     return spec("sample", {{"model", task("model")}, {"count", count}, {"batch", 128}, {"seed", 1}}, {{"model", training}});
@@ -78,7 +67,6 @@ class Study {
     return estimating("ais", samples, {{"count", count}, {"states", std::move(states)}, {"moves", 1}});
   }
 
-  test::MemoryStore store;
   plan::Key base, training;
 };
 
