@@ -35,6 +35,10 @@ void add_roles(const Value& expression, std::set<std::string>& roles) {
   }
 }
 
+bool reads_reduced(const plan::TaskSpec& spec, const plan::Plan& plan) {
+  return std::any_of(spec.inputs.begin(), spec.inputs.end(), [&](const plan::TaskInput& input) { return is_reduced(plan.tasks[input.task]); });
+}
+
 /// Whether an expression reads tasks, and all of them are in reduced units.
 bool all_reduced(const Value& expression, const plan::TaskSpec& spec, const plan::Plan& plan) {
   std::set<std::string> roles;
@@ -95,6 +99,7 @@ artifacts::Result in_unit_of_program(artifacts::Result result, const plan::TaskS
 }
 
 Value table_in_units_of_program(Value table, const plan::TaskSpec& spec, const plan::Plan& plan) {
+  if (!reads_reduced(spec, plan)) return table;
   const List &columns = table.at("columns").as_list(), &written = spec.arguments.at("rows").as_list();
   List rows = table.at("rows").as_list();
   for (std::size_t i = 0; i < rows.size() && i < written.size(); ++i) {
@@ -113,8 +118,8 @@ Value table_in_units_of_program(Value table, const plan::TaskSpec& spec, const p
 }
 
 Value figure_in_units_of_program(Value figure, const plan::TaskSpec& spec, const plan::Plan& plan) {
+  if (!reads_reduced(spec, plan) || !all_reduced(spec.arguments.at("series"), spec, plan)) return figure;
   Map shown = figure.as_map();
-  if (!all_reduced(spec.arguments.at("series"), spec, plan)) return figure;
   const auto of_curves = [&](const char* label) {
     const Value* written = spec.arguments.find(label);
     return written == nullptr || written->is_none() ? relabel(shown, label).value_or(1.0) : 1.0;
