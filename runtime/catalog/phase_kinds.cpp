@@ -37,7 +37,7 @@ Range temperatures_of(const schema::UpstreamTask& surface, const CheckContext& c
   for (const Value& state : surface.arguments->at("states").as_list()) {
     const schema::UpstreamTask task = context.upstream(state);
     if (task.arguments == nullptr) continue;
-    const Value* grid = task.noun == "estimate" ? given(*task.arguments, "temperature") : nullptr;
+    const Value* grid = given(*task.arguments, "temperature");
     const State at = state_of(task, context);
     if (grid == nullptr && !at.ensemble) continue;
     Range here = range_of(grid != nullptr ? *grid : at.ensemble->at("temperature"));

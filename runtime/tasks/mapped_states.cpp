@@ -49,10 +49,9 @@ void add_pairs(Grid& grid) {
   const auto differs = [&](std::size_t a, std::size_t b, std::size_t axis) { return grid.states[a][axis] != grid.states[b][axis]; };
   std::size_t stride = grid.states.size();
   for (std::size_t axis = 0; axis < grid.conditions.axes().size(); ++axis) {
-    std::size_t values = 1;  // along the axis: its value is one for `stride / values` rows
-    std::size_t run = 1;
+    std::size_t run = 1;  // rows with one value of this axis, and of all before
     while (run < stride && !differs(0, run, axis)) ++run;
-    values = stride / run;
+    const std::size_t values = stride / run;
     for (std::size_t k = 0; k + run < grid.states.size(); ++k) {
       if (k / run % values + 1 == values) continue;
       grid.crystals.pairs.push_back({static_cast<std::int64_t>(k), static_cast<std::int64_t>(k + run)});
@@ -250,7 +249,15 @@ void add_consistency(artifacts::Artifact& artifact, const Grid& grid, const esti
   artifact.results.push_back({"consistency", worst.sigmas, {}, "", {}, std::move(words)});
 }
 
-void add_pair_results(artifacts::Artifact& artifact, const Grid& grid, const estimators::JointBarResult& found) {
+/// Standard errors of the differences of beta F / N of neighbours, [E].
+Tensor difference_errors(const Grid& grid, const estimators::Anchored& tie) {
+  const auto c = tie.covariance.accessor<double, 2>();
+  std::vector<double> errors;
+  for (const auto& [from, to] : grid.crystals.pairs) errors.push_back(std::sqrt(std::max(0.0, c[from][from] + c[to][to] - 2.0 * c[from][to])));
+  return at::tensor(at::ArrayRef<double>(errors), at::kDouble);
+}
+
+void add_pair_results(artifacts::Artifact& artifact, const Grid& grid, const estimators::JointBarResult& found, const estimators::Anchored& tie) {
   const auto named = [&](std::int64_t pair) {
     const auto [from, to] = grid.crystals.pairs[static_cast<std::size_t>(pair)];
     return fmt::format("{} and {}", grid.name(from), grid.name(to));
@@ -263,6 +270,9 @@ void add_pair_results(artifacts::Artifact& artifact, const Grid& grid, const est
     if (apart > kDisagreement) words += "; LOOPS DO NOT CLOSE: some chains have not sampled the whole crystal, give them more steps";
     artifact.results.push_back({"closure", apart, {}, "", {}, std::move(words)});
   }
+  const Tensor errors = difference_errors(grid, tie);
+  artifact.results.push_back({"largest_difference_error", errors.max().item<double>(), {}, "kT", {}, fmt::format("standard error of the difference of beta F / N between neighbours, {}", named(errors.argmax().item<std::int64_t>()))});
+  artifact.arrays["pair_errors"] = tensor::to_array(errors, "kT");
   Tensor pairs = at::empty({std::ssize(grid.crystals.pairs), 2}, at::kLong);
   auto p = pairs.accessor<std::int64_t, 2>();
   for (std::int64_t e = 0; e < pairs.size(0); ++e) {
@@ -342,7 +352,7 @@ artifacts::Artifact mapped_states(engine::TaskContext& context) {
   artifacts::Artifact artifact;
   results_of_states(grid, state, tie, numbers).add_to(artifact);
   add_coordinates(artifact, grid.conditions, grid.states);
-  add_pair_results(artifact, grid, found);
+  add_pair_results(artifact, grid, found, tie);
   add_consistency(artifact, grid, tie, anchors);
   add_whole(artifact, grid, tie, calls.now());
   if (grid.stress) add_table(artifact, grid, numbers);
