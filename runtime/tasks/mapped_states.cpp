@@ -165,6 +165,21 @@ estimators::JointBarResult compared(const Grid& grid, const sampling::MappedStat
   return estimators::joint_bar(samples, pairs, options);
 }
 
+/// Anchors that disagree by more than they and the grid allow have their own errors widened first: that they do says nothing of the
+/// differences of neighbours, which are checked by their loops, and nothing of energies and pressures.
+estimators::Anchored tied(const Tensor& values, const Tensor& covariance, std::int64_t states, const std::vector<NamedAnchor>& anchors) {
+  std::vector<estimators::Anchor> plain;
+  for (const NamedAnchor& anchor : anchors) plain.push_back(anchor.anchor);
+  estimators::Anchored result = estimators::anchored(values, covariance, states, plain);
+  if (anchors.size() < 2 || result.chi_square <= static_cast<double>(anchors.size() - 1)) return result;
+  const double widening = std::sqrt(result.chi_square / static_cast<double>(anchors.size() - 1));
+  for (estimators::Anchor& anchor : plain) anchor.value.sigma *= widening;
+  std::vector<estimators::Disagreement> disagreements = std::move(result.disagreements);  // by the errors that were claimed
+  result = estimators::anchored(values, covariance, states, plain);
+  result.disagreements = std::move(disagreements);
+  return result;
+}
+
 /// beta F / N of all states up to a constant, and the means after them, tied to the anchors.
 estimators::Anchored tied(const Grid& grid, const estimators::JointBarResult& found, const std::vector<NamedAnchor>& anchors) {
   if (!found.covariance.isfinite().all().item<bool>()) {
@@ -175,9 +190,7 @@ estimators::Anchored tied(const Grid& grid, const estimators::JointBarResult& fo
   for (std::int64_t k = 0; k < states; ++k) values[k] = grid.ground(k).free_energy(-found.free_energies[k].item<double>());
   Tensor scale = at::ones_like(values);
   scale.slice(0, 0, states).div_(grid.atoms());
-  std::vector<estimators::Anchor> plain;
-  for (const NamedAnchor& anchor : anchors) plain.push_back(anchor.anchor);
-  return estimators::anchored(values, found.covariance * scale.unsqueeze(0) * scale.unsqueeze(1), states, plain);
+  return tied(values, found.covariance * scale.unsqueeze(0) * scale.unsqueeze(1), states, anchors);
 }
 
 /// F / N, U / N (eV) and the pressures of all states, and how they follow from what is tied.
