@@ -260,29 +260,51 @@ Tensor covariance_of(const std::vector<Local>& locals, const std::vector<PairEqu
   return covariance;
 }
 
-/// Errors of the pairs by themselves, and how far they are from the free energies of all.
+/// x.C x, where only the first numbers of x are not zero.
+double variance_of(const Numbers& x, const Tensor& covariance) {
+  const auto c = covariance.accessor<double, 2>();
+  double sum = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    for (std::size_t j = 0; j < x.size(); ++j) sum += x[i] * c[static_cast<std::int64_t>(i)][static_cast<std::int64_t>(j)] * x[j];
+  }
+  return sum;
+}
+
+/// Variances of the difference of a pair by itself, and of what is between it and the free energies of all.
+struct PairVariances {
+  double own = 0, apart = 0;
+};
+
+PairVariances variances_of(std::size_t number, double curvature, const std::vector<Local>& locals, const std::vector<PairEquation>& equations, const Tensor& inverse) {
+  const auto v = inverse.accessor<double, 2>();
+  const PairEquation& pair = equations[number];
+  PairVariances sum;
+  for (const Local& local : locals) {
+    Numbers alone, apart;
+    for (const std::size_t e : local.pairs) {
+      const PairEquation& other = equations[e];
+      const double to = v[pair.to()][other.to()] - v[pair.to()][other.from()], from = v[pair.from()][other.to()] - v[pair.from()][other.from()];
+      alone.push_back(e == number ? -1.0 / curvature : 0.0);
+      apart.push_back(alone.back() + to - from);
+    }
+    sum.own += variance_of(alone, local.covariance);
+    sum.apart += variance_of(apart, local.covariance);
+  }
+  return sum;
+}
+
 void add_closures(const std::vector<Local>& locals, const std::vector<PairEquation>& equations, const Numbers& f, const Tensor& inverse, JointBarResult& result) {
   constexpr double kRounding = 1e-6;  // of the error of a pair, below which that of the closure is none
   const std::int64_t count = std::ssize(equations);
   result.difference_errors = at::zeros({count}, at::kDouble);
   result.closures = at::zeros({count}, at::kDouble);
-  const auto v = inverse.accessor<double, 2>();
   for (std::int64_t e = 0; e < count; ++e) {
-    const PairEquation& pair = equations[static_cast<std::size_t>(e)];
-    const double curvature = pair.at(difference(pair, f)).curvature;
-    double own = 0, apart = 0;
-    for (const Local& local : locals) {
-      Tensor alone = at::zeros({local.covariance.size(0)}, at::kDouble), both = at::zeros_like(alone);
-      for (std::size_t i = 0; i < local.pairs.size(); ++i) {
-        const PairEquation& other = equations[local.pairs[i]];
-        if (local.pairs[i] == static_cast<std::size_t>(e)) alone[static_cast<std::int64_t>(i)] = -1.0 / curvature;
-        both[static_cast<std::int64_t>(i)] = v[pair.to()][other.to()] - v[pair.to()][other.from()] - v[pair.from()][other.to()] + v[pair.from()][other.from()];
-      }
-      own += at::dot(alone, at::mv(local.covariance, alone)).item<double>();
-      apart += at::dot(alone + both, at::mv(local.covariance, alone + both)).item<double>();
-    }
-    result.difference_errors[e] = std::sqrt(std::max(0.0, own));
-    if (apart > kRounding * kRounding * own) result.closures[e] = (result.differences[e].item<double>() - difference(pair, f)) / std::sqrt(apart);
+    interlude();
+    const auto number = static_cast<std::size_t>(e);
+    const double all = difference(equations[number], f);
+    const PairVariances variances = variances_of(number, equations[number].at(all).curvature, locals, equations, inverse);
+    result.difference_errors[e] = std::sqrt(std::max(0.0, variances.own));
+    if (variances.apart > kRounding * kRounding * variances.own) result.closures[e] = (result.differences[e].item<double>() - all) / std::sqrt(variances.apart);
   }
 }
 
