@@ -161,6 +161,7 @@ struct ConstructorSchema {
   std::vector<Attribute> arguments;  // in the order in which they may stand without a name
   std::string doc;
   bool later = false;                // part of the language that this version cannot run yet
+  int version = 1;                   // raised when the numbers of what it chooses change, where those of the kind's other choices do not
 };
 
 }  // namespace bgw::schema

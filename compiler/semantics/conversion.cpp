@@ -432,6 +432,7 @@ std::optional<Value> Elaborator::convert_expression(const Evaluated& value, cons
 std::optional<Value> Elaborator::construct(const std::string& name, const std::vector<syntax::CallArgument>& arguments, SourceRange range,
                                            const schema::ConstructorSchema& constructor, const Site&, const Scope& scope) {
   schema::Map map{{"call", name}};
+  if (constructor.version > 1) map["version"] = std::int64_t{constructor.version};
   std::vector<std::string> names;
   for (const auto& a : constructor.arguments) names.push_back(a.name);
   std::size_t position = 0;

@@ -262,6 +262,8 @@ class Elaborator {
   Evaluated neighbour_on_axis(const std::string& name, const syntax::CallTrailer& call, const Scope& scope, SourceRange range);
   Evaluated spaced(const std::string& name, const std::vector<Evaluated>& arguments, SourceRange range);
   Evaluated folded(const std::string& name, std::vector<Evaluated> arguments, SourceRange range);
+  Evaluated crossing(const std::vector<Evaluated>& arguments, SourceRange range);
+  Evaluated list_of_numbers(const Evaluated& list, const std::string& function, SourceRange range, const std::vector<std::string>& usage);
   Evaluated run_time_call(const std::string& name, const std::vector<Evaluated>& arguments, bool one_list, SourceRange range);
   Evaluated result_of_call(const Instance& instance, SourceRange range);
   std::optional<schema::Map> arguments_of_call(const schema::KindSchema& kind, const syntax::CallTrailer& called, const Scope& scope, SourceRange range, Traits& traits);

@@ -24,7 +24,7 @@ std::string usage_of(const std::string& name) { return name == "min" || name == 
 
 std::vector<std::string> builtin_names() {
   std::vector<std::string> names(kFolds.begin(), kFolds.end());
-  for (const char* name : {"derive", "linspace", "logspace", "first", "last", "prev", "next", "at", "fit"}) names.emplace_back(name);
+  for (const char* name : {"derive", "linspace", "logspace", "first", "last", "prev", "next", "at", "fit", "crossing"}) names.emplace_back(name);
   return names;
 }
 
@@ -65,6 +65,7 @@ Evaluated Elaborator::call(Module& module, const syntax::Name& name, const synta
   if (function) return user_function(declared->second, *function, arguments, range);
   if (name.text == "derive") return derive(arguments, range);
   if (name.text == "linspace" || name.text == "logspace") return spaced(name.text, arguments, range);
+  if (name.text == "crossing") return crossing(arguments, range);
   return folded(name.text, std::move(arguments), range);
 }
 
@@ -247,6 +248,37 @@ Evaluated Elaborator::folded(const std::string& name, std::vector<Evaluated> arg
   if (!std::isfinite(result.value)) return error("E0309", range, fmt::format("`{}` has no finite value here", name), {name == "exp" ? "take a smaller number" : "take a number above 0"});
   if (ints && (name == "sum" || name == "abs") && std::abs(result.value) < 9e15) return {static_cast<std::int64_t>(result.value), range};
   return {result, range};
+}
+
+/// `crossing(x, y, level)`: what of it is known now is checked now, the root is found when the program runs.
+Evaluated Elaborator::crossing(const std::vector<Evaluated>& arguments, SourceRange range) {
+  const std::vector<std::string> usage{"write for instance `crossing([18, 19, 20], [pt[l].pressure(temperature = 75 K) for l in strength], 0 GPa)`"};
+  if (arguments.size() != 3) return error("E0217", range, "`crossing` takes a list of x, a list of y, and the value of y that is looked for", usage);
+  const Evaluated x = list_of_numbers(arguments[0], "crossing", range, usage), y = list_of_numbers(arguments[1], "crossing", range, usage);
+  if (x.is_poison() || y.is_poison()) return poison();
+  const auto* level_of = arguments[2].as<RunTime>();
+  const auto level = as_quantity(arguments[2]);
+  if ((level_of && level_of->type != schema::ResultType::number) || (!level_of && !level)) {
+    return error("E0303", range, fmt::format("`crossing` looks for a number, got {}", describe(arguments[2])), usage);
+  }
+  const RunTime &of_x = *x.as<RunTime>(), &of_y = *y.as<RunTime>();
+  const units::Dimension dimension = level_of ? level_of->dimension : level->dimension;
+  if (dimension != of_y.dimension) return error("E0308", range, fmt::format("the values of `crossing` and what is looked for are of two kinds: {}", describe(arguments[2])), usage);
+  const Value sought = level_of ? level_of->expression : constant_expression(to_value(arguments[2]), dimension);
+  return {RunTime{schema::Map{{"op", "call"}, {"name", "crossing"}, {"args", schema::List{of_x.expression, of_y.expression, sought}}}, of_x.dimension, schema::ResultType::number, nullptr, of_x.scale}, range};
+}
+
+/// Numbers as one expression over results: a list, or a result that is one.
+Evaluated Elaborator::list_of_numbers(const Evaluated& list, const std::string& function, SourceRange range, const std::vector<std::string>& usage) {
+  if (const auto* numbers = list.as<RunTime>(); numbers && numbers->type == schema::ResultType::numbers) return list;
+  const auto* items = list.as<ListValue>();
+  if (!items || items->items().empty()) return error("E0303", range, fmt::format("`{}` takes lists of numbers, got {}", function, describe(list)), usage);
+  Evaluated together = run_time_call("mean", {items->items().begin(), items->items().end()}, true, range);
+  if (together.is_poison()) return together;
+  RunTime numbers = *together.as<RunTime>();
+  numbers.expression = numbers.expression.at("args").as_list().front();
+  numbers.type = schema::ResultType::numbers;
+  return {std::move(numbers), range};
 }
 
 /// What a task written as a call stands for: its first result.

@@ -408,12 +408,13 @@ void add_estimate_kinds(schema::Catalog& catalog) {
   catalog.add(ConstructorSchema{"base_to_target", {{"base", Type::reference({"base"}), "where the path begins", true, {}}, or_auto}, "States between a Gaussian and the crystal"});
   catalog.add(ConstructorSchema{"einstein_crystal", {{"spring", Type::quantity("spring"), "that ties each atom to its site: energy (spring / 2) |u|^2", true, {}, {}, kPositive, "5 kcal/mol/angstrom^2"}, or_auto},
                                 "States between independent oscillators and the crystal"});
-  catalog.add(ConstructorSchema{"temperature_ladder", ladder_arguments(), "The crystal at several temperatures by themselves, tied to references at some of them"});
+  constexpr int kLadderVersion = 2;  // correlations are shrunk between waves along the ladder: larger errors
+  catalog.add(ConstructorSchema{"temperature_ladder", ladder_arguments(), "The crystal at several temperatures by themselves, tied to references at some of them", false, kLadderVersion});
   catalog.add(ConstructorSchema{"lambda", {{"from", Type::of(TypeKind::number), "where it begins", true, {}, {}, {0.0, {}, {}}, "0"},
                                            {"to", Type::of(TypeKind::number), "where it ends", true, {}, {}, {0.0, {}, {}}, "21"}, states},
                                 "States of the crystal as the three-body term grows", true});
   catalog.add(ConstructorSchema{"mapped_states", mapped_states_arguments(), "The crystal on a grid of states, whose neighbours share their samples, tied to references at some of them"});
-  catalog.add(ConstructorSchema{"replica_exchange", ladder_arguments(), "The crystal at several temperatures that change places, tied to references at some of them: for one that freezes in one of several forms"});
+  catalog.add(ConstructorSchema{"replica_exchange", ladder_arguments(), "The crystal at several temperatures that change places, tied to references at some of them: for one that freezes in one of several forms", false, kLadderVersion});
   catalog.add(ConstructorSchema{"hmc",
                                 {{"chains", Type::of(TypeKind::integer), "side by side; of ais: trajectories", true, {}, {}, {1.0, {}, 1e6}, "16"},
                                  {"steps", Type::of(TypeKind::integer), "recorded moves per chain and state, at least 4; of ais: moves in each state", true, {}, {}, {1.0, {}, 1e9}, "64"}},

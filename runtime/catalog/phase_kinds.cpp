@@ -175,10 +175,13 @@ schema::Attribute phase_argument(const char* name, const char* doc, bool require
 }
 
 /// What is asked of a line between two phases; which two may be left out where only two meet.
+std::vector<schema::Attribute> line_arguments(schema::Attribute where) {
+  return {std::move(where), phase_argument("from", "the less dense phase", false), phase_argument("to", "the denser phase", false),
+          {"crossing", Type::of(TypeKind::integer), "where two phases cross more than once, counted from the lowest pressure or temperature", false, {}, {}, {1.0, {}, {}}}};
+}
+
 std::vector<schema::Attribute> point_arguments() {
-  return {{"temperature", Type::quantity("temperature"), "of the diagram", true, {}, {}, kPositive, "600 K"},
-          phase_argument("from", "the phase below", false), phase_argument("to", "the phase above", false),
-          {"crossing", Type::of(TypeKind::integer), "where two phases cross more than once, counted from the lowest pressure", false, {}, {}, {1.0, {}, {}}}};
+  return line_arguments({"temperature", Type::quantity("temperature"), "of the diagram", true, {}, {}, kPositive, "600 K"});
 }
 
 std::vector<schema::Attribute> isotherm_arguments() {
@@ -188,6 +191,7 @@ std::vector<schema::Attribute> isotherm_arguments() {
 KindSchema phase_diagram() {
   KindSchema kind;
   kind.noun = "phase_diagram";
+  kind.version = 2;  // has temperatures under a pressure
   kind.makes = Makes::task;
   kind.doc = "Which phase is stable where: surfaces of free energy as Gibbs energies over temperature and pressure, and where they cross";
   kind.attributes = {
@@ -202,6 +206,8 @@ KindSchema phase_diagram() {
                   {"stable_phase", ResultType::field, "", "of lowest Gibbs energy"},
                   {"pressure", ResultType::number, "pressure", "where two phases have one Gibbs energy", point_arguments()},
                   {"slope", ResultType::number, "", "dp / dT there, GPa/K", point_arguments()},
+                  {"temperature", ResultType::number, "temperature", "where two phases have one Gibbs energy under a pressure of the diagram; of surfaces over temperature",
+                   line_arguments({"pressure", Type::quantity("pressure"), "of the diagram", true, {}, {}, {}, "12 GPa"})},
                   {"density_from", ResultType::number, "density", "there, of the phase below", point_arguments()},
                   {"density_to", ResultType::number, "density", "there, of the phase above", point_arguments()},
                   {"without_crossing", ResultType::number, "", "temperatures of the diagram at which no two phases cross within it"},

@@ -113,7 +113,10 @@ std::string column_unit(const schema::List& rows, std::size_t column) {
   return unit;
 }
 
-std::string index_text(const Value& value) { return value.is_string() ? value.as_string() : schema::to_json(value); }
+std::string index_text(const Value& value) {
+  if (value.is_string()) return value.as_string();
+  return value.is_double() ? report::format_number(value.as_double()) : schema::to_json(value);
+}
 
 std::string number_text(const inline_tasks::Estimate& estimate) {
   return report::format_with_error(estimate.value(), estimate.sigma());

@@ -170,6 +170,7 @@ constexpr Builtin kBuiltins[] = {
     {"abs", "abs(x)", "absolute value"},
     {"at", "at(value, temperature = 200 K, ...)",
      "one state of what an interval leaves open: of a system, ensemble, base or trained flow"},
+    {"crossing", "crossing([x, ...], [y, ...], level)", "the x at which a curve through results y takes a value"},
     {"derive", "derive(seed, n, ...)", "a seed of its own for each n: independent streams from one root"},
     {"error", "error(x)", "one standard error of a result, as an exact number"},
     {"exp", "exp(x)", "of a plain number"},

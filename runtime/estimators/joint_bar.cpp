@@ -31,12 +31,14 @@ class PairEquation {
   explicit PairEquation(const StatePair& pair)
       : from_(pair.from),
         to_(pair.to),
+        line_(pair.line),
         forward_(works_of(pair.forward, "forward work")),
         reverse_(works_of(pair.reverse, "reverse work")),
         offset_(std::log(static_cast<double>(forward_.size()) / static_cast<double>(reverse_.size()))) {}
 
   std::int64_t from() const { return from_; }
   std::int64_t to() const { return to_; }
+  std::int64_t line() const { return line_; }
 
   Terms at(double difference) const {
     Terms sum;
@@ -68,7 +70,7 @@ class PairEquation {
   }
 
  private:
-  std::int64_t from_, to_;
+  std::int64_t from_, to_, line_;
   Numbers forward_, reverse_;
   double offset_;
 };
@@ -87,6 +89,10 @@ void check(const std::vector<StateSamples>& states, const std::vector<StatePair>
     if (pair.forward.numel() != states[static_cast<std::size_t>(pair.from)].chain.numel() || pair.reverse.numel() != states[static_cast<std::size_t>(pair.to)].chain.numel()) {
       throw ShapeError("joint_bar: a pair needs the works of all samples of its states");
     }
+    const auto shares = [&pair](const StatePair& other) {
+      return other.line >= 0 && other.line == pair.line && (other.from == pair.from || other.to == pair.to);
+    };
+    if (std::count_if(pairs.begin(), pairs.end(), shares) > 1) throw ShapeError("joint_bar: a line branches");
   }
 }
 
@@ -210,6 +216,21 @@ struct Local {
   Tensor covariance;  // [pairs + k, pairs + k], of the slopes of the pairs and of the means
 };
 
+/// Sums and differences of the two links of a line, and all other numbers as they are. [n, n]
+Tensor combinations_of(const std::vector<std::size_t>& pairs, const std::vector<PairEquation>& equations, std::int64_t n) {
+  Tensor combinations = at::eye(n, at::kDouble);
+  auto c = combinations.accessor<double, 2>();
+  for (std::int64_t j = 0; j < std::ssize(pairs); ++j) {
+    for (std::int64_t i = 0; i < j; ++i) {
+      const std::int64_t line = equations[pairs[static_cast<std::size_t>(j)]].line();
+      if (line < 0 || equations[pairs[static_cast<std::size_t>(i)]].line() != line) continue;
+      c[i][i] = c[i][j] = c[j][i] = std::sqrt(0.5);
+      c[j][j] = -std::sqrt(0.5);
+    }
+  }
+  return combinations;
+}
+
 Local local_of(const StateSamples& samples, std::int64_t state, const std::vector<PairEquation>& equations, const Numbers& f) {
   Local local;
   std::vector<Tensor> columns;
@@ -226,7 +247,7 @@ Local local_of(const StateSamples& samples, std::int64_t state, const std::vecto
   const Tensor sums = at::zeros({blocks.count, all.size(1)}, at::kDouble).index_add(0, place, all);
   const double factor = few_blocks_factor(blocks.count);
   const Tensor covariance = at::mm(sums.t(), sums) * (factor * factor);
-  local.covariance = blocks.count < 2 ? covariance : shrunk_covariance(covariance, blocks.count - 1);
+  local.covariance = blocks.count < 2 ? covariance : shrunk_between(covariance, combinations_of(local.pairs, equations, covariance.size(0)), blocks.count - 1);
   return local;
 }
 

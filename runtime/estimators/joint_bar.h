@@ -19,6 +19,7 @@ struct StatePair {
   std::int64_t from = 0, to = 0;
   Tensor forward;  // [samples of from]
   Tensor reverse;  // [samples of to]
+  std::int64_t line = -1;  // of states one after the other, such as those along one coordinate, of which it is a link; none
 };
 
 struct JointBarOptions {
@@ -44,7 +45,8 @@ struct JointBarResult {
 ///
 /// Chains of different states know nothing of each other, while all pairs of a state have its samples. The covariance is therefore a
 /// sum over states, each the scatter of what blocks of its chains do to the pairs and means of that state, to first order. These are few
-/// numbers, which as few blocks tell; their correlations are shrunk nevertheless (shrinkage.h). A bootstrap of everything at once would
+/// numbers, which as few blocks tell; their correlations are shrunk nevertheless (shrinkage.h), and what pushes both links of a line at a state
+/// the same way, which adds up along it, against what does not. A bootstrap of everything at once would
 /// see correlations between states where there are none.
 /// @throws ShapeError for shapes that do not fit, or pairs that do not connect the states; NumericalError naming two states that do not
 ///         overlap, or where the equations do not converge

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "runtime/estimators/bootstrap.h"
 #include "runtime/estimators/mbar_equations.h"
@@ -90,6 +91,25 @@ Tensor sums_of_differences(std::int64_t states, std::int64_t rest) {
   return matrix;
 }
 
+/// Cosines along the ladder, of the differences of neighbours and of each observable, orthonormal, [n, n]. Errors of neighbouring
+/// temperatures go the same way, and a sum over many is as wrong as they are together; what depends on the distance of two
+/// temperatures alone is diagonal in these waves.
+Tensor waves_along(std::int64_t states, std::int64_t observables) {
+  const std::int64_t n = states - 1 + states * observables;
+  Tensor waves = at::zeros({n, n}, at::kDouble);
+  auto w = waves.accessor<double, 2>();
+  const auto add = [&](std::int64_t first, std::int64_t stride, std::int64_t count) {
+    for (std::int64_t m = 0; m < count; ++m) {
+      const double norm = std::sqrt((m == 0 ? 1.0 : 2.0) / static_cast<double>(count));
+      const double turn = std::numbers::pi * static_cast<double>(m) / static_cast<double>(count);
+      for (std::int64_t k = 0; k < count; ++k) w[first + stride * m][first + stride * k] = norm * std::cos(turn * (static_cast<double>(k) + 0.5));
+    }
+  };
+  add(0, 1, states - 1);
+  for (std::int64_t i = 0; i < observables; ++i) add(states - 1 + i, observables, states);
+  return waves;
+}
+
 /// @param replicates  [bootstrap, K + rest]
 Tensor covariance_of(const Tensor& replicates, std::int64_t states, std::int64_t blocks) {
   const std::int64_t rest = replicates.size(1) - states;
@@ -99,7 +119,7 @@ Tensor covariance_of(const Tensor& replicates, std::int64_t states, std::int64_t
   const Tensor covariance = at::mm(centred.t(), centred) * (factor * factor / static_cast<double>(replicates.size(0) - 1));
   const std::int64_t degrees = std::min(blocks, replicates.size(0)) - 1;
   const Tensor sums = sums_of_differences(states, rest);
-  return at::mm(sums, at::mm(degrees < 1 ? covariance : shrunk_covariance(covariance, degrees), sums.t()));
+  return at::mm(sums, at::mm(degrees < 1 ? covariance : shrunk_between(covariance, waves_along(states, rest / states), degrees), sums.t()));
 }
 
 }  // namespace

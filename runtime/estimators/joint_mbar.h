@@ -28,8 +28,8 @@ struct JointMbarResult {
 
 /// Free energies of K states, and means in each, from slices: a slice is one sample of every state, of one chain at one time.
 /// Slices are resampled whole, in blocks of their chains, so that what the states know of each other, because their chains
-/// change places, is in the errors. The replicates are fewer than the numbers, so correlations between the differences of
-/// neighbouring states and the means are shrunk (shrinkage.h).
+/// change places, is in the errors. The replicates are fewer than the numbers, so correlations between waves along the ladder, of the
+/// differences of neighbouring states and of the means, are shrunk (shrinkage.h).
 /// @param reduced_energies  [K, K S], energy of every sample in every state, kT; samples lie in the order of the states,
 ///                          in each in the order of `chain`
 /// @param observables       [K S, k], functions of the configuration alone; k may be 0

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "runtime/foundation/errors.h"
+#include "runtime/inline_tasks/crossing.h"
 
 namespace bgw::inline_tasks {
 namespace {
@@ -133,6 +134,10 @@ Evaluated call(const std::string& name, const EvaluatedList& args) {
     return {function->second(args[0].estimate())};
   }
   if (name == "len") return length(args);
+  if (name == "crossing") {
+    need_arguments(name, args, 3);
+    return {crossing(estimates(args[0].list()), estimates(args[1].list()), args[2].estimate())};
+  }
   const std::vector<Estimate> items = estimates(spread(args));
   if (name == "mean") return {mean(items)};
   if (name == "sum") return {sum(items)};

@@ -1,6 +1,9 @@
 #include "runtime/phases/coexistence.h"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
+#include <utility>
 
 #include "runtime/foundation/errors.h"
 
@@ -53,13 +56,13 @@ std::optional<Crossing> crossing_near(const Surface& a, const std::vector<double
 
 namespace {
 
-/// The root between two pressures at which the gap has different signs, by halving and interpolation in turn.
+/// The root on the way between two states at which the gap has different signs, by halving and interpolation in turn.
 std::optional<Crossing> crossing_between(const Surface& a, const std::vector<double>& coefficients_a, const Surface& b,
                                          const std::vector<double>& coefficients_b, Crossing low, Crossing high) {
   for (int k = 0; k < 4 * kSteps; ++k) {
     const double share = k % 2 == 0 ? gap(low) / (gap(low) - gap(high)) : 0.5;
-    const double pressure = low.pressure + share * (high.pressure - low.pressure);
-    const auto at = both(a, coefficients_a, b, coefficients_b, low.a.temperature, pressure);
+    const double temperature = low.a.temperature + share * (high.a.temperature - low.a.temperature);
+    const auto at = both(a, coefficients_a, b, coefficients_b, temperature, low.pressure + share * (high.pressure - low.pressure));
     if (!at) return {};
     if (std::abs(gap(*at)) < kConverged) return at;
     ((gap(*at) > 0) == (gap(low) > 0) ? low : high) = *at;
@@ -67,15 +70,14 @@ std::optional<Crossing> crossing_between(const Surface& a, const std::vector<dou
   return {};
 }
 
-}  // namespace
-
-std::vector<Crossing> crossings(const Surface& a, const std::vector<double>& coefficients_a, const Surface& b,
-                                const std::vector<double>& coefficients_b, double temperature, double lowest,
-                                double highest) {
+/// All crossings along a straight way through the plane.
+std::vector<Crossing> crossings_along(const Surface& a, const std::vector<double>& coefficients_a, const Surface& b,
+                                      const std::vector<double>& coefficients_b,
+                                      const std::function<std::pair<double, double>(double share)>& way) {
   std::vector<Crossing> found;
   std::optional<Crossing> before;
   for (int k = 0; k <= kWindow; ++k) {
-    const double pressure = lowest + (highest - lowest) * k / kWindow;
+    const auto [temperature, pressure] = way(static_cast<double>(k) / kWindow);
     const auto now = both(a, coefficients_a, b, coefficients_b, temperature, pressure);
     if (now && before && (gap(*before) > 0) != (gap(*now) > 0)) {
       if (const auto root = crossing_between(a, coefficients_a, b, coefficients_b, *before, *now)) found.push_back(*root);
@@ -83,6 +85,24 @@ std::vector<Crossing> crossings(const Surface& a, const std::vector<double>& coe
     before = now;
   }
   return found;
+}
+
+}  // namespace
+
+std::vector<Crossing> crossings(const Surface& a, const std::vector<double>& coefficients_a, const Surface& b,
+                                const std::vector<double>& coefficients_b, double temperature, double lowest,
+                                double highest) {
+  return crossings_along(a, coefficients_a, b, coefficients_b,
+                         [&](double share) { return std::pair{temperature, lowest + share * (highest - lowest)}; });
+}
+
+std::vector<Crossing> crossings_under(const Surface& a, const std::vector<double>& coefficients_a, const Surface& b,
+                                      const std::vector<double>& coefficients_b, double pressure) {
+  const double lowest = std::max(a.lowest_temperature(), b.lowest_temperature());
+  const double highest = std::min(a.highest_temperature(), b.highest_temperature());
+  if (!(lowest < highest)) return {};
+  return crossings_along(a, coefficients_a, b, coefficients_b,
+                         [&](double share) { return std::pair{lowest + share * (highest - lowest), pressure}; });
 }
 
 CoexistencePoint with_errors(const Crossing& crossing, const Surface& a, const Surface& b, const JointNormal& joint) {
@@ -96,6 +116,23 @@ CoexistencePoint with_errors(const Crossing& crossing, const Surface& a, const S
   };
   const JointNormal known = propagate(numbers, joint);
   return {crossing, known.sigma(0), known.sigma(1), known.sigma(2), known.sigma(3), known.sigma(4)};
+}
+
+double temperature_error(const Crossing& crossing, const Surface& a, const Surface& b, const JointNormal& joint) {
+  const std::size_t first = a.coefficients().size(), second = b.coefficients().size();
+  const auto root = [&](const std::vector<double>& all) -> std::vector<double> {
+    const std::vector<double> of_a = part(all, 0, first), of_b = part(all, first, second);
+    double temperature = crossing.a.temperature;
+    for (int k = 0; k < kSteps; ++k) {
+      const auto at = both(a, of_a, b, of_b, temperature, crossing.pressure);
+      if (!at) lost();
+      if (std::abs(gap(*at)) < kConverged) return {temperature};
+      temperature += gap(*at) / (at->b.entropy - at->a.entropy);
+      if (!std::isfinite(temperature)) lost();
+    }
+    lost();
+  };
+  return propagate(root, joint).sigma(0);
 }
 
 std::vector<Crossing> follow(const Crossing& first, const Surface& a, const std::vector<double>& coefficients_a,

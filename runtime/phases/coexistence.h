@@ -8,7 +8,7 @@
 
 namespace bgw::phases {
 
-/// Where two phases have one Gibbs energy at a temperature, without errors.
+/// A state in which two phases have one Gibbs energy, without errors.
 struct Crossing {
   double pressure = 0;  // eV/angstrom^3
   double slope = 0;     // dp/dT = (s_b - s_a) / (v_b - v_a), eV/angstrom^3/K
@@ -19,6 +19,9 @@ struct Crossing {
 std::vector<Crossing> crossings(const Surface& a, const std::vector<double>& coefficients_a, const Surface& b,
                                 const std::vector<double>& coefficients_b, double temperature, double lowest,
                                 double highest);
+/// All crossings under one pressure, with rising temperature, within the temperatures that both surfaces span.
+std::vector<Crossing> crossings_under(const Surface& a, const std::vector<double>& coefficients_a, const Surface& b,
+                                      const std::vector<double>& coefficients_b, double pressure);
 /// The crossing that is near a pressure, by Newton steps. None where a phase ends before it is reached.
 std::optional<Crossing> crossing_near(const Surface& a, const std::vector<double>& coefficients_a, const Surface& b,
                                       const std::vector<double>& coefficients_b, double temperature, double pressure);
@@ -33,6 +36,9 @@ struct CoexistencePoint {
 
 /// @param joint  coefficients of `a`, then those of `b`, with the covariance between the two
 CoexistencePoint with_errors(const Crossing& crossing, const Surface& a, const Surface& b, const JointNormal& joint);
+
+/// Standard error of the temperature of a crossing under its own pressure, K. @param joint  as for `with_errors`
+double temperature_error(const Crossing& crossing, const Surface& a, const Surface& b, const JointNormal& joint);
 
 /// Follows a crossing to other temperatures, step by step from the one it was found at: the slope of Clapeyron predicts, Newton
 /// steps correct. Ends where a phase ends. @param temperatures  rising or falling, the first that of the crossing

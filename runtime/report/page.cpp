@@ -168,7 +168,10 @@ std::string cell_text(const Value& cell, const Value& column) {
   return format_fixed(cell.at("value").as_double(), sigma, static_cast<int>(digits->as_int()));
 }
 
-std::string index_text(const Value& value) { return value.is_string() ? value.as_string() : schema::to_json(value); }
+std::string index_text(const Value& value) {
+  if (value.is_string()) return value.as_string();
+  return value.is_double() ? format_number(value.as_double()) : schema::to_json(value);
+}
 
 void fill_table(Entry& entry, const Value& table) {
   data head = list_of_data(), rows = list_of_data();

@@ -32,6 +32,7 @@ struct Grid {
   std::vector<StateValues> states;
   std::vector<Ground> grounds;
   sampling::MappedCrystals crystals;
+  std::vector<std::int64_t> axes;     // of the pairs, along which they are neighbours
   std::vector<std::string> remedies;  // of the pairs, where they do not overlap
   bool stress = false;
 
@@ -55,6 +56,7 @@ void add_pairs(Grid& grid) {
     for (std::size_t k = 0; k + run < grid.states.size(); ++k) {
       if (k / run % values + 1 == values) continue;
       grid.crystals.pairs.push_back({static_cast<std::int64_t>(k), static_cast<std::int64_t>(k + run)});
+      grid.axes.push_back(static_cast<std::int64_t>(axis));
       grid.remedies.push_back(fmt::format("list another `{}` between them", grid.conditions.axes()[axis].name));
     }
     stride = run;
@@ -66,7 +68,7 @@ Grid make_grid(engine::TaskContext& context) {
   const plan::TaskSpec base_spec = context.input_spec("path.base");
   if (!is_conditional(base_spec.arguments)) throw InputError(fmt::format("{} is of one state, a grid needs a base over ranges; leave numbers open in its system or ensemble", base_spec.name));
   const ConditionalBase base(base_spec, *context.input("path.base"));
-  Grid grid{base.conditions(), grid_states(arguments, base.conditions(), "the reference"), {}, {}, {}, arguments.bool_or("stress", false)};
+  Grid grid{base.conditions(), grid_states(arguments, base.conditions(), "the reference"), {}, {}, {}, {}, arguments.bool_or("stress", false)};
   for (const StateValues& values : grid.states) {
     grid.grounds.push_back(base.at(values));
     grid.crystals.names.push_back(grid.conditions.in_words(values));
@@ -157,7 +159,7 @@ estimators::JointBarResult compared(const Grid& grid, const sampling::MappedStat
     const auto [from, to] = grid.crystals.pairs[e];
     const auto row = static_cast<std::int64_t>(e);
     pairs.push_back({from, to, (state.forward[row] - state.work[from]).masked_select(counted[static_cast<std::size_t>(from)]),
-                     (state.reverse[row] - state.work[to]).masked_select(counted[static_cast<std::size_t>(to)])});
+                     (state.reverse[row] - state.work[to]).masked_select(counted[static_cast<std::size_t>(to)]), grid.axes[e]});
   }
   estimators::JointBarOptions options;
   options.names = grid.crystals.names;

@@ -227,6 +227,28 @@ void add_points(const std::vector<Phase>& all, std::size_t i, std::size_t k, dou
   }
 }
 
+/// At which temperatures two phases meet under each pressure of the plane, where both have surfaces over temperatures.
+void add_temperatures(artifacts::Artifact& artifact, const std::vector<Phase>& all, std::size_t i, std::size_t k, const Plane& plane, Found& found) {
+  const phases::Surface &one = all[i].surface(plane.temperatures.front()), &other = all[k].surface(plane.temperatures.front());
+  for (const double pressure : plane.pressures) {
+    const auto crossings = phases::crossings_under(one, one.coefficients().mean, other, other.coefficients().mean, pressure);
+    for (std::size_t n = 0; n < crossings.size(); ++n) {
+      const phases::Crossing& at = crossings[n];
+      const bool as_is = at.a.box.volume >= at.b.box.volume;
+      schema::Map where{{"pressure", pressure}, {"from", all[as_is ? i : k].name}, {"to", all[as_is ? k : i].name}};
+      if (crossings.size() > 1) where["crossing"] = static_cast<std::int64_t>(n + 1);
+      try {
+        const double sigma = phases::temperature_error(at, one, other, phases::independent({one.coefficients(), other.coefficients()}));
+        artifact.results.push_back({artifacts::called_result("temperature", where), at.a.temperature, sigma, "K", {},
+                                    fmt::format("{} and {}", all[as_is ? i : k].measured.crystal().cell, all[as_is ? k : i].measured.crystal().cell)});
+      } catch (const NumericalError&) {
+        found.lost.push_back(fmt::format("{} and {} cross under {:.4g} GPa at {:.4g} K, within the errors of where one of them ends: add states beyond",
+                                         all[i].name, all[k].name, pressure / kGigapascal, at.a.temperature));
+      }
+    }
+  }
+}
+
 std::string why_none(const std::vector<Phase>& all, double temperature, const Plane& plane) {
   std::vector<std::string> said;
   for (const double p : {plane.pressures.front(), plane.pressures.back()}) {
@@ -365,6 +387,9 @@ artifacts::Artifact phase_diagram(engine::TaskContext& context) {
     for (std::size_t a = 0; a < all.size(); ++a) {
       for (std::size_t b = a + 1; b < all.size(); ++b) add_points(all, a, b, t, plane, found);
     }
+  }
+  for (std::size_t a = 0; a < all.size(); ++a) {
+    for (std::size_t b = a + 1; b < all.size(); ++b) add_temperatures(artifact, all, a, b, plane, found);
   }
   if (found.points.empty() && !found.lost.empty()) throw InputError(found.lost.front());
   if (found.points.empty()) {

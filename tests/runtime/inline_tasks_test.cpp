@@ -225,6 +225,45 @@ TEST_CASE("a require that does not hold says what its author wrote", "[inline_ta
   CHECK(verdict.message == "too small");
 }
 
+TEST_CASE("a curve through results takes a value where its polynomial does, with the errors of its points", "[inline_tasks]") {
+  FakeResults results;
+  const auto cubic = [](double x) { return 2 + 3 * x - 0.5 * x * x + 0.1 * x * x * x; };
+  List x, y, reversed_x, reversed_y;
+  for (int i = 0; i < 5; ++i) {
+    const std::string role = "p" + std::to_string(i);
+    results.single[role + ".y"] = {"y", cubic(i), 0.01 * (i + 1), "eV", {}, ""};
+    x.push_back(constant(i));
+    y.push_back(attribute(role.c_str(), "y"));
+  }
+  reversed_x.assign(x.rbegin(), x.rend());
+  reversed_y.assign(y.rbegin(), y.rend());
+  const auto at = [&](double level) { return Value(Map{{"op", "const"}, {"value", level}, {"unit", "eV"}}); };
+  const Estimate root = evaluate(call("crossing", {list(x), list(y), at(cubic(1.3))}), results).estimate();
+  CHECK(root.value() == Approx(1.3).epsilon(1e-12));
+  CHECK(root.unit().empty());
+  // By the four points around it, moved one after the other.
+  double variance = 0;
+  for (int k = 0; k < 4; ++k) {
+    const std::string name = "p" + std::to_string(k) + ".y";
+    const double middle = results.single[name].value, step = 1e-5;
+    const auto moved = [&](double to) {
+      results.single[name].value = to;
+      return evaluate(call("crossing", {list(x), list(y), at(cubic(1.3))}), results).estimate().value();
+    };
+    variance += std::pow((moved(middle + step) - moved(middle - step)) / (2 * step) * 0.01 * (k + 1), 2);
+    results.single[name].value = middle;
+  }
+  CHECK(*root.sigma() == Approx(std::sqrt(variance)).epsilon(1e-6));
+  CHECK(evaluate(call("crossing", {list(reversed_x), list(reversed_y), at(cubic(1.3))}), results).estimate().value() == root.value());
+  CHECK(evaluate(call("crossing", {list({x[0], x[1]}), list({y[0], y[1]}), at(3.3)}), results).estimate().value() == Approx(0.5).epsilon(1e-12));
+
+  CHECK_THROWS_WITH(evaluate(call("crossing", {list(x), list(y), at(100)}), results), Catch::Contains("do not cross 100"));
+  CHECK_THROWS_WITH(evaluate(call("crossing", {list(x), list({y[0], y[3], y[1], y[4], y[2]}), at(5.5)}), results), Catch::Contains("3 times"));
+  CHECK_THROWS_WITH(evaluate(call("crossing", {list({x[0], x[0]}), list({y[0], y[1]}), at(3)}), results), Catch::Contains("two points at 0"));
+  CHECK_THROWS_WITH(evaluate(call("crossing", {list({x[0]}), list({y[0], y[1]}), at(3)}), results), Catch::Contains("1 abscissae for 2 values"));
+  CHECK_THROWS_AS(evaluate(call("crossing", {list(x), list(y), constant(3)}), results), InputError);  // eV and a pure number
+}
+
 TEST_CASE("a verdict is JSON that reads back", "[inline_tasks]") {
   const Value value = to_value(judge(expect(attribute("a", "x"), attribute("b", "x"), "sigmas", 3), three_results()));
   CHECK(schema::parse_json(schema::to_json(value)) == value);

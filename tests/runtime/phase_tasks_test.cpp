@@ -134,6 +134,23 @@ TEST_CASE("states become surfaces, surfaces a line where two crystals are known 
   CHECK(pt.array("lists/coexistence.pressure/value").doubles.size() == 2);
 }
 
+TEST_CASE("a diagram of surfaces over temperature knows the temperature of the line under each of its pressures", "[phase_tasks]") {
+  Desk desk;
+  const plan::Key a = desk.surface({desk.measured("fcc", 2, measure(Toy{}, kTemperatures, kVolumes, kSkews, 5, 1))});
+  const plan::Key b = desk.surface({desk.measured("bcc", 2, measure(dense(), kTemperatures, dense_volumes(), kSkews, 6, 1))});
+  const double at_650 = crossing_of(Toy{}, dense(), 650, 2 * kGigapascal, 16 * kGigapascal);
+  const artifacts::Artifact& pt = desk.at(desk.run(desk.diagram({b, a}, {300, 700}, at_650 / kGigapascal, 16)));
+  const artifacts::Result* found = pt.find_result(artifacts::called_result("temperature", {{"pressure", at_650}, {"from", "fcc"}, {"to", "bcc"}}));
+  REQUIRE(found != nullptr);
+  CHECK(found->unit == "K");
+  CHECK(std::abs(found->value - 650) < 4 * *found->sigma);
+  CHECK(*found->sigma < 5);
+
+  const plan::Key c = desk.surface({desk.measured("hcp", 2, measure(dense(), kTemperatures, dense_volumes(), {-0.05, 0.0, 0.05}))}, "isotherms");
+  const artifacts::Artifact& isotherms = desk.at(desk.run(desk.diagram({a, c}, {300, 600}, 2, 16)));
+  for (const artifacts::Result& result : isotherms.results) CHECK_FALSE(result.name.starts_with("temperature("));
+}
+
 TEST_CASE("Gibbs energies and densities over the pressures are those of the crystals; the field says which lies lower", "[phase_tasks]") {
   Desk desk;
   const plan::Key a = desk.surface({desk.measured("fcc", 2, measure(Toy{}, kTemperatures, kVolumes, kSkews))});

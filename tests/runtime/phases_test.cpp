@@ -137,6 +137,24 @@ TEST_CASE("the point where two phases meet is where their Gibbs energies do", "[
   CHECK(crossings(one, ca, other, cb, 600, 0.0, 0.5 * found[0].pressure).empty());
 }
 
+TEST_CASE("under one pressure two phases meet at the temperature of the line, with the error of the line across it", "[phases]") {
+  const Surface one(measure(Toy{}, kTemperatures, kVolumes, kSkews), BoxFreedom::a_eq_b, kDegrees);
+  const Surface other(measure(dense(), kTemperatures, {13, 14.5, 16, 17.5}, kSkews), BoxFreedom::a_eq_b, kDegrees);
+  const std::vector<double>&ca = one.coefficients().mean, &cb = other.coefficients().mean;
+  const Crossing line = crossings(one, ca, other, cb, 650, 0.0, 0.12).at(0);
+  const auto found = crossings_under(one, ca, other, cb, line.pressure);
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].a.temperature == Approx(650).epsilon(1e-8));
+  CHECK(found[0].pressure == line.pressure);
+  const JointNormal joint = independent({one.coefficients(), other.coefficients()});
+  const CoexistencePoint across = with_errors(line, one, other, joint);
+  CHECK(temperature_error(found[0], one, other, joint) == Approx(across.pressure_sigma / std::abs(line.slope)).epsilon(1e-3));
+  CHECK(crossings_under(one, ca, other, cb, 0.5 * line.pressure).empty());
+
+  const Surface isotherm(measure(Toy{}, {600}, kVolumes, kSkews), BoxFreedom::a_eq_b, kDegrees);
+  CHECK(crossings_under(isotherm, isotherm.coefficients().mean, other, cb, line.pressure).empty());
+}
+
 TEST_CASE("claimed errors of coexistence points are their scatter", "[phases]") {
   std::vector<double> deviations, slopes;
   const Surface exact_a(measure(Toy{}, kTemperatures, kVolumes, kSkews), BoxFreedom::a_eq_b, kDegrees);
