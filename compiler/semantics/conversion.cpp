@@ -374,6 +374,10 @@ std::optional<Value> Elaborator::convert_reference(const Evaluated& value, const
     if (instance->instance->kind->makes == schema::Makes::value || instance->instance->kind->makes == schema::Makes::policy) {
       return instance->instance->arguments;
     }
+    if (type.kind == TypeKind::samples && on_a_grid(*instance->instance)) {
+      if (!quiet) kept_of_no_state(*instance, "samples", origin_of(value, site));
+      return std::nullopt;
+    }
     schema::Map task{{"task", instance->instance->number}};
     if (type.kind == TypeKind::samples && instance->instance->kind->noun != "sample") task["attribute"] = "samples";
     return Value(std::move(task));

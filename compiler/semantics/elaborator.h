@@ -251,6 +251,8 @@ class Elaborator {
   bool on_grid(const Instance& of, schema::Map& state, SourceRange range);
   bool lacks_mass(const Instance& estimate);
   static bool lacks_stress(const Instance& instance);
+  Evaluated kept_of_no_state(const InstanceValue& of, const std::string& result, SourceRange range);
+  static bool on_a_grid(const Instance& of);
   Evaluated make_result(const InstanceValue& of, const schema::Result& result, schema::Map arguments, SourceRange range);
 
   // functions.cpp

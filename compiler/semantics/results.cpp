@@ -78,6 +78,8 @@ Evaluated Elaborator::result_of(const InstanceValue& of, const syntax::Name& nam
     return error("E0217", name.range, fmt::format("`{}` of {} `{}` needs its arguments", full, kind.noun, of.instance->block),
                  {fmt::format("write `{}({} = …)`", shown(range), result->arguments[0].name)});
   }
+  const bool long_one = result->type == ResultType::samples || result->type == ResultType::curve;
+  if (long_one && on_a_grid(*of.instance)) return kept_of_no_state(of, full, range);
   if (!state_given_where_needed(of, full, range)) return poison();
   if (full == "absolute" && kind.noun == "estimate" && lacks_mass(*of.instance)) {
     // The true de Broglie length needs the mass of an atom; the task would find out hours later.
@@ -95,6 +97,17 @@ bool Elaborator::lacks_stress(const Instance& instance) {
   if (std::none_of(known.begin(), known.end(), [](const schema::Attribute& attribute) { return attribute.name == "stress"; })) return false;
   const Value* stress = instance.arguments.find("stress");
   return stress == nullptr || !stress->is_bool() || !stress->as_bool();
+}
+
+/// True for a block whose results are of states of a grid.
+bool Elaborator::on_a_grid(const Instance& of) {
+  const auto listed = [&](const schema::Attribute& coordinate) { return of.arguments.has(coordinate.name); };
+  return std::any_of(of.kind->coordinates.begin(), of.kind->coordinates.end(), listed);
+}
+
+/// Configurations and curves are not kept of each state of a grid.
+Evaluated Elaborator::kept_of_no_state(const InstanceValue& of, const std::string& result, SourceRange range) {
+  return error("E0415", range, fmt::format("{} `{}` is on a grid of states, of which it keeps no `{}`", of.instance->kind->noun, of.instance->block, result), {"take that of a block at one state"});
 }
 
 Evaluated Elaborator::make_result(const InstanceValue& of, const schema::Result& result, schema::Map arguments, SourceRange range) {

@@ -4,6 +4,7 @@
 
 #include "runtime/catalog/kinds.h"
 #include "runtime/catalog/ladders.h"
+#include "runtime/catalog/mapped_states.h"
 #include "runtime/catalog/states.h"
 #include "runtime/catalog/values.h"
 
@@ -38,8 +39,9 @@ constexpr std::int64_t kLeastSteps = 4;  // of a chain: it discards steps / 4
 /// Annealing makes its own ladder and few moves on it; MBAR needs chains that forget, and states that are there before.
 void check_method(const Map& reference, CheckContext& context) {
   if (reference.at("method").as_string() == "ais") {
-    if (!is_temperature_ladder(reference.at("path"))) return;
-    context.complain({"E0428", "method", fmt::format("ais of {} climbs from a Gaussian to the crystal, not from one temperature to another", context.block), {},
+    const bool grid = is_mapped_states(reference.at("path"));
+    if (!grid && !is_temperature_ladder(reference.at("path"))) return;
+    context.complain({"E0428", "method", fmt::format("ais of {} climbs from a Gaussian to the crystal, not from one {} to another", context.block, grid ? "state" : "temperature"), {},
                       {"leave `method` out, or write `path = base_to_target(…)`"}});
     return;
   }
@@ -70,8 +72,9 @@ void check_sampler(const Map& reference, CheckContext& context) {
     }
     return;
   }
-  if (is_temperature_ladder(reference.at("path"))) {
-    complain("sampler", fmt::format("the temperatures of {} are moved by hmc", context.block), "write for instance `sampler = hmc(chains = 16, steps = 200)`");
+  const bool grid = is_mapped_states(reference.at("path"));
+  if (grid || is_temperature_ladder(reference.at("path"))) {
+    complain("sampler", fmt::format("the {} of {} are moved by hmc", grid ? "states" : "temperatures", context.block), "write for instance `sampler = hmc(chains = 16, steps = 200)`");
     return;
   }
   if (given(sampler, "timestep") == nullptr) complain("sampler", fmt::format("langevin of {} lacks `timestep`", context.block), "write for instance `langevin(timestep = 2 fs, friction = 1 /ps)`");
@@ -96,12 +99,14 @@ void check_stress(const Map& reference, CheckContext& context) {
 }
 
 void check_reference(Map& reference, CheckContext& context) {
-  expect_one_state(reference, context);
+  leave_out(reference, variable_names());
+  if (!is_mapped_states(reference.at("path"))) expect_one_state(reference, context);
   expect_constant_volume(reference, "reference", context);
   check_path(reference, context);
   check_method(reference, context);
   check_sampler(reference, context);
   check_stress(reference, context);
+  check_grid_of_reference(reference, context);
   if (is_temperature_ladder(reference.at("path"))) complete_ladder(reference, context);
 }
 
@@ -270,7 +275,7 @@ KindSchema reference() {
       {"method", Type::word({"mbar", "ais"}), "mbar: chains in every state; ais: trajectories that are annealed through them", false, "mbar"},
       {"system", Type::reference({"system"}), "the crystal", true, {}},
       {"ensemble", Type::reference({"ensemble"}), "its conditions", true, {}},
-      {"path", Type::constructor({"base_to_target", "einstein_crystal", "replica_exchange", "temperature_ladder"}, {"lambda"}),
+      {"path", Type::constructor({"base_to_target", "einstein_crystal", "mapped_states", "replica_exchange", "temperature_ladder"}, {"lambda"}),
        "the states", true, {}},
       {"sampler", Type::constructor({"hmc", "langevin"}), "how a state is sampled", true, {}},
       {"seed", Type::of(TypeKind::seed), "root of the random numbers", true, {}},
@@ -278,6 +283,9 @@ KindSchema reference() {
       {"produce", Type::quantity("time"), "of langevin, in each state", false, {}, {}, kPositive, "2 ns"},
       {"stress", Type::of(TypeKind::boolean), "of hmc: pressures along the axes too, bound to the free energy by their errors, as surfaces need them", false, {}},
   };
+  for (schema::Attribute& variable : grid_attributes()) kind.attributes.push_back(std::move(variable));
+  kind.coordinates = grid_coordinates();
+  kind.of_whole_grid = {"states", "overlap", "closure", "consistency", "largest_error", "largest_difference_error", "calls_per_state"};
   kind.results = free_energies();
   kind.results.insert(kind.results.end(), {
                   {"mean_energy", ResultType::number, "energy", "per atom"},
@@ -294,8 +302,12 @@ KindSchema reference() {
                   {"exchange", ResultType::number, "", "of replica_exchange: lowest rate of neighbouring temperatures"},
                   {"round_trips", ResultType::number, "", "of replica_exchange: of configurations from the cold end to the hot one and back"},
                   {"independent", ResultType::number, "", "of a ladder of temperatures: how many independent configurations its samples are worth"},
-                  {"drift", ResultType::number, "", "of a ladder of temperatures: standard errors between the halves of its energies"},
-                  {"consistency", ResultType::number, "", "of a ladder of temperatures: standard errors between its anchors, of the two furthest apart"},
+                  {"drift", ResultType::number, "", "of a ladder of temperatures, and of a state of a grid: standard errors between the halves of its energies"},
+                  {"consistency", ResultType::number, "", "of a ladder of temperatures or a grid: standard errors between its anchors, of the two furthest apart"},
+                  {"closure", ResultType::number, "", "of a grid: standard errors between what two neighbours have by themselves and by way of others, where it is most"},
+                  {"largest_error", ResultType::number, "", "of a grid: standard error of beta F / N where it is largest"},
+                  {"largest_difference_error", ResultType::number, "", "of a grid: standard error of the difference of beta F / N between neighbours, where it is largest"},
+                  {"calls_per_state", ResultType::number, "", "of a grid: evaluations of the energy, without the anchors"},
                   {"over_temperature", ResultType::curve, "", "of a ladder of temperatures: beta F / N against T"},
                   {"exchange_rates", ResultType::curve, "", "of replica_exchange: of each temperature with the next, against T"},
                   {"cumulant", ResultType::number, "", "of ais: beta F / N by the second cumulant of the weights"},
@@ -303,7 +315,7 @@ KindSchema reference() {
                   {"variance", ResultType::number, "", "of ais: of the log weights"},
                   {"largest_weight", ResultType::number, "", "of ais: share of the heaviest trajectory"},
                   {"pareto_k", ResultType::number, "", "of ais: shape of the tail of the weights; above 0.7 averages with them cannot be trusted"},
-                  {"states", ResultType::number, "", "of ais: of the ladder that its pilot has found"},
+                  {"states", ResultType::number, "", "of ais: of the ladder that its pilot has found; of a grid: how many"},
                   {"samples", ResultType::samples, "", "configurations of the target state"}});
   kind.complete = check_reference;
   add_task_members(kind);
@@ -401,6 +413,7 @@ void add_estimate_kinds(schema::Catalog& catalog) {
   catalog.add(ConstructorSchema{"lambda", {{"from", Type::of(TypeKind::number), "where it begins", true, {}, {}, {0.0, {}, {}}, "0"},
                                            {"to", Type::of(TypeKind::number), "where it ends", true, {}, {}, {0.0, {}, {}}, "21"}, states},
                                 "States of the crystal as the three-body term grows", true});
+  catalog.add(ConstructorSchema{"mapped_states", mapped_states_arguments(), "The crystal on a grid of states, whose neighbours share their samples, tied to references at some of them"});
   catalog.add(ConstructorSchema{"replica_exchange", ladder_arguments(), "The crystal at several temperatures that change places, tied to references at some of them: for one that freezes in one of several forms", false, kLadderVersion});
   catalog.add(ConstructorSchema{"hmc",
                                 {{"chains", Type::of(TypeKind::integer), "side by side; of ais: trajectories", true, {}, {}, {1.0, {}, 1e6}, "16"},

@@ -63,6 +63,11 @@ std::vector<Fixed> fixed_temperatures(const Map& reference, CheckContext& contex
   for (std::size_t i = 0; i < anchors.size(); ++i) {
     const schema::UpstreamTask anchor = context.upstream(anchors[i]);
     const State theirs = state_of(anchor, context);
+    if (const std::vector<Variable> open = theirs.open(); !open.empty()) {
+      context.complain({"E0413", "path", fmt::format("the anchor `{}` of {} leaves `{}` open", anchor.name, context.block, open.front().name), {"an anchor says the free energy of one state"},
+                        {"take a reference at one temperature of the ladder, `path = base_to_target(…)`"}});
+      continue;
+    }
     expect_same(mine.system, theirs.system, "system", "path", fmt::format("`{}`", anchor.name), context);
     if (std::count(anchors.begin(), anchors.begin() + static_cast<std::ptrdiff_t>(i), anchors[i]) > 0) {
       complain(context, fmt::format("`{}` stands twice among the anchors of {}", anchor.name, context.block), {"it would count as two measurements"}, "leave one of the two out");

@@ -40,7 +40,7 @@ std::vector<double> temperatures_of(const schema::UpstreamTask& surface, const C
   for (const Value& state : surface.arguments->at("states").as_list()) {
     const schema::UpstreamTask task = context.upstream(state);
     if (task.arguments == nullptr) continue;
-    const Value* grid = task.noun == "estimate" ? given(*task.arguments, "temperature") : nullptr;
+    const Value* grid = given(*task.arguments, "temperature");
     const State at = state_of(task, context);
     if (grid == nullptr && !at.ensemble) continue;
     const Value* here = grid != nullptr ? grid : &at.ensemble->at("temperature");

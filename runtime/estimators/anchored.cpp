@@ -59,11 +59,10 @@ double condition(Tensor& values, Tensor& covariance, const Anchor& anchor) {
 
 Anchored anchored(const Tensor& values, const Tensor& covariance, std::int64_t floating, const std::vector<Anchor>& anchors) {
   check(values, covariance, floating, anchors);
-  Anchored result{values.clone(), covariance.contiguous(), disagreements_of(values.contiguous(), covariance.contiguous(), anchors)};
+  Anchored result{values.clone(), covariance.contiguous(), disagreements_of(values.contiguous(), covariance.contiguous(), anchors), 0.0};
   tie(result.values, result.covariance, floating, anchors.front());
-  double chi_square = 0;
-  for (std::size_t i = 1; i < anchors.size(); ++i) chi_square += condition(result.values, result.covariance, anchors[i]);
-  if (anchors.size() > 1) result.covariance = result.covariance * std::max(1.0, chi_square / static_cast<double>(anchors.size() - 1));
+  for (std::size_t i = 1; i < anchors.size(); ++i) result.chi_square += condition(result.values, result.covariance, anchors[i]);
+  if (anchors.size() > 1) result.covariance = result.covariance * std::max(1.0, result.chi_square / static_cast<double>(anchors.size() - 1));
   return result;
 }
 

@@ -22,6 +22,7 @@ struct Anchored {
   Tensor values;                            // [n]
   Tensor covariance;                        // [n, n]
   std::vector<Disagreement> disagreements;  // of every pair of anchors
+  double chi_square = 0;                    // of the anchors but the first, each against what was known before it
 };
 
 /// Numbers of which the first `floating` are known up to one common constant, tied to absolute values of some of them:

@@ -91,7 +91,9 @@ Tensor sums_of_differences(std::int64_t states, std::int64_t rest) {
   return matrix;
 }
 
-/// Cosines along the ladder, of the differences of neighbours and of each observable, orthonormal, [n, n].
+/// Cosines along the ladder, of the differences of neighbours and of each observable, orthonormal, [n, n]. Errors of neighbouring
+/// temperatures go the same way, and a sum over many is as wrong as they are together; what depends on the distance of two
+/// temperatures alone is diagonal in these waves.
 Tensor waves_along(std::int64_t states, std::int64_t observables) {
   const std::int64_t n = states - 1 + states * observables;
   Tensor waves = at::zeros({n, n}, at::kDouble);
@@ -108,19 +110,6 @@ Tensor waves_along(std::int64_t states, std::int64_t observables) {
   return waves;
 }
 
-/// Errors of neighbouring temperatures go the same way, and a sum over many is as wrong as they are together. Shrunk one by one,
-/// those correlations would be lost; what depends on the distance of two temperatures alone is diagonal in waves along
-/// the ladder, where only what is left is shrunk. Each number keeps its variance.
-Tensor shrunk_between_waves(const Tensor& covariance, const Tensor& waves, std::int64_t degrees) {
-  const auto inverse = [](const Tensor& scale) { return at::where(scale > 0.0, scale.reciprocal(), at::zeros_like(scale)); };
-  const Tensor scale = covariance.diagonal().clamp_min(0.0).sqrt(), down = inverse(scale);
-  const Tensor correlation = covariance * down.unsqueeze(0) * down.unsqueeze(1);
-  const Tensor shrunk = shrunk_covariance(at::mm(waves, at::mm(correlation, waves.t())), degrees);
-  const Tensor back = at::mm(waves.t(), at::mm(shrunk, waves));
-  const Tensor rescale = scale * inverse(back.diagonal().clamp_min(0.0).sqrt());
-  return back * rescale.unsqueeze(0) * rescale.unsqueeze(1);
-}
-
 /// @param replicates  [bootstrap, K + rest]
 Tensor covariance_of(const Tensor& replicates, std::int64_t states, std::int64_t blocks) {
   const std::int64_t rest = replicates.size(1) - states;
@@ -130,7 +119,7 @@ Tensor covariance_of(const Tensor& replicates, std::int64_t states, std::int64_t
   const Tensor covariance = at::mm(centred.t(), centred) * (factor * factor / static_cast<double>(replicates.size(0) - 1));
   const std::int64_t degrees = std::min(blocks, replicates.size(0)) - 1;
   const Tensor sums = sums_of_differences(states, rest);
-  return at::mm(sums, at::mm(degrees < 1 ? covariance : shrunk_between_waves(covariance, waves_along(states, rest / states), degrees), sums.t()));
+  return at::mm(sums, at::mm(degrees < 1 ? covariance : shrunk_between(covariance, waves_along(states, rest / states), degrees), sums.t()));
 }
 
 }  // namespace

@@ -24,4 +24,14 @@ Tensor shrunk_covariance(const Tensor& covariance, std::int64_t degrees) {
   return covariance * (1.0 - share * others);
 }
 
+Tensor shrunk_between(const Tensor& covariance, const Tensor& combinations, std::int64_t degrees) {
+  const auto inverse = [](const Tensor& scale) { return at::where(scale > 0.0, scale.reciprocal(), at::zeros_like(scale)); };
+  const Tensor scale = covariance.diagonal().clamp_min(0.0).sqrt(), down = inverse(scale);
+  const Tensor correlation = covariance * down.unsqueeze(0) * down.unsqueeze(1);
+  const Tensor shrunk = shrunk_covariance(at::mm(combinations, at::mm(correlation, combinations.t())), degrees);
+  const Tensor back = at::mm(combinations.t(), at::mm(shrunk, combinations));
+  const Tensor rescale = scale * inverse(back.diagonal().clamp_min(0.0).sqrt());
+  return back * rescale.unsqueeze(0) * rescale.unsqueeze(1);
+}
+
 }  // namespace bgw::estimators

@@ -15,4 +15,9 @@ namespace bgw::estimators {
 /// @source Schaefer and Strimmer, Stat. Appl. Genet. Mol. Biol. 4, 32 (2005)
 Tensor shrunk_covariance(const Tensor& covariance, std::int64_t degrees);
 
+/// The same where it is known which combinations of the numbers go together: errors that go the same way would be lost if they were shrunk
+/// one by one. Correlations are shrunk between the combinations, and each number keeps its variance.
+/// @param combinations  [n, n], orthonormal rows, of the numbers in units of their errors
+Tensor shrunk_between(const Tensor& covariance, const Tensor& combinations, std::int64_t degrees);
+
 }  // namespace bgw::estimators

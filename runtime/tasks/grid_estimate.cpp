@@ -4,17 +4,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <map>
 #include <string>
 #include <vector>
 
-#include "runtime/crystal/lattice_value.h"
 #include "runtime/estimators/lfep.h"
 #include "runtime/estimators/reweighted.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/tasks/conditional_flow.h"
 #include "runtime/tasks/free_energy_results.h"
+#include "runtime/tasks/grid_results.h"
 #include "runtime/tasks/ledger.h"
 #include "runtime/tasks/make_flow.h"
 #include "runtime/tasks/model.h"
@@ -29,68 +27,15 @@ namespace {
 using schema::Value;
 
 constexpr std::int64_t kNumbers = 5;  // F / N, U / N and three pressures
-constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
 constexpr const char* kPressureUnit = "eV/angstrom^3";
-
-std::vector<double> numbers_in(const Value& one_or_list) {
-  if (!one_or_list.is_list()) return {one_or_list.as_double()};
-  std::vector<double> numbers;
-  for (const Value& one : one_or_list.as_list()) numbers.push_back(one.as_double());
-  return numbers;
-}
-
-/// All combinations of what the estimate lists, the last axis fastest.
-std::vector<StateValues> states_of(const Value& arguments, const Conditions& conditions) {
-  std::vector<StateValues> states{{}};
-  for (const Conditions::Axis& axis : conditions.axes()) {
-    if (!arguments.has(axis.name)) {
-      throw InputError(fmt::format("the estimate does not say at which {} the model is asked, which was trained over a range; write `{} = …`, a value or a list", axis.name, axis.name));
-    }
-    std::vector<StateValues> finer;
-    for (const StateValues& state : states) {
-      for (const double value : numbers_in(arguments.at(axis.name))) {
-        finer.push_back(state);
-        finer.back().push_back(value);
-      }
-    }
-    states = std::move(finer);
-  }
-  return states;
-}
-
-/// One result of all states.
-struct Column {
-  std::vector<double> value, sigma;  // not a number where a state has none
-  std::string unit, convention;
-};
 
 /// What is known of the states so far.
 struct Grid {
-  std::map<std::string, Column> columns;
+  GridResults results;
   std::vector<double> table;       // [K, 4]
   std::vector<double> numbers;     // [K, 5], with stress
   std::vector<double> covariance;  // [K, 5, 5], since draws of different states are independent
   std::int64_t count() const { return std::ssize(table) / 4; }
-
-  void add(const std::vector<artifacts::Result>& results) {
-    const auto before = static_cast<std::size_t>(count());
-    for (const artifacts::Result& result : results) {
-      Column& column = columns[result.name];
-      column.value.resize(before, kMissing);
-      column.sigma.resize(before, kMissing);
-      column.value.push_back(result.value);
-      column.sigma.push_back(result.sigma.value_or(kMissing));
-      column.unit = result.unit;
-      column.convention = result.convention;
-    }
-  }
-  /// Results that a state lacks.
-  void fill() {
-    for (auto& [name, column] : columns) {
-      column.value.resize(static_cast<std::size_t>(count()), kMissing);
-      column.sigma.resize(static_cast<std::size_t>(count()), kMissing);
-    }
-  }
 };
 
 artifacts::Array array_of(std::vector<std::int64_t> shape, std::vector<double> numbers, std::string unit = "") {
@@ -99,13 +44,7 @@ artifacts::Array array_of(std::vector<std::int64_t> shape, std::vector<double> n
 
 void add_to(artifacts::Artifact& artifact, const Grid& grid) {
   if (grid.count() == 0) return;
-  schema::Map conventions;
-  for (const auto& [name, column] : grid.columns) {
-    artifact.arrays["grid/" + name + "/value"] = array_of({grid.count()}, column.value, column.unit);
-    artifact.arrays["grid/" + name + "/sigma"] = array_of({grid.count()}, column.sigma, column.unit);
-    conventions[name] = column.convention;
-  }
-  artifact.attributes["conventions"] = std::move(conventions);
+  grid.results.add_to(artifact);
   artifact.arrays["states/table"] = array_of({grid.count(), 4}, grid.table);
   if (grid.numbers.empty()) return;
   artifact.arrays["states/numbers"] = array_of({kNumbers * grid.count()}, grid.numbers);
@@ -120,10 +59,7 @@ Grid grid_from(const artifacts::Artifact& checkpoint) {
     grid.numbers = checkpoint.array("states/numbers").doubles;
     grid.covariance = checkpoint.array("states/blocks").doubles;
   }
-  for (const auto& [name, convention] : checkpoint.attributes.at("conventions").as_map()) {
-    const artifacts::Array& value = checkpoint.array("grid/" + name + "/value");
-    grid.columns[name] = {value.doubles, checkpoint.array("grid/" + name + "/sigma").doubles, value.unit, convention.as_string()};
-  }
+  grid.results = GridResults::from(checkpoint);
   return grid;
 }
 
@@ -142,13 +78,6 @@ struct Drawn {
 std::vector<double> flat(const Tensor& tensor) {
   const Tensor dense = tensor.to(at::kDouble).contiguous();
   return {dense.data_ptr<double>(), dense.data_ptr<double>() + dense.numel()};
-}
-
-/// T, volume of an atom, c/a and b/a of the unit cell.
-std::vector<double> row_of(const Ground& ground) {
-  const crystal::LatticeKind kind = crystal::kind_of(ground.system.at("lattice"));
-  const auto edge = [&](std::size_t d) { return std::hypot(kind.shape.vectors[d][0], kind.shape.vectors[d][1], kind.shape.vectors[d][2]); };
-  return {ground.ensemble.at("temperature").as_double(), ground.base.cell.volume() / static_cast<double>(ground.particles()), edge(2) / edge(0), edge(1) / edge(0)};
 }
 
 void refuse_lost(const Tensor& log_weight) {
@@ -208,11 +137,10 @@ void finish(Grid& grid, const Ground& ground, const Drawn& drawn, const plan::Ke
   one.results.push_back({"left_basin", static_cast<double>(number_left(log_weight)), {}, "", n, "draws outside of the basin of the crystal, which weigh nothing"});
   one.results.push_back(measured("mean_energy", all.means[0].item<double>(), c[1][1], "eV", n, "per atom"));
   if (all.means.size(0) > 1) add_pressures(grid, one.results, ground, all, n);
-  grid.add(one.results);
+  grid.results.add(one.results);
 
-  const std::vector<double> row = row_of(ground);
+  const std::vector<double> row = table_row(ground);
   grid.table.insert(grid.table.end(), row.begin(), row.end());
-  grid.fill();
 }
 
 /// The blocks of the states along the diagonal, [5 K, 5 K].
@@ -225,13 +153,13 @@ Tensor whole_covariance(const Grid& grid) {
 }
 
 void add_summary(artifacts::Artifact& result, const Grid& grid, std::int64_t count) {
-  const std::vector<double>& ess = grid.columns.at("ess").value;
-  const std::vector<double>& error = grid.columns.at("per_particle").sigma;
+  const std::vector<double>& ess = grid.results.values("ess");
+  const std::vector<double>& error = grid.results.sigmas("per_particle");
   const std::int64_t states = grid.count(), calls = result.cost.energy_call_equivalents();
   result.results.push_back({"least_ess", *std::min_element(ess.begin(), ess.end()), {}, "", count, "fraction of the draws, at the state where it is least"});
-  const auto tails = grid.columns.find("pareto_k");
-  if (tails != grid.columns.end()) {
-    const double heaviest = *std::max_element(tails->second.value.begin(), tails->second.value.end(), [](double a, double b) { return std::isnan(a) || a < b; });
+  if (grid.results.has("pareto_k")) {
+    const std::vector<double>& tails = grid.results.values("pareto_k");
+    const double heaviest = *std::max_element(tails.begin(), tails.end(), [](double a, double b) { return std::isnan(a) || a < b; });
     result.results.push_back({"largest_pareto_k", heaviest, {}, "", count, "of the tail of the weights, at the state where it is heaviest; above 0.7 few draws decide there"});
   }
   result.results.push_back({"largest_error", *std::max_element(error.begin(), error.end()), {}, "kT", count, "standard error of beta F / N, at the state where it is largest"});
@@ -285,7 +213,7 @@ class GridEstimate {
       : context_(context),
         flow_(flow_of(context, training)),
         parameters_(parameters_of(*context.input("model"), flow_.layout(), flow_.parameters().constant(flow_.middle().start({})))),
-        states_(states_of(context.arguments(), flow_.conditions())),
+        states_(grid_states(context.arguments(), flow_.conditions(), "the estimate")),
         count_(context.arguments().at("count").as_int()),
         latent_(context.spec().stream_key, "latent") {
     for (const StateValues& values : states_) flow_.conditions().expect_inside(values, training.name);
@@ -346,12 +274,7 @@ class GridEstimate {
     add_to(result, grid_);
     result.arrays.erase("states/blocks");
     if (!grid_.covariance.empty()) result.arrays["states/covariance"] = tensor::to_array(whole_covariance(grid_));
-    artifacts::Array coordinates{{grid_.count(), std::ssize(flow_.conditions().axes())}, {}, {}, ""};
-    schema::List names;
-    for (const Conditions::Axis& axis : flow_.conditions().axes()) names.push_back(axis.name);
-    for (const StateValues& values : states_) coordinates.doubles.insert(coordinates.doubles.end(), values.begin(), values.end());
-    result.arrays["grid/coordinates"] = std::move(coordinates);
-    result.attributes["coordinates"] = std::move(names);
+    add_coordinates(result, flow_.conditions(), states_);
     add_crystal(result, flow_.middle_ground());
     result.cost = cost_of(before_);
     add_summary(result, grid_, count_);

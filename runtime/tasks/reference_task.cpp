@@ -7,6 +7,7 @@
 #include "runtime/tasks/einstein_dynamics.h"
 #include "runtime/tasks/free_energy_results.h"
 #include "runtime/tasks/ledger.h"
+#include "runtime/tasks/mapped_states.h"
 #include "runtime/tasks/pace.h"
 #include "runtime/tasks/tasks.h"
 #include "runtime/tasks/temperature_ladder.h"
@@ -116,7 +117,7 @@ Ground ground_of_path(engine::TaskContext& context) {
     return make_einstein_ground(context.arguments().at("system"), context.arguments().at("ensemble"),
                                 path.at("spring").as_double());
   }
-  throw InputError("no path '" + name + "'; this version has base_to_target, einstein_crystal, replica_exchange and temperature_ladder");
+  throw InputError("no path '" + name + "'; this version has base_to_target, einstein_crystal, mapped_states, replica_exchange and temperature_ladder");
 }
 
 artifacts::Artifact staged(engine::TaskContext& context, const Ground& ground) {
@@ -166,6 +167,7 @@ artifacts::Artifact reference(engine::TaskContext& context) {
   const std::string& method = context.arguments().at("method").as_string();
   const bool dynamics = context.arguments().at("sampler").at("call").as_string() == "langevin";
   if (is_temperature_ladder(context.arguments().at("path"))) return temperature_ladder(context);
+  if (context.arguments().at("path").at("call").as_string() == "mapped_states") return mapped_states(context);
   const Ground ground = ground_of_path(context);
   if (method == "mbar") return dynamics ? einstein_dynamics(context, ground) : staged(context, ground);
   if (method == "ais") return annealing(context, ground);

@@ -372,6 +372,7 @@ TEST_CASE("the examples compile without a warning, to the tasks one counts by ha
   CHECK(tasks_of_kinds("examples/lj_npt.bgw") == Counts{{"base", 2}, {"train", 2}, {"estimate", 2}, {"md", 6}, {"table", 1}, {"figure", 1}});
   CHECK(tasks_of_kinds("examples/silicon_clathrate.bgw") == Counts{{"base", 2}, {"reference", 2}, {"table", 1}});
   CHECK(tasks_of_kinds("examples/beta_tin_ladder.bgw") == Counts{{"base", 2}, {"reference", 3}, {"table", 1}, {"figure", 2}});
+  CHECK(tasks_of_kinds("examples/silicon_grid.bgw") == Counts{{"base", 2}, {"reference", 2}, {"surface", 1}, {"phase_diagram", 1}, {"table", 2}, {"figure", 1}});
   CHECK(tasks_of_kinds("workflows/table1.bgw") == Counts{{"base", 8}, {"reference", 16}, {"table", 2}});
   // Five sizes, two depths, hexagonal ice besides; chains at two sizes.
   CHECK(tasks_of_kinds("workflows/ice_generators.bgw") == Counts{{"base", 6}, {"train", 2}, {"sample", 17}, {"reference", 2}, {"estimate", 2}, {"energy_histogram", 4}, {"rdf", 2}, {"figure", 2}, {"table", 4}});
