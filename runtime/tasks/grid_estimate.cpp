@@ -244,7 +244,7 @@ class StateAtWork {
  public:
   /// @param stress  of each draw too
   StateAtWork(const ConditionalFlow& flow, const Tensor& parameters, const StateValues& values, bool stress)
-      : model_(flow.ground(values), flow.train_arguments(), flow.at_state(parameters, values), flow.learned()), stress_(stress) {}
+      : model_(flow.ground(values), flow.train_arguments(), flow.at_state(parameters, values), flow.common()), stress_(stress) {}
 
   const Ground& ground() const { return model_.ground(); }
   physics::CallCount calls() const { return model_.calls(); }
