@@ -160,7 +160,7 @@ void refuse_lost(const Tensor& log_weight) {
   const double largest = estimators::summarise(log_weight).largest_weight;
   if (log_weight.numel() < kFew || largest < kAll) return;
   throw NumericalError(fmt::format("the model does not reach the crystal: of {} draws one carries {:.4g} of the weight, so that no average is left; train over "
-                                   "narrower ranges or longer, give the flow more `splits`, or leave this state out",
+                                   "narrower ranges or longer, give the flow more `splits` or `layers`, or leave this state out",
                                    log_weight.numel(), largest));
 }
 

@@ -176,7 +176,7 @@ TEST_CASE("a network over ranges has matrices of all states and biases of each",
 }
 
 TEST_CASE("at a state a network over ranges is the plain flow with its parameters there", "[conditional_networks]") {
-  for (const Value& flow : {with(couplings(), "range", 3.0), with(couplings(0), "range", 3.0), attention()}) {
+  for (const Value& flow : {with(couplings(), "range", 3.0), with(couplings(0), "range", 3.0), with(with(couplings(), "recompute_neighbours", true), "range", 3.0), attention()}) {
     for (const char* precision : {"float64", "float32"}) {
       INFO(flow.at("type").as_string() << " " << precision);
       const Wide wide(flow, precision);
@@ -308,6 +308,20 @@ TEST_CASE("couplings on vibrations over ranges have exact free energies of sprin
   }
 }
 
+TEST_CASE("a surface goes through the states of couplings over ranges", "[conditional_networks]") {
+  TaskDesk desk;
+  const auto base = TaskDesk::spec("base", "phonons", {{"kind", "phonon"}, {"system", springs()}, {"ensemble", kWarm}, {"relax_sites", true}});
+  desk.run(base);
+  const auto train = training(base, with(with(couplings(12), "aux_width", 0.1), "range", 4.0), stage(2, 1e-5), "float32");
+  desk.run(train);
+  const auto states = grid(train, {{"temperature", List{170.0, 180.0, 190.0}}, {"density", List{0.046, 0.048, 0.05, 0.052, 0.054}}}, 100);
+  CHECK(result(desk.run(states), "least_ess") > 0.9);
+  const Map arguments{{"box", "isotropic"}, {"over", "temperature"}, {"temperature_degree", 2}, {"volume_degree", 3}, {"shape_degree", 2}, {"states", List{task("states.0")}}};
+  const artifacts::Artifact& surface = desk.run(TaskDesk::spec("surface", "G", arguments, {{"states.0", states.key}}));
+  CHECK(result(surface, "freedom") > 10);
+  CHECK(result(surface, "chi_square") < 2.5 * result(surface, "freedom"));
+}
+
 TEST_CASE("training a network over ranges finds states apart, and at(…) draws what the grid has", "[conditional_networks]") {
   TaskDesk desk;
   const auto base = einstein(stretched_ice(), kWarm);
@@ -361,7 +375,7 @@ TEST_CASE("networks over ranges go on from where they were stopped, bit for bit,
       const auto train = training(base, flow, stage(3, 1e-3, 8), precision);
       at::set_num_threads(1);
       const std::string trained = contents(desk.run(train));
-      const auto estimate = grid(train, {{"temperature", List{120.0, 240.0}}, {"density", 0.033}, {"c_over_a", 1.02}}, 40);
+      const auto estimate = grid(train, {{"temperature", List{120.0, 240.0}}, {"density", 0.033}, {"c_over_a", 1.02}}, 16);
       const std::string whole = contents(desk.run(estimate));
       at::set_num_threads(2);
       CHECK(contents(run_in_steps(desk.store, train, stops)) == trained);
