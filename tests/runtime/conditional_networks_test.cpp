@@ -4,13 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <string>
 
 #include "runtime/flows/augmented_flow.h"
 #include "runtime/flows/coupling_flow.h"
 #include "runtime/foundation/errors.h"
-#include "runtime/physics/make_energy_model.h"
 #include "runtime/store/hdf5_file.h"
 #include "runtime/tasks/conditional_flow.h"
 #include "runtime/tasks/conditional_training.h"
