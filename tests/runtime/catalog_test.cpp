@@ -391,7 +391,7 @@ TEST_CASE("the examples compile without a warning, to the tasks one counts by ha
   // Diamond at rest, at three pressures and at that of the modulated cell; three structures of four atoms and that cell.
   CHECK(tasks_of_kinds("workflows/silicon_static.bgw") == Counts{{"relax", 9}, {"table", 2}});
   CHECK(tasks_of_kinds("workflows/conditional_silicon.bgw") == Counts{{"base", 11}, {"train", 1}, {"estimate", 1}, {"reference", 10}, {"table", 2}});
-  CHECK(tasks_of_kinds("workflows/conditional_ice.bgw") == Counts{{"base", 9}, {"train", 2}, {"sample", 4}, {"estimate", 2}, {"reference", 4}, {"table", 1}});
+  CHECK(tasks_of_kinds("workflows/conditional_ice.bgw") == Counts{{"base", 10}, {"train", 2}, {"sample", 8}, {"estimate", 5}, {"reference", 4}, {"surface", 1}, {"table", 1}});
   CHECK(tasks_of_kinds("workflows/learned_force.bgw") == Counts{{"base", 2}, {"train", 1}, {"sample", 2}, {"table", 2}});
   CHECK(tasks_of_kinds("workflows/paper_mw_small.bgw") == Counts{{"base", 2}, {"train", 3}, {"sample", 3}, {"reference", 2}, {"estimate", 5}, {"table", 2}, {"figure", 2}});
   CHECK(tasks_of_kinds("workflows/paper_mw_64.bgw") == Counts{{"base", 2}, {"train", 1}, {"sample", 2}, {"estimate", 2}, {"figure", 1}, {"table", 1}});
