@@ -22,6 +22,15 @@ Map shape_of(const Value& system) {
   return lattice;
 }
 
+/// The same without what a training leaves open.
+Map shape_of(const Value& system, const Value& training) {
+  Map lattice = shape_of(system);
+  for (const auto& [name, value] : training.at("lattice").as_map()) {
+    if (is_interval(value)) lattice.erase(name);
+  }
+  return lattice;
+}
+
 /// The unit cell of a lattice: kind and, of a file, cell and sites, whatever its repeats.
 Map crystal_of(const Value& system) {
   Map lattice = shape_of(system);
@@ -65,7 +74,7 @@ void expect_movable(const schema::UpstreamTask& source, const Value& system, con
   if (theirs == nullptr) return;
   const Value& flow = source.arguments->at("flow");
   const std::string& type = flow.at("type").as_string();
-  if (type == "global_attention" && shape_of(*theirs) != shape_of(system)) {
+  if (type == "global_attention" && shape_of(*theirs, *theirs) != shape_of(system, *theirs)) {
     context.complain({"E0436", attribute, fmt::format("{} moves the global flow of `{}` to another crystal", context.block, source.name),
                       {"its atoms know each other by their places in one box"}, {"train it there from its own start, or take a flow of another type"}});
   }

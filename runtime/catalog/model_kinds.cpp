@@ -103,8 +103,6 @@ void check_flow(Map& flow, CheckContext& context) {
   };
   leave_out(flow, {"condition_on"});
   if (const Value* variables = given(flow, "condition_on")) {
-    const std::string& type = flow.at("type").as_string();
-    if (type != "mode_split" && !variables->as_list().empty()) context.not_yet(fmt::format("`flow.condition_on` of type {}", type));
     const schema::List& list = variables->as_list();
     for (std::size_t i = 0; i < list.size(); ++i) {
       if (std::find(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(i), list[i]) == list.begin() + static_cast<std::ptrdiff_t>(i)) continue;

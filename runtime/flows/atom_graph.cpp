@@ -282,14 +282,39 @@ Tensor fractions_of(const UnitCells& units) {
   return at::tensor(at::ArrayRef<double>(numbers), at::kDouble).view({units.atoms(), 3}).repeat({units.cells(), 1});
 }
 
-Edges edges_at_rest(const UnitCells& units, const crystal::Crystal& perfect, const Tensor& sites,
-                    Neighbourhood neighbourhood, std::int64_t degree) {
-  auto neighbours = neighbourhood == Neighbourhood::complete ? all_others(units, perfect.cell.reduced())
-                                                             : nearest_neighbours(units, degree + 1);
-  if (neighbourhood == Neighbourhood::of_the_sites) {
-    check_closed(neighbours, degree);
-    for (auto& sorted : neighbours) sorted.resize(static_cast<std::size_t>(degree));
+/// Where the neighbours that were found in one shape stand in another.
+void move_to(const UnitCells& units, std::vector<std::vector<Neighbour>>& of_basis) {
+  for (std::size_t site = 0; site < of_basis.size(); ++site) {
+    for (Neighbour& n : of_basis[site]) {
+      const Vector3 shift = units.cell.cartesian({static_cast<double>(n.cells[0]), static_cast<double>(n.cells[1]), static_cast<double>(n.cells[2])});
+      n.vector = difference(units.basis[site], sum(units.basis[static_cast<std::size_t>(n.b)], shift));
+      n.distance = std::sqrt(square(n.vector));
+    }
   }
+}
+
+/// The k nearest of whole shells around the atoms of a unit cell.
+std::vector<std::vector<Neighbour>> closed_shells(const UnitCells& units, std::int64_t degree) {
+  auto neighbours = nearest_neighbours(units, degree + 1);
+  check_closed(neighbours, degree);
+  for (auto& sorted : neighbours) sorted.resize(static_cast<std::size_t>(degree));
+  return neighbours;
+}
+
+std::vector<std::vector<Neighbour>> closed_shells_of(const UnitCells& units, std::int64_t degree, const crystal::Crystal* nearest) {
+  if (nearest == nullptr) return closed_shells(units, degree);
+  const UnitCells there(*nearest);
+  if (there.repeats != units.repeats || there.atoms() != units.atoms())
+    throw ShapeError("atom graph: neighbours can be those of the same crystal in another shape, not of another crystal");
+  auto neighbours = closed_shells(there, degree);
+  move_to(units, neighbours);
+  return neighbours;
+}
+
+Edges edges_at_rest(const UnitCells& units, const crystal::Crystal& perfect, const Tensor& sites,
+                    Neighbourhood neighbourhood, std::int64_t degree, const crystal::Crystal* nearest) {
+  const auto neighbours = neighbourhood == Neighbourhood::complete ? all_others(units, perfect.cell.reduced())
+                                                                   : closed_shells_of(units, degree, nearest);
   return carried(units, neighbours, shifts_of(perfect, sites));
 }
 
@@ -305,7 +330,7 @@ Edges AtomGraph::edges(const Tensor& displacements) const {
 }
 
 AtomGraph make_atom_graph(const crystal::Crystal& crystal, const Tensor& sites, Neighbourhood neighbourhood,
-                          std::int64_t degree) {
+                          std::int64_t degree, const crystal::Crystal* nearest) {
   const auto particles = static_cast<std::int64_t>(crystal.sites.size());
   if (sites.dim() != 2 || sites.size(0) != particles || sites.size(1) != 3)
     throw ShapeError("atom graph: sites must be [N, 3], in the order of the crystal");
@@ -319,7 +344,7 @@ AtomGraph make_atom_graph(const crystal::Crystal& crystal, const Tensor& sites, 
   const UnitCells units(crystal);
   AtomGraph graph{neighbourhood, degree, sites.contiguous(), crystal.cell.reduced(), {}, fractions_of(units)};
   if (neighbourhood != Neighbourhood::at_the_moment)
-    graph.of_sites = edges_at_rest(units, crystal, graph.sites, neighbourhood, degree);
+    graph.of_sites = edges_at_rest(units, crystal, graph.sites, neighbourhood, degree, nearest);
   return graph;
 }
 

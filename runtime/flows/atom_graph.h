@@ -43,8 +43,10 @@ struct AtomGraph {
 /// @param crystal  the perfect crystal; its order of atoms is that of `sites`
 /// @param sites    [N, 3], float64, near those of the crystal: from which displacements count
 /// @param degree   k; not asked for a complete graph
+/// @param nearest  the same crystal in another shape, whose nearest sites are neighbours in this one, too; its own when null.
+///                 So a crystal that is stretched keeps its neighbours, and edge vectors are those of its shape
 /// @throws InputError unless k closes a shell of neighbours around every site, naming the counts that do
 AtomGraph make_atom_graph(const crystal::Crystal& crystal, const Tensor& sites, Neighbourhood neighbourhood,
-                          std::int64_t degree);
+                          std::int64_t degree, const crystal::Crystal* nearest = nullptr);
 
 }  // namespace bgw::flows

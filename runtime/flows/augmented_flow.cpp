@@ -60,11 +60,12 @@ void check_for_training(const AugmentedSpec& spec, const crystal::Crystal& cryst
 }
 
 std::unique_ptr<CouplingFlow> make_augmented_flow(const AugmentedSpec& spec, const physics::WhitenedTarget& target,
-                                                  const crystal::Crystal& crystal, const Tensor& sites) {
+                                                  const crystal::Crystal& crystal, const Tensor& sites,
+                                                  const crystal::Crystal* nearest) {
   check_spec(spec);
   auto ends = std::make_unique<AugmentedEnds>(target, spec.aux_width);
   const auto graph =
-      std::make_shared<const AtomGraph>(make_atom_graph(crystal, sites, spec.neighbourhood, spec.neighbours));
+      std::make_shared<const AtomGraph>(make_atom_graph(crystal, sites, spec.neighbourhood, spec.neighbours, nearest));
   const auto network = std::make_shared<const GraphConditioner>(graph, network_of(spec));
 
   const std::int64_t n = target.particles();

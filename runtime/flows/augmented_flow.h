@@ -32,8 +32,10 @@ void check_for_training(const AugmentedSpec& spec, const crystal::Crystal& cryst
 /// @param target   on whatever Gaussian the flow begins from; must outlive the flow
 /// @param crystal  the perfect crystal, in the order of the target's atoms
 /// @param sites    [N, 3], those of the Gaussian
+/// @param nearest  whose nearest sites are neighbours (atom_graph.h); those of the crystal itself when null
 /// @throws InputError for sizes and widths that cannot be, and for neighbours that do not close a shell
 std::unique_ptr<CouplingFlow> make_augmented_flow(const AugmentedSpec& spec, const physics::WhitenedTarget& target,
-                                                  const crystal::Crystal& crystal, const Tensor& sites);
+                                                  const crystal::Crystal& crystal, const Tensor& sites,
+                                                  const crystal::Crystal* nearest = nullptr);
 
 }  // namespace bgw::flows

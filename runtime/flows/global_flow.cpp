@@ -77,7 +77,8 @@ std::unique_ptr<CouplingFlow> make_global_flow(const GlobalFlowSpec& spec, const
                                                const Tensor& sites, const crystal::Cell& cell, at::ScalarType type) {
   const Builder builder(spec);
   auto ends = std::make_unique<GlobalEnds>(target, sites, cell);
-  const std::int64_t block = block_of(target.particles() - 1, spec.network.width);
+  const std::int64_t fitting = block_of(target.particles() - 1, spec.network.width);
+  const std::int64_t block = spec.batch > 0 ? std::min(spec.batch, fitting) : fitting;
   StepChain steps;
   ParameterLayout layout = builder.build(&steps, block);
   // A block is a portion of a batch too: threads take portions, and within one there is nothing left to share.

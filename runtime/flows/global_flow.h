@@ -13,6 +13,7 @@ namespace bgw::flows {
 struct GlobalFlowSpec {
   std::int64_t layers = 24;
   AttentionSpec network;
+  std::int64_t batch = 0;  // samples that it is given at once where they are few, so that no more are worked on; 0: any number
 };
 
 /// The published global flow: attention over all atoms of the crystal. A layer moves two axes as the first says, then the

@@ -1,9 +1,8 @@
 #include "runtime/tasks/conditional_flow.h"
 
-#include <fmt/format.h>
+#include <functional>
 
-#include "runtime/foundation/errors.h"
-#include "runtime/tasks/make_flow.h"
+#include "runtime/physics/make_energy_model.h"
 
 namespace bgw::tasks {
 namespace {
@@ -14,32 +13,49 @@ StateValues middle_of(const Conditions& conditions) {
 
 /// Gains follow the state; their scale of stiffness is a constant of the model. Of a network the large matrices are the same
 /// everywhere, and what follows the state are its biases and what its last layer gives, beta times a force.
-flows::Dependence dependence_of(const std::string& name) {
+flows::Dependence of_mode_split(const std::string& name) {
   if (!name.starts_with("force.")) return name == "stiffness" ? flows::Dependence::none : flows::Dependence::polynomial;
   if (name.ends_with(".bias")) return flows::Dependence::polynomial;
   const bool gives = name.ends_with("out.weight") || name.ends_with("linear.weight");
   return gives ? flows::Dependence::scaled : flows::Dependence::none;
 }
 
-const schema::Value& of_mode_split(const schema::Value& train_arguments) {
-  const std::string& type = train_arguments.at("flow").at("type").as_string();
-  if (type == "mode_split") return train_arguments;
-  throw InputError(fmt::format("a flow of type '{}' is a function of no state in this version; write `type = mode_split`, or one "
-                               "value in the place of each interval", type));
+/// Biases follow the state, and the shifts of all axes of a global flow, which are biases too.
+flows::Dependence of_couplings(const std::string& name) {
+  return name.ends_with(".bias") || name.ends_with(".shift") ? flows::Dependence::polynomial : flows::Dependence::none;
+}
+
+std::function<flows::Dependence(const std::string&)> dependence_of(const schema::Value& flow) {
+  return flow.at("type").as_string() == "mode_split" ? of_mode_split : of_couplings;
+}
+
+schema::Value in_the_middle(const schema::Value& train_arguments, const Conditions& conditions) {
+  schema::Map arguments = train_arguments.as_map();
+  arguments["system"] = conditions.system(middle_of(conditions));
+  arguments["ensemble"] = conditions.ensemble(middle_of(conditions));
+  return arguments;
 }
 
 }  // namespace
 
-ConditionalFlow::ConditionalFlow(ConditionalBase base, schema::Value train_arguments)
+ConditionalFlow::ConditionalFlow(ConditionalBase base, const schema::Value& train_arguments)
     : base_(std::move(base)),
-      train_arguments_(of_mode_split(train_arguments)),
+      train_arguments_(in_the_middle(train_arguments, base_.conditions())),
       ground_(base_.at(middle_of(base_.conditions()))),
-      learned_(learned_force_of(train_arguments_, ground_)),
+      common_{learned_force_of(train_arguments_, ground_), std::make_shared<const crystal::Crystal>(physics::make_crystal(ground_.system))},
       flow_(on(ground_)),
-      parameters_(std::make_unique<flows::ConditionalParameters>(flow_->layout(), std::ssize(conditions().axes()), dependence_of)) {}
+      parameters_(std::make_unique<flows::ConditionalParameters>(flow_->layout(), std::ssize(conditions().axes()),
+                                                                 dependence_of(train_arguments_.at("flow")))) {}
+
+Common ConditionalFlow::common_on(const Ground& there) const {
+  const schema::Value middle = conditions().moved(there.system, middle_of(conditions()));
+  return {nullptr, std::make_shared<const crystal::Crystal>(physics::make_crystal(middle))};
+}
 
 std::unique_ptr<flows::Generator> ConditionalFlow::on(const Ground& ground) const {
-  return make_flow(train_arguments_, ground, *ground.target, learned_);
+  Common few = common_;
+  few.batch = kSamplesOfAState;
+  return make_flow(train_arguments_, ground, *ground.target, few);
 }
 
 double ConditionalFlow::scale(const StateValues& values) const {

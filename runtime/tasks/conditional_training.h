@@ -24,7 +24,7 @@ class ConditionalTraining {
   ConditionalTraining(const ConditionalTraining&) = delete;
   ConditionalTraining& operator=(const ConditionalTraining&) = delete;
 
-  static constexpr std::int64_t kSamplesOfAState = 8;
+  static constexpr std::int64_t kSamplesOfAState = ConditionalFlow::kSamplesOfAState;
 
   const ConditionalFlow& flow() const { return *flow_; }
   const std::vector<flows::Stage>& stages() const { return stages_; }

@@ -72,8 +72,9 @@ StateValues Conditions::values(const std::vector<double>& coordinates) const {
   return values;
 }
 
-Value Conditions::system(const StateValues& values) const {
-  Value system = system_;
+Value Conditions::system(const StateValues& values) const { return moved(system_, values); }
+
+Value Conditions::moved(Value system, const StateValues& values) const {
   for (std::size_t i = 0; i < axes_.size(); ++i) {
     const std::string& holder = axes_[i].holder;
     if (holder != "ensemble") system = with(system, holder, with(system.at(holder), axes_[i].name, values.at(i)));

@@ -33,6 +33,8 @@ class Conditions {
   /// System and ensemble with numbers in the place of the intervals.
   schema::Value system(const StateValues& values) const;
   schema::Value ensemble(const StateValues& values) const;
+  /// Another crystal, with these numbers in the place of its own.
+  schema::Value moved(schema::Value system, const StateValues& values) const;
   /// The values in a system and ensemble at one state.
   StateValues values_in(const schema::Value& system, const schema::Value& ensemble) const;
 

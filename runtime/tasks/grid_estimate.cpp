@@ -89,7 +89,7 @@ void refuse_lost(const Tensor& log_weight) {
   const double largest = estimators::summarise(log_weight).largest_weight;
   if (log_weight.numel() < kFew || largest < kAll) return;
   throw NumericalError(fmt::format("the model does not reach the crystal: of {} draws one carries {:.4g} of the weight, so that no average is left; train over "
-                                   "narrower ranges or longer, give the flow more `splits`, or leave this state out",
+                                   "narrower ranges or longer, give the flow more `splits` or `layers`, or leave this state out",
                                    log_weight.numel(), largest));
 }
 
@@ -172,7 +172,7 @@ class StateAtWork {
  public:
   /// @param stress  of each draw too
   StateAtWork(const ConditionalFlow& flow, const Tensor& parameters, const StateValues& values, bool stress)
-      : model_(flow.ground(values), flow.train_arguments(), flow.at_state(parameters, values), flow.learned()), stress_(stress) {}
+      : model_(flow.ground(values), flow.train_arguments(), flow.at_state(parameters, values), flow.common()), stress_(stress) {}
 
   const Ground& ground() const { return model_.ground(); }
   physics::CallCount calls() const { return model_.calls(); }

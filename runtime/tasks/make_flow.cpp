@@ -139,19 +139,21 @@ std::shared_ptr<const flows::LocalForce> learned_force_of(const schema::Value& t
 }
 
 std::unique_ptr<flows::Generator> make_flow(const schema::Value& train_arguments, const Ground& ground,
-                                            const physics::WhitenedTarget& target, std::shared_ptr<const flows::LocalForce> learned) {
+                                            const physics::WhitenedTarget& target, const Common& common) {
   const std::string& type = train_arguments.at("flow").at("type").as_string();
   if (type == "mode_split") {
     return std::make_unique<flows::ModeSplitGenerator>(target, mode_split_spec(train_arguments),
                                                        guide_of(train_arguments.at("flow"), ground),
-                                                       learned != nullptr ? std::move(learned) : learned_force_of(train_arguments, ground));
+                                                       common.learned != nullptr ? common.learned : learned_force_of(train_arguments, ground));
   }
   if (type == "augmented_coupling") {
     return flows::make_augmented_flow(augmented_spec(train_arguments, ground), target,
-                                      physics::make_crystal(ground.system), ground.base.sites);
+                                      physics::make_crystal(ground.system), ground.base.sites, common.nearest.get());
   }
   if (type == "global_attention") {
-    return flows::make_global_flow(global_spec(train_arguments), target, ground.base.sites, ground.base.cell,
+    flows::GlobalFlowSpec spec = global_spec(train_arguments);
+    spec.batch = common.batch;
+    return flows::make_global_flow(spec, target, ground.base.sites, ground.base.cell,
                                    precision_of(train_arguments));
   }
   throw InputError("no flow of type '" + type + "'; this version has mode_split, augmented_coupling and global_attention");

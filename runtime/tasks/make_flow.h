@@ -2,20 +2,27 @@
 
 #include <memory>
 
+#include "runtime/crystal/lattice.h"
 #include "runtime/flows/generator.h"
 #include "runtime/flows/local_force.h"
 #include "runtime/tasks/ground.h"
 
 namespace bgw::tasks {
 
+/// What a flow has from the middle of its ranges at all states, and from its training in all uses.
+struct Common {
+  std::shared_ptr<const flows::LocalForce> learned;    // network in the place of forces; null: that of the ground's crystal
+  std::shared_ptr<const crystal::Crystal> nearest;     // whose nearest sites are neighbours; null: those of the ground's crystal
+  std::int64_t batch = 0;                              // samples that it is given at once where they are few; 0: any number
+};
+
 /// The flow that a train task's arguments describe, on a crystal.
 /// @param train_arguments  flow, seed and precision
 /// @param target           the ground's own, or that of a stage of training: the same crystal at another temperature or
 ///                         with another form of its energy
-/// @param learned          network in the place of forces, where it is made already; else that of the ground's crystal
 /// @throws InputError when the flow does not fit the base or the lattice
 std::unique_ptr<flows::Generator> make_flow(const schema::Value& train_arguments, const Ground& ground,
-                                            const physics::WhitenedTarget& target, std::shared_ptr<const flows::LocalForce> learned = nullptr);
+                                            const physics::WhitenedTarget& target, const Common& common = {});
 /// The network in place of the crystal's forces, null where the flow has none. It knows the neighbours of a site, and takes the
 /// symmetry of the crystal to find.
 std::shared_ptr<const flows::LocalForce> learned_force_of(const schema::Value& train_arguments, const Ground& ground);

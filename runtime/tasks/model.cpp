@@ -7,7 +7,6 @@
 #include "runtime/flows/mode_split_generator.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/tasks/conditional_flow.h"
-#include "runtime/tasks/make_flow.h"
 
 namespace bgw::tasks {
 namespace {
@@ -54,10 +53,10 @@ Model::Model(Ground ground, const schema::Value& train_arguments, const artifact
       flow_(make_flow(train_arguments, ground_, *ground_.target)),
       parameters_(parameters_of(training, *flow_)) {}
 
-Model::Model(Ground ground, const schema::Value& train_arguments, Tensor parameters, std::shared_ptr<const flows::LocalForce> learned)
+Model::Model(Ground ground, const schema::Value& train_arguments, Tensor parameters, const Common& common)
     : ground_(std::move(ground)),
       basin_(ground_.base.sites, ground_.base.cell),
-      flow_(make_flow(train_arguments, ground_, *ground_.target, std::move(learned))),
+      flow_(make_flow(train_arguments, ground_, *ground_.target, common)),
       parameters_(std::move(parameters)) {}
 
 std::int64_t Model::at_once() const { return flow_->chunk() * at::get_num_threads(); }
@@ -107,10 +106,11 @@ std::unique_ptr<Model> load_model(engine::TaskContext& context, const plan::Task
     Ground there = ground_at(context, base_key);
     const StateValues values = flow.conditions().values_in(there.system, there.ensemble);
     flow.conditions().expect_inside(values, model_spec.name);
-    return std::make_unique<Model>(std::move(there), model_spec.arguments, flow.at_state(parameters, values));
+    const Common common = flow.common_on(there);
+    return std::make_unique<Model>(std::move(there), flow.train_arguments(), flow.at_state(parameters, values), common);
   }
   const StateValues values = values_of_call(flow.conditions(), model);
-  return std::make_unique<Model>(flow.ground(values), model_spec.arguments, flow.at_state(parameters, values), flow.learned());
+  return std::make_unique<Model>(flow.ground(values), flow.train_arguments(), flow.at_state(parameters, values), flow.common());
 }
 
 }  // namespace bgw::tasks

@@ -3,10 +3,10 @@
 #include <memory>
 
 #include "runtime/flows/generator.h"
-#include "runtime/flows/local_force.h"
 #include "runtime/sampling/basin.h"
 #include "runtime/tasks/ground.h"
 #include "runtime/tasks/ledger.h"
+#include "runtime/tasks/make_flow.h"
 
 namespace bgw::tasks {
 
@@ -18,9 +18,10 @@ class Model {
   explicit Model(Ground ground);
   /// @param train_arguments  of the training whose parameters these are
   Model(Ground ground, const schema::Value& train_arguments, const artifacts::Artifact& training);
+  /// A flow over ranges at one state.
   /// @param parameters  of the flow on this ground
-  /// @param learned     its network, where it has one that is made already
-  Model(Ground ground, const schema::Value& train_arguments, Tensor parameters, std::shared_ptr<const flows::LocalForce> learned = nullptr);
+  /// @param common      what it has in common with other states
+  Model(Ground ground, const schema::Value& train_arguments, Tensor parameters, const Common& common);
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 

@@ -135,7 +135,9 @@ artifacts::Artifact conditional_train(engine::TaskContext& context) {
   ConditionalTraining plan(context);
   Tensor first = plan.start();
   const schema::Value* other = context.arguments().find("warm_start");
-  if (other != nullptr && !other->is_none()) first = parameters_of(*context.input("warm_start"), plan.flow().layout(), first);
+  const bool begun = other != nullptr && !other->is_none();
+  if (begun) first = parameters_of(*context.input("warm_start"), plan.flow().layout(), first);
+  else check_for_training(plan.flow().train_arguments(), plan.flow().middle_ground());
   const Training training{plan.stages(),
                           [&](const flows::Portion& portion, const Tensor& parameters) { return plan.loss(portion, parameters); },
                           ConditionalTraining::kSamplesOfAState,

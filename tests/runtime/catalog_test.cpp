@@ -238,6 +238,28 @@ TEST_CASE("a learned force compiles from its smallest program, in a network's pr
   refused("force = learned(neighbours = 16); soften = 0.9", matching, "E0423", "`soften` has no use");
 }
 
+TEST_CASE("networks compile over ranges, and one of attention moves within the shapes that its training leaves open", "[catalog]") {
+  const auto program = [](const std::string& flow, const std::string& rest) {
+    return "bgw 1\npotential mw { style = stillinger_weber; epsilon = 6.189 kcal/mol; sigma = 2.3925 angstrom; lambda = 23.15 }\n"
+           "lattice ice { kind = ice_ih; atoms = 64; density = 0.0325 /angstrom^3 .. 0.0345 /angstrom^3; c_over_a = 1.6 .. 1.66 }\n"
+           "system water { potential = mw; lattice = ice; mass = 18.015 g/mol }\nensemble cold { kind = nvt; temperature = 150 K .. 250 K }\n"
+           "base springs { kind = einstein_crystal; system = water; ensemble = cold; width = 0.15 angstrom }\n"
+           "flow network { layers = 2; bins = 8; embedding = 8; condition_on = [temperature, density, c_over_a]; " + flow + " }\n"
+           "train bg { system = water; ensemble = cold; base = springs; flow = network; seed = 1; stage main { loss = reverse_kl; steps = 10 } }\n" + rest;
+  };
+  const std::string one = "temperature = 200 K, density = 0.0335 /angstrom^3, c_over_a = 1.62";
+  for (const char* flow : {"type = augmented_coupling; range = 3 angstrom; conditioner = gnn(layers = 1, neighbours = 4)", "type = global_attention; conditioner = attention(layers = 1)"}) {
+    const lowering::Program wide = clean(program(flow, "sample draws { model = at(bg, " + one + "); count = 10; seed = 2 }\n"
+        "system there { potential = mw; lattice = at(ice, density = 0.0335 /angstrom^3, c_over_a = 1.62); mass = 18.015 g/mol }\n"
+        "base held { kind = einstein_crystal; system = there; ensemble = at(cold, temperature = 200 K); width = 0.15 angstrom }\n"
+        "sample moved { model = transfer(bg, to = there, base = held); count = 10; seed = 2 }\n"));
+    for (const char* name : {"bg", "draws", "moved"}) CHECK(task(wide, name).later.empty());
+  }
+  std::string said;
+  CHECK_FALSE(compile(program("type = augmented_coupling; conditioner = gnn(layers = 1, neighbours = 5)", ""), said));
+  CHECK_THAT(said, Catch::Contains("E0435") && Catch::Contains("close no shell"));
+}
+
 TEST_CASE("dynamics runs at constant pressure, a base and a reference do not yet", "[catalog]") {
   const std::string pressed = kCrystal + "ensemble cold { kind = npt; temperature = 200 K; pressure = 1 GPa; box = triclinic }\n";
   const lowering::Program moving = clean(pressed + kChains);
@@ -381,6 +403,7 @@ TEST_CASE("the examples compile without a warning, to the tasks one counts by ha
   // Diamond at rest, at three pressures and at that of the modulated cell; three structures of four atoms and that cell.
   CHECK(tasks_of_kinds("workflows/silicon_static.bgw") == Counts{{"relax", 9}, {"table", 2}});
   CHECK(tasks_of_kinds("workflows/conditional_silicon.bgw") == Counts{{"base", 11}, {"train", 1}, {"estimate", 1}, {"reference", 10}, {"table", 2}});
+  CHECK(tasks_of_kinds("workflows/conditional_ice.bgw") == Counts{{"base", 10}, {"train", 2}, {"sample", 8}, {"estimate", 5}, {"reference", 4}, {"surface", 1}, {"table", 1}});
   CHECK(tasks_of_kinds("workflows/learned_force.bgw") == Counts{{"base", 2}, {"train", 1}, {"sample", 2}, {"table", 2}});
   CHECK(tasks_of_kinds("workflows/paper_mw_small.bgw") == Counts{{"base", 2}, {"train", 3}, {"sample", 3}, {"reference", 2}, {"estimate", 5}, {"table", 2}, {"figure", 2}});
   CHECK(tasks_of_kinds("workflows/paper_mw_64.bgw") == Counts{{"base", 2}, {"train", 1}, {"sample", 2}, {"estimate", 2}, {"figure", 1}, {"table", 1}});

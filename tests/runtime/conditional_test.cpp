@@ -317,8 +317,8 @@ TEST_CASE("what cannot be trained over ranges is refused", "[conditional]") {
   const auto data = Study::training(base, {with(Study::stage(1), "loss", Map{{"call", "forward_kl"}})});
   CHECK_THROWS_WITH(study.run(data), Catch::Contains("learns by forward_kl") && Catch::Contains("reverse_kl"));
   plan::TaskSpec network = Study::training(base, {Study::stage(1)});
-  network.arguments = with(network.arguments, "flow", Map{{"type", "global_attention"}});
-  CHECK_THROWS_WITH(study.run(network), Catch::Contains("function of no state") && Catch::Contains("mode_split"));
+  network.arguments = with(network.arguments, "flow", Map{{"type", "global_attention"}, {"layers", 1}, {"embedding", 4}, {"bins", 4}, {"conditioner", Map{{"layers", 1}, {"heads", 1}, {"frequencies", 2}}}});
+  CHECK_THROWS_WITH(study.run(network), Catch::Contains("atoms that move alike") && Catch::Contains("einstein_crystal"));
 }
 
 TEST_CASE("free energies of springs are exact over the whole grid", "[conditional]") {
