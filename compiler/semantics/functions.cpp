@@ -28,6 +28,20 @@ std::vector<std::string> builtin_names() {
   return names;
 }
 
+/// What is wrong with lists of which all is known but the values of results.
+std::optional<std::string> problem_of_points(const Evaluated& x, const Evaluated& y) {
+  const auto *xs = x.as<ListValue>(), *ys = y.as<ListValue>();
+  if (xs && ys && xs->items().size() != ys->items().size()) return fmt::format("`crossing` has {} x for {} y", xs->items().size(), ys->items().size());
+  if ((xs && xs->items().size() < 2) || (ys && ys->items().size() < 2)) return "`crossing` needs two points at least";
+  if (!xs) return {};
+  std::set<double> seen;
+  for (const Evaluated& item : xs->items()) {
+    const auto number = as_quantity(item);
+    if (number && !seen.insert(number->value).second) return fmt::format("`crossing` has two points at {:g}", number->value);
+  }
+  return {};
+}
+
 }  // namespace
 
 Evaluated Elaborator::call(Module& module, const syntax::Name& name, const syntax::CallTrailer& called, const Scope& scope, SourceRange range) {
@@ -144,6 +158,7 @@ Evaluated Elaborator::spaced(const std::string& name, const std::vector<Evaluate
     const double t = static_cast<double>(i) / static_cast<double>(*count - 1);
     units::Quantity item = *a;
     item.value = logarithmic ? std::exp(std::log(a->value) * (1.0 - t) + std::log(b->value) * t) : a->value * (1.0 - t) + b->value * t;
+    if (std::abs(item.value) < 1e-14 * std::max(std::abs(a->value), std::abs(b->value)) && !logarithmic) item.value = 0.0;  // what is left of rounding there
     list.push_back({item, range});
   }
   return {ListValue(std::move(list)), range};
@@ -261,10 +276,14 @@ Evaluated Elaborator::crossing(const std::vector<Evaluated>& arguments, SourceRa
   if ((level_of && level_of->type != schema::ResultType::number) || (!level_of && !level)) {
     return error("E0303", range, fmt::format("`crossing` looks for a number, got {}", describe(arguments[2])), usage);
   }
+  if (const auto problem = problem_of_points(arguments[0], arguments[1])) return error("E0303", range, *problem, usage);
   const RunTime &of_x = *x.as<RunTime>(), &of_y = *y.as<RunTime>();
-  const units::Dimension dimension = level_of ? level_of->dimension : level->dimension;
-  if (dimension != of_y.dimension) return error("E0308", range, fmt::format("the values of `crossing` and what is looked for are of two kinds: {}", describe(arguments[2])), usage);
-  const Value sought = level_of ? level_of->expression : constant_expression(to_value(arguments[2]), dimension);
+  const auto bound = level && level->reduced ? reduced_beside(*level, of_y) : std::nullopt;  // lj beside a result is of its kind
+  const units::Dimension dimension = level_of ? level_of->dimension : bound ? of_y.dimension : level->dimension;
+  if (dimension != of_y.dimension || (level && level->reduced && !bound)) {
+    return error("E0308", range, fmt::format("the values of `crossing` and what is looked for are of two kinds: {}", describe(arguments[2])), usage);
+  }
+  const Value sought = level_of ? level_of->expression : constant_expression(bound ? *bound : to_value(arguments[2]), dimension);
   return {RunTime{schema::Map{{"op", "call"}, {"name", "crossing"}, {"args", schema::List{of_x.expression, of_y.expression, sought}}}, of_x.dimension, schema::ResultType::number, nullptr, of_x.scale}, range};
 }
 

@@ -55,7 +55,9 @@ std::vector<double> temperatures_of(const schema::UpstreamTask& surface, const C
 }
 
 bool has(const std::vector<double>& numbers, double wanted) {
-  return std::any_of(numbers.begin(), numbers.end(), [&](double one) { return std::abs(one - wanted) <= 1e-9 * std::abs(one); });
+  double largest = 0;  // zero among numbers that were made by division is none exactly
+  for (const double one : numbers) largest = std::max(largest, std::abs(one));
+  return std::any_of(numbers.begin(), numbers.end(), [&](double one) { return std::abs(one - wanted) <= std::max(1e-9 * std::abs(one), 1e-14 * largest); });
 }
 
 /// Isotherms are fitted each by itself: nothing is known between them.

@@ -80,6 +80,7 @@ void check_relax(Map& relax, CheckContext& context) {
 void add_relax_kind(schema::Catalog& catalog) {
   KindSchema kind;
   kind.noun = "relax";
+  kind.version = 2;  // sites that have their symmetry to some digits only begin where they have it exactly
   kind.makes = schema::Makes::task;
   kind.doc = "The crystal at rest under pressure: sites and box of the lowest enthalpy, at zero temperature and without zero-point motion";
   kind.attributes = {

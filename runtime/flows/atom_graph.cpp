@@ -127,12 +127,12 @@ std::set<std::size_t> common_counts(const std::vector<std::vector<Neighbour>>& a
   return common;
 }
 
-void check_closed(const std::vector<std::vector<Neighbour>>& all, std::int64_t degree) {
+void check_closed(const std::vector<std::vector<Neighbour>>& all, std::int64_t degree, const char* which) {
   const std::set<std::size_t> counts = common_counts(all);
   if (counts.contains(static_cast<std::size_t>(degree))) return;
   throw InputError(fmt::format(
-      "flow: {} neighbours do not close a shell around every atom of this crystal; counts that do: {}",
-      degree, fmt::join(counts, ", ")));
+      "flow: {} neighbours do not close a shell around every atom of {}; counts that do: {}",
+      degree, which, fmt::join(counts, ", ")));
 }
 
 /// How far each site stands from that of the perfect crystal, [N, 3], where only differences count.
@@ -294,9 +294,9 @@ void move_to(const UnitCells& units, std::vector<std::vector<Neighbour>>& of_bas
 }
 
 /// The k nearest of whole shells around the atoms of a unit cell.
-std::vector<std::vector<Neighbour>> closed_shells(const UnitCells& units, std::int64_t degree) {
+std::vector<std::vector<Neighbour>> closed_shells(const UnitCells& units, std::int64_t degree, const char* which = "this crystal") {
   auto neighbours = nearest_neighbours(units, degree + 1);
-  check_closed(neighbours, degree);
+  check_closed(neighbours, degree, which);
   for (auto& sorted : neighbours) sorted.resize(static_cast<std::size_t>(degree));
   return neighbours;
 }
@@ -306,7 +306,7 @@ std::vector<std::vector<Neighbour>> closed_shells_of(const UnitCells& units, std
   const UnitCells there(*nearest);
   if (there.repeats != units.repeats || there.atoms() != units.atoms())
     throw ShapeError("atom graph: neighbours can be those of the same crystal in another shape, not of another crystal");
-  auto neighbours = closed_shells(there, degree);
+  auto neighbours = closed_shells(there, degree, "the crystal in the middle of its ranges");
   move_to(units, neighbours);
   return neighbours;
 }

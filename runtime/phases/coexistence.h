@@ -19,7 +19,8 @@ struct Crossing {
 std::vector<Crossing> crossings(const Surface& a, const std::vector<double>& coefficients_a, const Surface& b,
                                 const std::vector<double>& coefficients_b, double temperature, double lowest,
                                 double highest);
-/// All crossings under one pressure, with rising temperature, within the temperatures that both surfaces span.
+/// All crossings under one pressure (eV/angstrom^3), with rising temperature, within the temperatures that both surfaces span; none
+/// where one of them is an isotherm.
 std::vector<Crossing> crossings_under(const Surface& a, const std::vector<double>& coefficients_a, const Surface& b,
                                       const std::vector<double>& coefficients_b, double pressure);
 /// The crossing that is near a pressure, by Newton steps. None where a phase ends before it is reached.
@@ -37,7 +38,9 @@ struct CoexistencePoint {
 /// @param joint  coefficients of `a`, then those of `b`, with the covariance between the two
 CoexistencePoint with_errors(const Crossing& crossing, const Surface& a, const Surface& b, const JointNormal& joint);
 
-/// Standard error of the temperature of a crossing under its own pressure, K. @param joint  as for `with_errors`
+/// Standard error of the temperature of a crossing under its own pressure, K.
+/// @param joint  as for `with_errors`
+/// @throws NumericalError where a phase ends, in temperature or box, within the error
 double temperature_error(const Crossing& crossing, const Surface& a, const Surface& b, const JointNormal& joint);
 
 /// Follows a crossing to other temperatures, step by step from the one it was found at: the slope of Clapeyron predicts, Newton

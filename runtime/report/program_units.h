@@ -13,8 +13,8 @@ bool is_reduced(const plan::TaskSpec& spec);
 /// How words of a result that name K, GPa, eV or angstrom are read in reduced units.
 std::string reduced_units_in_words();
 
-/// Energies in the unit in which the program writes its potential, all of a potential in reduced units in `lj`; other results stay as
-/// they are.
+/// Energies in the unit in which the program writes its potential; of a potential in reduced units all but units with K in a product and
+/// numbers without a unit, such as a slope in GPa/K, in `lj`. Other results stay as they are.
 artifacts::Result in_unit_of_program(artifacts::Result result, const plan::TaskSpec& spec);
 
 /// A table as it is kept, with each number in `lj` where all that it comes from is in reduced units and its column asks for no unit.

@@ -44,6 +44,7 @@ struct Point {
 struct Found {
   std::vector<Point> points;
   std::vector<std::string> lost;
+  bool temperatures = false;  // of a line under a pressure of the plane
 };
 
 /// The numbers of a diagram over its temperatures and pressures.
@@ -241,6 +242,7 @@ void add_temperatures(artifacts::Artifact& artifact, const std::vector<Phase>& a
         const double sigma = phases::temperature_error(at, one, other, phases::independent({one.coefficients(), other.coefficients()}));
         artifact.results.push_back({artifacts::called_result("temperature", where), at.a.temperature, sigma, "K", {},
                                     fmt::format("{} and {}", all[as_is ? i : k].measured.crystal().cell, all[as_is ? k : i].measured.crystal().cell)});
+        found.temperatures = true;
       } catch (const NumericalError&) {
         found.lost.push_back(fmt::format("{} and {} cross under {:.4g} GPa at {:.4g} K, within the errors of where one of them ends: add states beyond",
                                          all[i].name, all[k].name, pressure / kGigapascal, at.a.temperature));
@@ -391,8 +393,9 @@ artifacts::Artifact phase_diagram(engine::TaskContext& context) {
   for (std::size_t a = 0; a < all.size(); ++a) {
     for (std::size_t b = a + 1; b < all.size(); ++b) add_temperatures(artifact, all, a, b, plane, found);
   }
-  if (found.points.empty() && !found.lost.empty()) throw InputError(found.lost.front());
-  if (found.points.empty()) {
+  const bool nothing = found.points.empty() && !found.temperatures;
+  if (nothing && !found.lost.empty()) throw InputError(found.lost.front());
+  if (nothing) {
     throw InputError(fmt::format("no two phases cross between {:.4g} and {:.4g} GPa: {}; widen `pressure`, or the densities of the states",
                                  plane.pressures.front() / kGigapascal, plane.pressures.back() / kGigapascal, why_none(all, plane.temperatures.front(), plane)));
   }

@@ -367,6 +367,21 @@ std::map<std::string, int> tasks_of_kinds(const std::string& name) {
 
 }  // namespace
 
+TEST_CASE("what a curve through results is to reach may be in reduced units, as they are", "[catalog]") {
+  const std::string text =
+      "bgw 1\naxis dense : int = 0 .. 3\n"
+      "potential lj { style = lennard_jones; cutoff = 2.2 lj; shift = true }\n"
+      "lattice xtal[i in dense] { kind = fcc; atoms = 32; density = 1.1 lj + i * 0.02 lj }\n"
+      "system argon[i in dense] { potential = lj; lattice = xtal[i]; minimum_image = compatible }\n"
+      "ensemble warm { kind = nvt; temperature = 1 lj }\n"
+      "md run[i in dense] { system = argon[i]; ensemble = warm; integrator = langevin(friction = 1 lj); timestep = 0.004 lj; equilibrate = 4 lj; produce = 40 lj; every = 0.1 lj; seed = derive(1, i) }\n"
+      "table at { column i { value = crossing([i for i in dense], [run[i].mean_pressure for i in dense], 20 lj) } }\n";
+  const lowering::Program program = clean(text);
+  const Value& sought = task(program, "at").arguments.at("rows").as_list().at(0).at("cells").as_list().at(0).at("args").as_list().at(2);
+  CHECK(sought.at("value").as_double() == 20.0);
+  CHECK(sought.at("unit").as_string() == "eV/angstrom^3");
+}
+
 TEST_CASE("a constructor whose numbers changed brings its version into the key, others bring none", "[catalog]") {
   const lowering::Program program = clean(kCrystal + kCold + kBase +
                                           "reference hot { system = water; ensemble = cold; path = base_to_target(phonons, states = 3); sampler = hmc(chains = 4, steps = 8); seed = 1 }\n"

@@ -128,10 +128,9 @@ Tensor sites_of(const crystal::Crystal& crystal) {
   return sites;
 }
 
-/// Contents but for the calls, of which a task that is started again makes a few more.
+/// Contents but for the cost: a training that is started again makes a few calls more.
 std::string contents(artifacts::Artifact artifact) {
   artifact.cost = {};
-  std::erase_if(artifact.results, [](const artifacts::Result& one) { return one.name == "calls_per_state"; });
   return store::encode_hdf5(artifact);
 }
 
@@ -320,7 +319,7 @@ TEST_CASE("a surface goes through the states of couplings over ranges", "[condit
   CHECK(result(surface, "chi_square") < 2.5 * result(surface, "freedom"));
 }
 
-TEST_CASE("training a network over ranges finds states apart, and at(…) draws what the grid has", "[conditional_networks]") {
+TEST_CASE("training a network over ranges moves what follows the states, and at(…) draws what the grid has", "[conditional_networks]") {
   TaskDesk desk;
   const auto base = einstein(stretched_ice(), kWarm);
   desk.run(base);

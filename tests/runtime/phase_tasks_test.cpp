@@ -146,6 +146,11 @@ TEST_CASE("a diagram of surfaces over temperature knows the temperature of the l
   CHECK(std::abs(found->value - 650) < 4 * *found->sigma);
   CHECK(*found->sigma < 5);
 
+  // A line between the isotherms of the diagram is one, too.
+  const artifacts::Artifact& between = desk.at(desk.run(desk.diagram({b, a}, {300, 900}, at_650 / kGigapascal, 1.001 * at_650 / kGigapascal)));
+  CHECK(between.find_result("without_crossing")->value == 2);
+  CHECK(between.find_result(artifacts::called_result("temperature", {{"pressure", at_650}, {"from", "fcc"}, {"to", "bcc"}}))->value == found->value);
+
   const plan::Key c = desk.surface({desk.measured("hcp", 2, measure(dense(), kTemperatures, dense_volumes(), {-0.05, 0.0, 0.05}))}, "isotherms");
   const artifacts::Artifact& isotherms = desk.at(desk.run(desk.diagram({a, c}, {300, 600}, 2, 16)));
   for (const artifacts::Result& result : isotherms.results) CHECK_FALSE(result.name.starts_with("temperature("));
