@@ -18,6 +18,7 @@
 #include "runtime/tensor/array.h"
 #include "tests/shared/systems.h"
 #include "tests/support/flow_numbers.h"
+#include "tests/support/over_ranges.h"
 #include "tests/support/task_desk.h"
 
 // The published flows over ranges of states: couplings whose networks pass messages, and those of attention.
@@ -29,19 +30,13 @@ using namespace bgw::tasks;
 using schema::List;
 using schema::Map;
 using schema::Value;
+using test::between;
+using test::kElectronvolt;
+using test::run_in_steps;
 using test::TaskDesk;
+using test::with;
 using tests::largest;
 using tests::normal;
-
-constexpr double kElectronvolt = 0.043364104241800934;  // of a kcal/mol
-
-Value between(double low, double high) { return Map{{"interval", List{low, high}}}; }
-
-Value with(const Value& map, const std::string& name, Value value) {
-  Map changed = map.as_map();
-  changed[name] = std::move(value);
-  return changed;
-}
 
 /// Eight molecules of ice at any density near theirs, stretched along an axis.
 Value stretched_ice() {
@@ -132,20 +127,6 @@ Tensor sites_of(const crystal::Crystal& crystal) {
 std::string contents(artifacts::Artifact artifact) {
   artifact.cost = {};
   return store::encode_hdf5(artifact);
-}
-
-/// The same task stopped at the end of every step and started again.
-artifacts::Artifact run_in_steps(test::MemoryStore& store, const plan::TaskSpec& spec, int& stops) {
-  test::MemoryContext context(store, spec);
-  context.stop = true;
-  for (stops = 0;; ++stops) {
-    const int steps = context.reports;
-    try {
-      return registry().at(spec.kind)(context);
-    } catch (const Stopped&) {
-      context.stop = context.reports > steps;
-    }
-  }
 }
 
 double result(const artifacts::Artifact& artifact, const std::string& name) { return artifact.find_result(name)->value; }

@@ -20,6 +20,7 @@
 #include "runtime/tensor/array.h"
 #include "tests/shared/systems.h"
 #include "tests/support/flow_numbers.h"
+#include "tests/support/over_ranges.h"
 #include "tests/support/task_desk.h"
 
 // Flows over ranges of states: their bases, their parameters, and the tasks that train and ask them.
@@ -31,17 +32,10 @@ using namespace bgw::tasks;
 using schema::List;
 using schema::Map;
 using schema::Value;
+using test::between;
+using test::kElectronvolt;
+using test::with;
 using tests::largest;
-
-constexpr double kElectronvolt = 0.043364104241800934;  // of a kcal/mol
-
-Value between(double low, double high) { return Map{{"interval", List{low, high}}}; }
-
-Value with(const Value& map, const std::string& name, Value value) {
-  Map changed = map.as_map();
-  changed[name] = std::move(value);
-  return changed;
-}
 
 /// Silicon of 64 atoms in diamond, at a density or over a range of them.
 Value silicon(Value density) {
@@ -66,19 +60,7 @@ class Study : public test::TaskDesk {
   static plan::TaskSpec spec(const std::string& kind, Map arguments, const std::map<std::string, plan::Key>& inputs = {}) {
     return TaskDesk::spec(kind, kind, std::move(arguments), inputs);
   }
-  /// The same task stopped at the end of every step and started again.
-  artifacts::Artifact run_in_steps(const plan::TaskSpec& task_spec, int& stops) {
-    test::MemoryContext context(store, task_spec);
-    context.stop = true;
-    for (stops = 0;; ++stops) {
-      const int steps = context.reports;
-      try {
-        return registry().at(task_spec.kind)(context);
-      } catch (const Stopped&) {
-        context.stop = context.reports > steps;
-      }
-    }
-  }
+  artifacts::Artifact run_in_steps(const plan::TaskSpec& task_spec, int& stops) { return test::run_in_steps(store, task_spec, stops); }
 
   static plan::TaskSpec base(Value system, Value ensemble, const std::string& kind = "phonon") {
     return spec("base", {{"kind", kind}, {"system", std::move(system)}, {"ensemble", std::move(ensemble)}, {"relax_sites", true}, {"samples", 16}});
