@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -86,6 +87,10 @@ void add_coordinates(artifacts::Artifact& artifact, const Conditions& conditions
   schema::List names;
   for (const Conditions::Axis& axis : conditions.axes()) names.push_back(axis.name);
   artifact.attributes["coordinates"] = std::move(names);
+}
+
+bool has_right_angles(const std::vector<Ground>& grounds) {
+  return std::all_of(grounds.begin(), grounds.end(), [](const Ground& ground) { return ground.base.cell.is_orthorhombic(); });
 }
 
 std::vector<double> table_row(const Ground& ground) {

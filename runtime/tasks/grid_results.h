@@ -12,7 +12,8 @@
 namespace bgw::tasks {
 
 /// Results that a task has once for each state of a grid, as `.at(…)` reads them: arrays grid/NAME/value and grid/NAME/sigma [K], not a
-/// number where a state has none, and the attribute `conventions`.
+/// number where a state has none, and the attribute `conventions`: the words of a result are the same at all states, a warning of one
+/// state is a result of the whole grid.
 class GridResults {
  public:
   /// The results of the next state.
@@ -44,6 +45,9 @@ std::vector<StateValues> grid_states(const schema::Value& arguments, const Condi
 
 /// The states of the rows: array grid/coordinates [K, axes], with the names in the attribute `coordinates`.
 void add_coordinates(artifacts::Artifact& artifact, const Conditions& conditions, const std::vector<StateValues>& states);
+
+/// Whether the boxes of all states have right angles, so that a surface has coordinates for them: others get no states/table.
+bool has_right_angles(const std::vector<Ground>& grounds);
 
 /// Temperature (K), volume of an atom (angstrom^3), c/a and b/a of the unit cell: a row of states/table [K, 4].
 std::vector<double> table_row(const Ground& ground);

@@ -43,6 +43,8 @@ struct Grid {
   const std::string& name(std::int64_t k) const { return crystals.names[static_cast<std::size_t>(k)]; }
   /// Numbers that are averaged in every state: U / N and, with stress, the virials along the axes.
   std::int64_t observables() const { return stress ? 4 : 1; }
+  /// Pairs connect all states; those of a line are a tree.
+  bool has_loops() const { return std::ssize(crystals.pairs) >= count(); }
 };
 
 /// Neighbours along every coordinate; the last one runs fastest.
@@ -168,12 +170,14 @@ estimators::JointBarResult compared(const Grid& grid, const sampling::MappedStat
 }
 
 /// Anchors that disagree by more than they and the grid allow have their own errors widened first: that they do says nothing of the
-/// differences of neighbours, which are checked by their loops, and nothing of energies and pressures.
-estimators::Anchored tied(const Tensor& values, const Tensor& covariance, std::int64_t states, const std::vector<NamedAnchor>& anchors) {
+/// differences of neighbours, which are checked by their loops, and nothing of energies and pressures. Where no pair lies in a loop
+/// nothing checks the differences, and all errors are widened, as in a ladder. They are as well where the grid has so much of the errors
+/// between anchors that wider anchors leave chi^2 above its degrees: `anchored` widens everything by the rest.
+estimators::Anchored tied(const Tensor& values, const Tensor& covariance, std::int64_t states, bool loops, const std::vector<NamedAnchor>& anchors) {
   std::vector<estimators::Anchor> plain;
   for (const NamedAnchor& anchor : anchors) plain.push_back(anchor.anchor);
   estimators::Anchored result = estimators::anchored(values, covariance, states, plain);
-  if (anchors.size() < 2 || result.chi_square <= static_cast<double>(anchors.size() - 1)) return result;
+  if (!loops || anchors.size() < 2 || result.chi_square <= static_cast<double>(anchors.size() - 1)) return result;
   const double widening = std::sqrt(result.chi_square / static_cast<double>(anchors.size() - 1));
   for (estimators::Anchor& anchor : plain) anchor.value.sigma *= widening;
   std::vector<estimators::Disagreement> disagreements = std::move(result.disagreements);  // by the errors that were claimed
@@ -192,7 +196,7 @@ estimators::Anchored tied(const Grid& grid, const estimators::JointBarResult& fo
   for (std::int64_t k = 0; k < states; ++k) values[k] = grid.ground(k).free_energy(-found.free_energies[k].item<double>());
   Tensor scale = at::ones_like(values);
   scale.slice(0, 0, states).div_(grid.atoms());
-  return tied(values, found.covariance * scale.unsqueeze(0) * scale.unsqueeze(1), states, anchors);
+  return tied(values, found.covariance * scale.unsqueeze(0) * scale.unsqueeze(1), states, grid.has_loops(), anchors);
 }
 
 /// F / N, U / N (eV) and the pressures of all states, and how they follow from what is tied.
@@ -229,8 +233,7 @@ void add_chains(artifacts::Artifact& one, const sampling::MappedState& state, st
   plain("angle", state.angle[k].item<double>(), "", "radians of a step");
   if (series.size(0) > 0 && series.size(1) > 1) plain("inefficiency", estimators::statistical_inefficiency(series), "", "moves of a chain for one independent energy");
   const auto creep = series.size(0) > 0 ? estimators::drift(series) : std::nullopt;
-  if (creep) plain("drift", *creep, "", std::abs(*creep) > kCreep ? "standard errors by which the second half of the energies lies above the first; THEY CREEP: give the chains more steps"
-                                                                  : "standard errors by which the second half of the energies lies above the first");
+  if (creep) plain("drift", *creep, "", "standard errors by which the second half of the energies lies above the first");
   plain("lindemann", std::sqrt(state.lindemann_squares[k].item<double>() / static_cast<double>(samples)), "", "rms displacement from the sites over the distance of nearest neighbours");
   plain("largest_displacement", state.furthest[k].item<double>(), "angstrom", "of an atom from its site, in any sample");
   plain("left_basin", static_cast<double>((state.counted[k] < state.work.size(2)).sum().item<std::int64_t>()), "", "chains that left the basin of the crystal, not counted from there on");
@@ -270,6 +273,19 @@ Tensor difference_errors(const Grid& grid, const estimators::Anchored& tie) {
   std::vector<double> errors;
   for (const auto& [from, to] : grid.crystals.pairs) errors.push_back(std::sqrt(std::max(0.0, c[from][from] + c[to][to] - 2.0 * c[from][to])));
   return at::tensor(at::ArrayRef<double>(errors), at::kDouble);
+}
+
+/// The state whose energies differ most between the halves of its chains: words of one state are not kept for each.
+void add_largest_drift(artifacts::Artifact& artifact, const Grid& grid, const GridResults& results) {
+  if (!results.has("drift")) return;
+  const std::vector<double>& drifts = results.values("drift");
+  const auto less = [](double a, double b) { return std::isnan(a) ? !std::isnan(b) : std::abs(a) < std::abs(b); };
+  const auto worst = std::max_element(drifts.begin(), drifts.end(), less);
+  const double largest = std::abs(*worst);
+  std::string words = fmt::format("standard errors between the halves of the energies, {}, where it is most", grid.name(worst - drifts.begin()));
+  // Of many numbers the largest is larger than one by itself.
+  if (largest > std::sqrt(kCreep * kCreep + 2.0 * std::log(static_cast<double>(grid.count())))) words += "; THEY CREEP: give the chains more steps";
+  artifact.results.push_back({"largest_drift", largest, {}, "", {}, std::move(words)});
 }
 
 void add_pair_results(artifacts::Artifact& artifact, const Grid& grid, const estimators::JointBarResult& found, const estimators::Anchored& tie) {
@@ -365,12 +381,14 @@ artifacts::Artifact mapped_states(engine::TaskContext& context) {
   if (grid.stress) numbers = state_numbers(grid, tie);
 
   artifacts::Artifact artifact;
-  results_of_states(grid, state, tie, numbers).add_to(artifact);
+  const GridResults results = results_of_states(grid, state, tie, numbers);
+  results.add_to(artifact);
   add_coordinates(artifact, grid.conditions, grid.states);
   add_pair_results(artifact, grid, found, tie);
   add_consistency(artifact, grid, tie, anchors);
+  add_largest_drift(artifact, grid, results);
   add_whole(artifact, grid, tie, calls.now());
-  if (grid.stress) add_table(artifact, grid, numbers);
+  if (grid.stress && has_right_angles(grid.grounds)) add_table(artifact, grid, numbers);
   add_crystal(artifact, grid.ground(grid.count() / 2));
   return artifact;
 }
