@@ -11,6 +11,7 @@
 #include "runtime/estimators/statistical_inefficiency.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/sampling/mapped_states.h"
+#include "runtime/tasks/anchors.h"
 #include "runtime/tasks/checkpoint_arrays.h"
 #include "runtime/tasks/conditional_base.h"
 #include "runtime/tasks/free_energy_results.h"
@@ -105,11 +106,6 @@ engine::Progress progress_of(const sampling::MappedState& state, const sampling:
 
 // ---- anchors -------------------------------------------------------------------------------------------------------------------
 
-struct NamedAnchor {
-  std::string name;
-  estimators::Anchor anchor;
-};
-
 std::int64_t state_at(const Grid& grid, const StateValues& values, const std::string& whose) {
   constexpr double kRounding = 1e-9;
   for (std::int64_t k = 0; k < grid.count(); ++k) {
@@ -118,25 +114,6 @@ std::int64_t state_at(const Grid& grid, const StateValues& values, const std::st
     if (std::equal(here.begin(), here.end(), values.begin(), values.end(), same)) return k;
   }
   throw InputError(fmt::format("anchor `{}` is at {}, which is no state of the grid; list its values, or take a reference at a state that is listed", whose, grid.conditions.in_words(values)));
-}
-
-std::vector<NamedAnchor> anchors_of(engine::TaskContext& context, const Grid& grid) {
-  std::vector<NamedAnchor> anchors;
-  const std::size_t count = context.arguments().at("path").at("anchors").as_list().size();
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::string role = fmt::format("path.anchors.{}", i);
-    const plan::TaskSpec spec = context.input_spec(role);
-    const artifacts::Result* found = context.input(role)->find_result("per_particle");
-    if (found == nullptr || found->convention != kConvention) {
-      throw InputError(fmt::format("the free energy of anchor `{}` is in another convention than that of the grid, \"{}\"; make it anew with this version", spec.name, kConvention));
-    }
-    if (!found->sigma || !(*found->sigma > 0.0)) {
-      throw InputError(fmt::format("the free energy of anchor `{}` has no error, so that it cannot be weighed; give it more chains or steps", spec.name));
-    }
-    const StateValues values = grid.conditions.values_in(spec.arguments.at("system"), spec.arguments.at("ensemble"));
-    anchors.push_back({spec.name, {state_at(grid, values, spec.name), {found->value, *found->sigma}}});
-  }
-  return anchors;
 }
 
 // ---- estimates -----------------------------------------------------------------------------------------------------------------
@@ -174,14 +151,13 @@ estimators::JointBarResult compared(const Grid& grid, const sampling::MappedStat
 /// nothing checks the differences, and all errors are widened, as in a ladder. They are as well where the grid has so much of the errors
 /// between anchors that wider anchors leave chi^2 above its degrees: `anchored` widens everything by the rest.
 estimators::Anchored tied(const Tensor& values, const Tensor& covariance, std::int64_t states, bool loops, const std::vector<NamedAnchor>& anchors) {
-  std::vector<estimators::Anchor> plain;
-  for (const NamedAnchor& anchor : anchors) plain.push_back(anchor.anchor);
-  estimators::Anchored result = estimators::anchored(values, covariance, states, plain);
+  estimators::Anchored result = estimators::anchored(values, covariance, states, plain(anchors));
   if (!loops || anchors.size() < 2 || result.chi_square <= static_cast<double>(anchors.size() - 1)) return result;
   const double widening = std::sqrt(result.chi_square / static_cast<double>(anchors.size() - 1));
-  for (estimators::Anchor& anchor : plain) anchor.value.sigma *= widening;
+  std::vector<estimators::Anchor> wider = plain(anchors);
+  for (estimators::Anchor& anchor : wider) anchor.value.sigma *= widening;
   std::vector<estimators::Disagreement> disagreements = std::move(result.disagreements);  // by the errors that were claimed
-  result = estimators::anchored(values, covariance, states, plain);
+  result = estimators::anchored(values, covariance, states, wider);
   result.disagreements = std::move(disagreements);
   return result;
 }
@@ -199,23 +175,13 @@ estimators::Anchored tied(const Grid& grid, const estimators::JointBarResult& fo
   return tied(values, found.covariance * scale.unsqueeze(0) * scale.unsqueeze(1), states, grid.has_loops(), anchors);
 }
 
-/// F / N, U / N (eV) and the pressures of all states, and how they follow from what is tied.
-struct StateNumbers {
-  Tensor values;      // [5 K]
-  Tensor covariance;  // [5 K, 5 K]
-};
-
-StateNumbers state_numbers(const Grid& grid, const estimators::Anchored& tie) {
-  const std::int64_t states = grid.count(), width = grid.observables();
-  Tensor matrix = at::zeros({5 * states, states + states * width}, at::kDouble), motion = at::zeros({5 * states}, at::kDouble);
-  auto m = matrix.accessor<double, 2>();
-  for (std::int64_t k = 0; k < states; ++k) {
-    m[5 * k][k] = 1.0 / grid.beta(k);
-    m[5 * k + 1][states + width * k] = 1.0;
-    for (std::int64_t i = 0; i < 3; ++i) m[5 * k + 2 + i][states + width * k + 1 + i] = -1.0;
-    motion.slice(0, 5 * k + 2, 5 * k + 5).fill_(grid.atoms() / (grid.ground(k).base.cell.volume() * grid.beta(k)));
+StateNumbers numbers_of(const Grid& grid, const estimators::Anchored& tie) {
+  std::vector<double> betas, motions;
+  for (const Ground& ground : grid.grounds) {
+    betas.push_back(ground.base.beta);
+    motions.push_back(grid.atoms() / (ground.base.cell.volume() * ground.base.beta));
   }
-  return {at::mv(matrix, tie.values) + motion, at::mm(matrix, at::mm(tie.covariance, matrix.t()))};
+  return state_numbers(tie, betas, motions);
 }
 
 // ---- results -------------------------------------------------------------------------------------------------------------------
@@ -255,16 +221,6 @@ GridResults results_of_states(const Grid& grid, const sampling::MappedState& sta
     results.add(one.results);
   }
   return results;
-}
-
-/// The two anchors that are furthest apart, and how far.
-void add_consistency(artifacts::Artifact& artifact, const Grid& grid, const estimators::Anchored& tie, const std::vector<NamedAnchor>& anchors) {
-  if (tie.disagreements.empty()) return;
-  const auto worst = *std::max_element(tie.disagreements.begin(), tie.disagreements.end(), [](const auto& a, const auto& b) { return a.sigmas < b.sigmas; });
-  std::string words = fmt::format("standard errors between the anchors at {} and at {}, against what the grid has between them", grid.name(anchors[worst.first].anchor.index),
-                                  grid.name(anchors[worst.second].anchor.index));
-  if (worst.sigmas > kDisagreement) words += "; THEY DISAGREE: one of the three has not sampled the whole crystal, give them all more steps";
-  artifact.results.push_back({"consistency", worst.sigmas, {}, "", {}, std::move(words)});
 }
 
 /// Standard errors of the differences of beta F / N of neighbours, [E].
@@ -356,7 +312,9 @@ class Calls {
 
 artifacts::Artifact mapped_states(engine::TaskContext& context) {
   const Grid grid = make_grid(context);
-  const std::vector<NamedAnchor> anchors = anchors_of(context, grid);
+  const std::vector<NamedAnchor> anchors = anchors_of(context, "grid", [&](const plan::TaskSpec& spec) {
+    return state_at(grid, grid.conditions.values_in(spec.arguments.at("system"), spec.arguments.at("ensemble")), spec.name);
+  });
   const sampling::MappedOptions options = options_of(grid, context.arguments());
 
   sampling::MappedState state = sampling::start_mapped(grid.crystals, options);
@@ -378,14 +336,14 @@ artifacts::Artifact mapped_states(engine::TaskContext& context) {
   const estimators::JointBarResult found = compared(grid, state);
   const estimators::Anchored tie = tied(grid, found, anchors);
   StateNumbers numbers;
-  if (grid.stress) numbers = state_numbers(grid, tie);
+  if (grid.stress) numbers = numbers_of(grid, tie);
 
   artifacts::Artifact artifact;
   const GridResults results = results_of_states(grid, state, tie, numbers);
   results.add_to(artifact);
   add_coordinates(artifact, grid.conditions, grid.states);
   add_pair_results(artifact, grid, found, tie);
-  add_consistency(artifact, grid, tie, anchors);
+  add_consistency(artifact, "grid", tie, anchors, [&](std::int64_t k) { return grid.name(k); });
   add_largest_drift(artifact, grid, results);
   add_whole(artifact, grid, tie, calls.now());
   if (grid.stress && has_right_angles(grid.grounds)) add_table(artifact, grid, numbers);
