@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -89,8 +88,14 @@ void add_coordinates(artifacts::Artifact& artifact, const Conditions& conditions
   artifact.attributes["coordinates"] = std::move(names);
 }
 
-bool has_right_angles(const std::vector<Ground>& grounds) {
-  return std::all_of(grounds.begin(), grounds.end(), [](const Ground& ground) { return ground.base.cell.is_orthorhombic(); });
+bool has_right_angles(const crystal::Cell& cell) {
+  constexpr double kRounding = 1e-9;  // of the edge
+  for (std::size_t d = 0; d < 3; ++d) {
+    for (std::size_t e = 0; e < 3; ++e) {
+      if (e != d && std::abs(cell.vectors[d][e]) > kRounding * std::abs(cell.vectors[d][d])) return false;
+    }
+  }
+  return true;
 }
 
 std::vector<double> table_row(const Ground& ground) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/artifacts/artifact.h"
+#include "runtime/crystal/cell.h"
 #include "runtime/tasks/conditions.h"
 #include "runtime/tasks/ground.h"
 
@@ -46,8 +47,9 @@ std::vector<StateValues> grid_states(const schema::Value& arguments, const Condi
 /// The states of the rows: array grid/coordinates [K, axes], with the names in the attribute `coordinates`.
 void add_coordinates(artifacts::Artifact& artifact, const Conditions& conditions, const std::vector<StateValues>& states);
 
-/// Whether the boxes of all states have right angles, so that a surface has coordinates for them: others get no states/table.
-bool has_right_angles(const std::vector<Ground>& grounds);
+/// Whether the edges of a box stand along x, y and z, up to the rounding of a file, so that a surface has coordinates for it: grids in
+/// others get no states/table.
+bool has_right_angles(const crystal::Cell& cell);
 
 /// Temperature (K), volume of an atom (angstrom^3), c/a and b/a of the unit cell: a row of states/table [K, 4].
 std::vector<double> table_row(const Ground& ground);

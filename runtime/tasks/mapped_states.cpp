@@ -346,7 +346,7 @@ artifacts::Artifact mapped_states(engine::TaskContext& context) {
   add_consistency(artifact, "grid", tie, anchors, [&](std::int64_t k) { return grid.name(k); });
   add_largest_drift(artifact, grid, results);
   add_whole(artifact, grid, tie, calls.now());
-  if (grid.stress && has_right_angles(grid.grounds)) add_table(artifact, grid, numbers);
+  if (grid.stress && has_right_angles(grid.ground(0).base.cell)) add_table(artifact, grid, numbers);
   add_crystal(artifact, grid.ground(grid.count() / 2));
   return artifact;
 }

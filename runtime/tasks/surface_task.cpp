@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "runtime/foundation/errors.h"
+#include "runtime/tasks/grid_results.h"
 #include "runtime/tasks/measured_surface.h"
 #include "runtime/tasks/tasks.h"
 #include "runtime/tensor/array.h"
@@ -14,13 +15,11 @@ namespace bgw::tasks {
 namespace {
 
 void expect_right_angles(const artifacts::Artifact& artifact, const std::string& name) {
-  const std::vector<double>& cell = artifact.array("cell").doubles;
-  for (std::size_t d = 0; d < 3; ++d) {
-    for (std::size_t e = 0; e < 3; ++e) {
-      if (e == d || std::abs(cell[3 * d + e]) <= 1e-9 * std::abs(cell[4 * d])) continue;
-      throw InputError(fmt::format("a surface takes boxes of right angles, the lattice of {} has others; take a cell of the crystal whose edges stand along x, y and z", name));
-    }
-  }
+  const std::vector<double>& rows = artifact.array("cell").doubles;
+  crystal::Cell cell;
+  for (std::size_t i = 0; i < 9; ++i) cell.vectors[i / 3][i % 3] = rows.at(i);
+  if (has_right_angles(cell)) return;
+  throw InputError(fmt::format("a surface takes boxes of right angles, the lattice of {} has others; take a cell of the crystal whose edges stand along x, y and z", name));
 }
 
 /// Edges of the unit cell along x, y and z, from a box of right angles.

@@ -4,13 +4,22 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "compiler/units/unit_table.h"
 #include "runtime/estimators/joint_bar.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/inline_tasks/expression.h"
 #include "runtime/inline_tasks/grid_numbers.h"
+#include "runtime/physics/energy_model.h"
+#include "runtime/physics/whitened_target.h"
+#include "runtime/sampling/basin.h"
 #include "runtime/sampling/mapped_states.h"
+#include "runtime/tasks/grid_results.h"
 #include "runtime/tensor/random_stream.h"
 #include "tests/support/mapped_desk.h"
 
@@ -212,6 +221,8 @@ TEST_CASE("a grid in a box of other angles has no table, and a surface says why 
                                            {{"box", "isotropic"}, {"over", "isotherms"}, {"temperature_degree", 1}, {"volume_degree", 0}, {"shape_degree", 0}, {"states", List{task("states.0")}}},
                                            {{"states.0", of.key}});
   CHECK_THROWS_WITH(desk.run(surface), Catch::Contains("boxes of right angles, the lattice of grid has others"));
+  CHECK(tasks::has_right_angles(crystal::Cell{{{{3.0, 1e-12, 0.0}, {0.0, 4.0, 0.0}, {-1e-12, 0.0, 5.0}}}}));  // as files round
+  CHECK_FALSE(tasks::has_right_angles(crystal::Cell{{{{3.0, 1e-6, 0.0}, {0.0, 4.0, 0.0}, {0.0, 0.0, 5.0}}}}));
 }
 
 TEST_CASE("a carried configuration may be infinitely high, and of no other energy that is not a number", "[grid_errors]") {
