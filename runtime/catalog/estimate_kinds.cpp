@@ -285,7 +285,7 @@ KindSchema reference() {
   };
   for (schema::Attribute& variable : grid_attributes()) kind.attributes.push_back(std::move(variable));
   kind.coordinates = grid_coordinates();
-  kind.of_whole_grid = {"states", "overlap", "closure", "consistency", "largest_error", "largest_difference_error", "calls_per_state"};
+  kind.of_whole_grid = {"states", "overlap", "closure", "consistency", "largest_error", "largest_difference_error", "largest_drift", "calls_per_state"};
   kind.results = free_energies();
   kind.results.insert(kind.results.end(), {
                   {"mean_energy", ResultType::number, "energy", "per atom"},
@@ -307,6 +307,7 @@ KindSchema reference() {
                   {"closure", ResultType::number, "", "of a grid: standard errors between what two neighbours have by themselves and by way of others, where it is most"},
                   {"largest_error", ResultType::number, "", "of a grid: standard error of beta F / N where it is largest"},
                   {"largest_difference_error", ResultType::number, "", "of a grid: standard error of the difference of beta F / N between neighbours, where it is largest"},
+                  {"largest_drift", ResultType::number, "", "of a grid: standard errors between the halves of the energies of a state, where it is most"},
                   {"calls_per_state", ResultType::number, "", "of a grid: evaluations of the energy, without the anchors"},
                   {"over_temperature", ResultType::curve, "", "of a ladder of temperatures: beta F / N against T"},
                   {"exchange_rates", ResultType::curve, "", "of replica_exchange: of each temperature with the next, against T"},

@@ -139,6 +139,25 @@ void check_diagram(Map& diagram, CheckContext& context) {
 
 constexpr std::int64_t kMostDegree = 8;
 
+/// A surface is over temperature, volume and the ratios of edges: a grid over anything else has several free energies at one place of it.
+bool has_other_coordinates(const schema::UpstreamTask& state, const State& mine, CheckContext& context) {
+  for (const Variable& open : mine.open()) {
+    const Value* listed = given(*state.arguments, open.name);
+    const std::string middle = shown(context, range_of(*mine.find(open)).middle(), open.dimension);
+    if (open.holder == "potential") {
+      context.complain({"E0425", "states", fmt::format("`{}` of {} leaves `{}` open", state.name, context.block, open.name), {"a surface is of one potential, over temperature, volume and the ratios of edges"},
+                        {fmt::format("take states of one potential, `system = at(…, {} = {})`, and a surface for each", open.name, middle)}});
+      return true;
+    }
+    if (open.name == "delta" && listed != nullptr && listed->is_list() && listed->as_list().size() > 1) {
+      context.complain({"E0425", "states", fmt::format("`{}` of {} lists several `delta`", state.name, context.block), {"a surface knows the box of a state, not where sites stand in its cell"},
+                        {fmt::format("list one, for instance `delta = {}`; a base with `relax_sites = true` finds the sites by itself", middle)}});
+      return true;
+    }
+  }
+  return false;
+}
+
 /// All states are free energies with pressures, of one crystal in boxes of one kind.
 void check_states(const Map& surface, CheckContext& context) {
   const schema::List& states = surface.at("states").as_list();
@@ -158,6 +177,7 @@ void check_states(const Map& surface, CheckContext& context) {
       return;
     }
     const State mine = state_of(state, context), others = state_of(first, context);
+    if (has_other_coordinates(state, mine, context)) return;
     if (!same_substance(others, mine) || !same_crystal(others, mine)) {
       context.complain({"E0425", "states", fmt::format("`{}` and `{}` are not of one crystal", first.name, state.name), {"a surface is that of one lattice in one number of atoms"}, {"make a surface for each"}});
       return;

@@ -188,6 +188,8 @@ Numbers moved(const Numbers& f, const Tensor& step, double share) {
 /// Newton's steps, halved where they go uphill; the sum is convex.
 Numbers solve(const std::vector<PairEquation>& pairs, Numbers f) {
   constexpr int kMost = 100;
+  // A step of this size leaves its square. Sums over all samples are rounded, and what that does adds up along hundreds of states.
+  constexpr double kLastStep = 1e-10;
   if (f.size() < 2) return f;
   Sums now = sums_at(pairs, f);
   for (int iteration = 0; iteration < kMost; ++iteration) {
@@ -205,7 +207,7 @@ Numbers solve(const std::vector<PairEquation>& pairs, Numbers f) {
     f = std::move(next);
     now = std::move(there);
     const double scale = 1.0 + std::abs(*std::max_element(f.begin(), f.end(), [](double a, double b) { return std::abs(a) < std::abs(b); }));
-    if (largest <= 1e-12 * scale) return f;
+    if (largest <= kLastStep * scale) return f;
   }
   throw NumericalError("joint_bar: the free energies of the states do not converge; take states that are nearer to each other");
 }

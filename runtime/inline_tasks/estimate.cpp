@@ -70,6 +70,15 @@ Estimate Estimate::measured(const artifacts::Result& result, const std::string& 
   return estimate;
 }
 
+Estimate Estimate::measured(const artifacts::Result& result, const std::string& source, const std::vector<double>& shares) {
+  Estimate estimate = measured(result, source);
+  estimate.contributions_.clear();
+  for (std::size_t cause = 0; cause < shares.size(); ++cause) {
+    if (shares[cause] != 0.0) estimate.contributions_[fmt::format("{}.{}", source, cause)] = shares[cause];
+  }
+  return estimate;
+}
+
 std::optional<double> Estimate::sigma() const {
   if (contributions_.empty()) return std::nullopt;
   double squares = 0;

@@ -25,6 +25,10 @@ class Estimate {
   /// A result of a task; `source` names the number itself, so that the same one is recognised when it is met again.
   static Estimate measured(const artifacts::Result& result, const std::string& source);
 
+  /// One of several numbers that move together. @param shares  how far each of the independent causes moves it, which go by `source`
+  /// and their places
+  static Estimate measured(const artifacts::Result& result, const std::string& source, const std::vector<double>& shares);
+
   double value() const { return value_; }
   /// One standard error; nullopt when no part of the number has one.
   std::optional<double> sigma() const;

@@ -54,13 +54,16 @@ Evaluated numbers_of(const Value& expression, const Results& results) {
   return {std::move(items)};
 }
 
+/// Free energies of one grid have common causes of their errors, under whatever name they are read.
+Estimate at_state(const StateNumber& number, const std::string& task, const std::string& name) {
+  if (!number.shares.empty()) return Estimate::measured(number.result, task + ".free_energies", number.shares);
+  return Estimate::measured(number.result, fmt::format("{}.{}.at.{}", task, name, number.row));
+}
+
 Evaluated attribute(const Value& expression, const Results& results) {
   const std::string& role = expression.at("task").as_string();
   const std::string name = name_of(expression, results);
-  if (expression.has("at")) {
-    const Value& state = expression.at("at");
-    return {Estimate::measured(results.number_at(role, name, state), results.identity(role) + "." + name + schema::to_json(state))};
-  }
+  if (expression.has("at")) return {at_state(results.number_at(role, name, expression.at("at")), results.identity(role), name)};
   return {Estimate::measured(results.number(role, name), results.identity(role) + "." + name)};
 }
 

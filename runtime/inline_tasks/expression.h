@@ -25,7 +25,8 @@ struct Evaluated {
 };
 
 /// Evaluates an expression of docs/tasks.md. The same attribute of the same task is the same number wherever it
-/// occurs; different attributes count as independent.
+/// occurs; free energies of states that share what was measured (grid_numbers.h) have their covariance; other different attributes
+/// count as independent.
 /// @throws InputError for operations without a meaning, NumericalError for numbers without one, StoreError for results
 ///         that are not there, std::logic_error for an operation this version does not know
 Evaluated evaluate(const schema::Value& expression, const Results& results);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -25,6 +26,15 @@ struct Field {
   std::vector<std::int64_t> places;  // [y, x], index of a word, -1 where there is none
 };
 
+/// A number at one state of a grid.
+struct StateNumber {
+  artifacts::Result result;
+  std::size_t row = 0;  // of the state, the same however its coordinates were written
+  /// How far each of the independent causes moves it that the free energies of the states of this grid have in common, in its
+  /// unit; empty for a number that stands by itself.
+  std::vector<double> shares = {};
+};
+
 /// The finished results an expression may read, by the role under which the task has them. Tests answer from a map.
 class Results {
  public:
@@ -41,7 +51,7 @@ class Results {
   virtual std::string called(const std::string& role, const std::string& name, const schema::Map& arguments) const = 0;
   /// The same at one state of a grid. @param state  coordinates by their names, as the grid has them
   /// @throws also InputError where the task has no grid, no such state, or no such number there
-  virtual artifacts::Result number_at(const std::string& role, const std::string& name, const schema::Value& state) const = 0;
+  virtual StateNumber number_at(const std::string& role, const std::string& name, const schema::Value& state) const = 0;
   /// @param name  of a task that makes several curves; empty for the only one
   /// @throws InputError when the task makes no such curve, StoreError when its result is not there
   virtual Curve curve(const std::string& role, const std::string& name) const = 0;

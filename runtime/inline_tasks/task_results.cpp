@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <cmath>
+#include <optional>
 
 #include "runtime/artifacts/called_result.h"
 #include "runtime/foundation/errors.h"
@@ -18,40 +18,12 @@ std::optional<double> cost_named(const artifacts::Cost& cost, const std::string&
   return std::nullopt;
 }
 
-/// The row of a grid that has these coordinates, up to the rounding of two ways of writing one number.
-std::optional<std::size_t> row_of(const artifacts::Artifact& artifact, const schema::Value& state) {
-  constexpr double kRounding = 1e-9;
-  const schema::List& names = artifact.attributes.at("coordinates").as_list();
-  const std::vector<double>& table = artifact.array("grid/coordinates").doubles;
-  for (std::size_t row = 0; row * names.size() < table.size(); ++row) {
-    bool same = true;
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      const double have = table[row * names.size() + i];
-      const schema::Value* asked = state.find(names[i].as_string());
-      same = same && (asked == nullptr || std::abs(asked->as_double() - have) <= kRounding * std::abs(have));
-    }
-    if (same) return row;
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
-artifacts::Result TaskResults::number_at(const std::string& role, const std::string& name, const schema::Value& state) const {
-  const std::string task = inputs_.manifest(role)->name;
-  const std::shared_ptr<const artifacts::Artifact> artifact = inputs_.artifact(role);
-  if (!artifact->arrays.contains("grid/coordinates")) throw InputError(fmt::format("{} is of one state, `.at(…)` has nothing to choose from", task));
-  const std::string prefix = "grid/" + name + "/";
-  if (!artifact->arrays.contains(prefix + "value")) throw InputError(fmt::format("{} has no result `{}` at the states of its grid", task, name));
-  const std::optional<std::size_t> row = row_of(*artifact, state);
-  if (!row) throw InputError(fmt::format("{} has no state {}", task, schema::to_json(state)));
-  const artifacts::Array& values = artifact->array(prefix + "value");
-  artifacts::Result result{name, values.doubles.at(*row), {}, values.unit, {}, ""};
-  if (std::isnan(result.value)) throw InputError(fmt::format("{} has no `{}` at {}: its draws are too few to tell", task, name, schema::to_json(state)));
-  const double sigma = artifact->array(prefix + "sigma").doubles.at(*row);
-  if (!std::isnan(sigma)) result.sigma = sigma;
-  result.convention = artifact->attributes.at("conventions").string_or(name, "");
-  return result;
+StateNumber TaskResults::number_at(const std::string& role, const std::string& name, const schema::Value& state) const {
+  auto found = grids_.find(role);
+  if (found == grids_.end()) found = grids_.emplace(role, GridNumbers(inputs_.artifact(role), inputs_.manifest(role)->name)).first;
+  return found->second.at(name, state);
 }
 
 artifacts::Result TaskResults::number(const std::string& role, const std::string& name) const {

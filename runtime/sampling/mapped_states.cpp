@@ -58,14 +58,23 @@ class Sampler {
     state.recorded += 1;
   }
 
-  /// D of a neighbour where configurations are carried to it; infinite where it has no density.
+  /// D of a neighbour where configurations are carried to it; infinite where it has no density, outside of the basin.
   Tensor mapped_work(std::int64_t from, std::int64_t to, const Tensor& y) const {
     const physics::WhitenedTarget& there = target(to);
     const Tensor mapped = physics::mapped_modes(target(from).modes(), there.modes(), y);
     const Tensor displacements = there.displacements(mapped);
     const Tensor work = there.work_from_energy(there.model().energy(displacements), mapped);
-    const Tensor held = basin(to).holds(basin(to).excursion(displacements)).logical_and(work.isfinite());
+    const Tensor held = basin(to).holds(basin(to).excursion(displacements));
+    check_carried(from, to, work, held);
     return at::where(held, work, at::full_like(work, std::numeric_limits<double>::infinity()));
+  }
+
+  /// Atoms on top of each other may have an infinite energy and then no density; any other number that is not finite is wrong.
+  void check_carried(std::int64_t from, std::int64_t to, const Tensor& work, const Tensor& held) const {
+    const Tensor wrong = held.logical_and(work.isnan().logical_or(work.isneginf()));
+    if (!wrong.any().item<bool>()) return;
+    const std::int64_t chain = wrong.nonzero()[0].item<std::int64_t>();
+    throw NumericalError(fmt::format("hmc: the energy of chain {} at {} is not finite when it is carried to {}: {}", chain, name(from), name(to), work[chain].item<double>()));
   }
 
   void check_finite(const MappedState& state) const {

@@ -60,7 +60,8 @@ MappedState mapped_state_from(const std::map<std::string, Tensor>& named);
 
 /// Samples from `state` to the last move of the last state.
 /// @param on_move  called after every move, discarded ones too; what it throws ends the sampling
-/// @throws NumericalError when a recorded D is not finite, and when more than a quarter of the chains of a state have left the basin
+/// @throws NumericalError when a recorded D is not finite, when a carried configuration inside the basin has a D that is not a number or
+///         minus infinity, and when more than a quarter of the chains of a state have left the basin
 void run_mapped(const MappedCrystals& crystals, const MappedOptions& options, const plan::Key& stream_key, MappedState& state,
                 const std::function<void(const MappedState&)>& on_move);
 

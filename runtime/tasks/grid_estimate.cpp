@@ -274,6 +274,9 @@ class GridEstimate {
     add_to(result, grid_);
     result.arrays.erase("states/blocks");
     if (!grid_.covariance.empty()) result.arrays["states/covariance"] = tensor::to_array(whole_covariance(grid_));
+    if (!has_right_angles(flow_.middle_ground().base.cell)) {  // of which a surface has no coordinates
+      for (const char* name : {"states/table", "states/numbers", "states/covariance"}) result.arrays.erase(name);
+    }
     add_coordinates(result, flow_.conditions(), states_);
     add_crystal(result, flow_.middle_ground());
     result.cost = cost_of(before_);

@@ -88,6 +88,16 @@ void add_coordinates(artifacts::Artifact& artifact, const Conditions& conditions
   artifact.attributes["coordinates"] = std::move(names);
 }
 
+bool has_right_angles(const crystal::Cell& cell) {
+  constexpr double kRounding = 1e-9;  // of the edge
+  for (std::size_t d = 0; d < 3; ++d) {
+    for (std::size_t e = 0; e < 3; ++e) {
+      if (e != d && std::abs(cell.vectors[d][e]) > kRounding * std::abs(cell.vectors[d][d])) return false;
+    }
+  }
+  return true;
+}
+
 std::vector<double> table_row(const Ground& ground) {
   const crystal::LatticeKind kind = crystal::kind_of(ground.system.at("lattice"));
   const auto edge = [&](std::size_t d) { return std::hypot(kind.shape.vectors[d][0], kind.shape.vectors[d][1], kind.shape.vectors[d][2]); };

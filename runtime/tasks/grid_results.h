@@ -6,13 +6,15 @@
 #include <vector>
 
 #include "runtime/artifacts/artifact.h"
+#include "runtime/crystal/cell.h"
 #include "runtime/tasks/conditions.h"
 #include "runtime/tasks/ground.h"
 
 namespace bgw::tasks {
 
 /// Results that a task has once for each state of a grid, as `.at(…)` reads them: arrays grid/NAME/value and grid/NAME/sigma [K], not a
-/// number where a state has none, and the attribute `conventions`.
+/// number where a state has none, and the attribute `conventions`: the words of a result are the same at all states, a warning of one
+/// state is a result of the whole grid.
 class GridResults {
  public:
   /// The results of the next state.
@@ -44,6 +46,10 @@ std::vector<StateValues> grid_states(const schema::Value& arguments, const Condi
 
 /// The states of the rows: array grid/coordinates [K, axes], with the names in the attribute `coordinates`.
 void add_coordinates(artifacts::Artifact& artifact, const Conditions& conditions, const std::vector<StateValues>& states);
+
+/// Whether the edges of a box stand along x, y and z, up to the rounding of a file, so that a surface has coordinates for it: grids in
+/// others get no states/table.
+bool has_right_angles(const crystal::Cell& cell);
 
 /// Temperature (K), volume of an atom (angstrom^3), c/a and b/a of the unit cell: a row of states/table [K, 4].
 std::vector<double> table_row(const Ground& ground);

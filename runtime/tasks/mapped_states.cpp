@@ -11,6 +11,7 @@
 #include "runtime/estimators/statistical_inefficiency.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/sampling/mapped_states.h"
+#include "runtime/tasks/anchors.h"
 #include "runtime/tasks/checkpoint_arrays.h"
 #include "runtime/tasks/conditional_base.h"
 #include "runtime/tasks/free_energy_results.h"
@@ -43,6 +44,8 @@ struct Grid {
   const std::string& name(std::int64_t k) const { return crystals.names[static_cast<std::size_t>(k)]; }
   /// Numbers that are averaged in every state: U / N and, with stress, the virials along the axes.
   std::int64_t observables() const { return stress ? 4 : 1; }
+  /// Pairs connect all states; those of a line are a tree.
+  bool has_loops() const { return std::ssize(crystals.pairs) >= count(); }
 };
 
 /// Neighbours along every coordinate; the last one runs fastest.
@@ -103,11 +106,6 @@ engine::Progress progress_of(const sampling::MappedState& state, const sampling:
 
 // ---- anchors -------------------------------------------------------------------------------------------------------------------
 
-struct NamedAnchor {
-  std::string name;
-  estimators::Anchor anchor;
-};
-
 std::int64_t state_at(const Grid& grid, const StateValues& values, const std::string& whose) {
   constexpr double kRounding = 1e-9;
   for (std::int64_t k = 0; k < grid.count(); ++k) {
@@ -116,25 +114,6 @@ std::int64_t state_at(const Grid& grid, const StateValues& values, const std::st
     if (std::equal(here.begin(), here.end(), values.begin(), values.end(), same)) return k;
   }
   throw InputError(fmt::format("anchor `{}` is at {}, which is no state of the grid; list its values, or take a reference at a state that is listed", whose, grid.conditions.in_words(values)));
-}
-
-std::vector<NamedAnchor> anchors_of(engine::TaskContext& context, const Grid& grid) {
-  std::vector<NamedAnchor> anchors;
-  const std::size_t count = context.arguments().at("path").at("anchors").as_list().size();
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::string role = fmt::format("path.anchors.{}", i);
-    const plan::TaskSpec spec = context.input_spec(role);
-    const artifacts::Result* found = context.input(role)->find_result("per_particle");
-    if (found == nullptr || found->convention != kConvention) {
-      throw InputError(fmt::format("the free energy of anchor `{}` is in another convention than that of the grid, \"{}\"; make it anew with this version", spec.name, kConvention));
-    }
-    if (!found->sigma || !(*found->sigma > 0.0)) {
-      throw InputError(fmt::format("the free energy of anchor `{}` has no error, so that it cannot be weighed; give it more chains or steps", spec.name));
-    }
-    const StateValues values = grid.conditions.values_in(spec.arguments.at("system"), spec.arguments.at("ensemble"));
-    anchors.push_back({spec.name, {state_at(grid, values, spec.name), {found->value, *found->sigma}}});
-  }
-  return anchors;
 }
 
 // ---- estimates -----------------------------------------------------------------------------------------------------------------
@@ -168,16 +147,17 @@ estimators::JointBarResult compared(const Grid& grid, const sampling::MappedStat
 }
 
 /// Anchors that disagree by more than they and the grid allow have their own errors widened first: that they do says nothing of the
-/// differences of neighbours, which are checked by their loops, and nothing of energies and pressures.
-estimators::Anchored tied(const Tensor& values, const Tensor& covariance, std::int64_t states, const std::vector<NamedAnchor>& anchors) {
-  std::vector<estimators::Anchor> plain;
-  for (const NamedAnchor& anchor : anchors) plain.push_back(anchor.anchor);
-  estimators::Anchored result = estimators::anchored(values, covariance, states, plain);
-  if (anchors.size() < 2 || result.chi_square <= static_cast<double>(anchors.size() - 1)) return result;
+/// differences of neighbours, which are checked by their loops, and nothing of energies and pressures. Where no pair lies in a loop
+/// nothing checks the differences, and all errors are widened, as in a ladder. They are as well where the grid has so much of the errors
+/// between anchors that wider anchors leave chi^2 above its degrees: `anchored` widens everything by the rest.
+estimators::Anchored tied(const Tensor& values, const Tensor& covariance, std::int64_t states, bool loops, const std::vector<NamedAnchor>& anchors) {
+  estimators::Anchored result = estimators::anchored(values, covariance, states, plain(anchors));
+  if (!loops || anchors.size() < 2 || result.chi_square <= static_cast<double>(anchors.size() - 1)) return result;
   const double widening = std::sqrt(result.chi_square / static_cast<double>(anchors.size() - 1));
-  for (estimators::Anchor& anchor : plain) anchor.value.sigma *= widening;
+  std::vector<estimators::Anchor> wider = plain(anchors);
+  for (estimators::Anchor& anchor : wider) anchor.value.sigma *= widening;
   std::vector<estimators::Disagreement> disagreements = std::move(result.disagreements);  // by the errors that were claimed
-  result = estimators::anchored(values, covariance, states, plain);
+  result = estimators::anchored(values, covariance, states, wider);
   result.disagreements = std::move(disagreements);
   return result;
 }
@@ -192,26 +172,16 @@ estimators::Anchored tied(const Grid& grid, const estimators::JointBarResult& fo
   for (std::int64_t k = 0; k < states; ++k) values[k] = grid.ground(k).free_energy(-found.free_energies[k].item<double>());
   Tensor scale = at::ones_like(values);
   scale.slice(0, 0, states).div_(grid.atoms());
-  return tied(values, found.covariance * scale.unsqueeze(0) * scale.unsqueeze(1), states, anchors);
+  return tied(values, found.covariance * scale.unsqueeze(0) * scale.unsqueeze(1), states, grid.has_loops(), anchors);
 }
 
-/// F / N, U / N (eV) and the pressures of all states, and how they follow from what is tied.
-struct StateNumbers {
-  Tensor values;      // [5 K]
-  Tensor covariance;  // [5 K, 5 K]
-};
-
-StateNumbers state_numbers(const Grid& grid, const estimators::Anchored& tie) {
-  const std::int64_t states = grid.count(), width = grid.observables();
-  Tensor matrix = at::zeros({5 * states, states + states * width}, at::kDouble), motion = at::zeros({5 * states}, at::kDouble);
-  auto m = matrix.accessor<double, 2>();
-  for (std::int64_t k = 0; k < states; ++k) {
-    m[5 * k][k] = 1.0 / grid.beta(k);
-    m[5 * k + 1][states + width * k] = 1.0;
-    for (std::int64_t i = 0; i < 3; ++i) m[5 * k + 2 + i][states + width * k + 1 + i] = -1.0;
-    motion.slice(0, 5 * k + 2, 5 * k + 5).fill_(grid.atoms() / (grid.ground(k).base.cell.volume() * grid.beta(k)));
+StateNumbers numbers_of(const Grid& grid, const estimators::Anchored& tie) {
+  std::vector<double> betas, motions;
+  for (const Ground& ground : grid.grounds) {
+    betas.push_back(ground.base.beta);
+    motions.push_back(grid.atoms() / (ground.base.cell.volume() * ground.base.beta));
   }
-  return {at::mv(matrix, tie.values) + motion, at::mm(matrix, at::mm(tie.covariance, matrix.t()))};
+  return state_numbers(tie, betas, motions);
 }
 
 // ---- results -------------------------------------------------------------------------------------------------------------------
@@ -229,8 +199,7 @@ void add_chains(artifacts::Artifact& one, const sampling::MappedState& state, st
   plain("angle", state.angle[k].item<double>(), "", "radians of a step");
   if (series.size(0) > 0 && series.size(1) > 1) plain("inefficiency", estimators::statistical_inefficiency(series), "", "moves of a chain for one independent energy");
   const auto creep = series.size(0) > 0 ? estimators::drift(series) : std::nullopt;
-  if (creep) plain("drift", *creep, "", std::abs(*creep) > kCreep ? "standard errors by which the second half of the energies lies above the first; THEY CREEP: give the chains more steps"
-                                                                  : "standard errors by which the second half of the energies lies above the first");
+  if (creep) plain("drift", *creep, "", "standard errors by which the second half of the energies lies above the first");
   plain("lindemann", std::sqrt(state.lindemann_squares[k].item<double>() / static_cast<double>(samples)), "", "rms displacement from the sites over the distance of nearest neighbours");
   plain("largest_displacement", state.furthest[k].item<double>(), "angstrom", "of an atom from its site, in any sample");
   plain("left_basin", static_cast<double>((state.counted[k] < state.work.size(2)).sum().item<std::int64_t>()), "", "chains that left the basin of the crystal, not counted from there on");
@@ -254,22 +223,25 @@ GridResults results_of_states(const Grid& grid, const sampling::MappedState& sta
   return results;
 }
 
-/// The two anchors that are furthest apart, and how far.
-void add_consistency(artifacts::Artifact& artifact, const Grid& grid, const estimators::Anchored& tie, const std::vector<NamedAnchor>& anchors) {
-  if (tie.disagreements.empty()) return;
-  const auto worst = *std::max_element(tie.disagreements.begin(), tie.disagreements.end(), [](const auto& a, const auto& b) { return a.sigmas < b.sigmas; });
-  std::string words = fmt::format("standard errors between the anchors at {} and at {}, against what the grid has between them", grid.name(anchors[worst.first].anchor.index),
-                                  grid.name(anchors[worst.second].anchor.index));
-  if (worst.sigmas > kDisagreement) words += "; THEY DISAGREE: one of the three has not sampled the whole crystal, give them all more steps";
-  artifact.results.push_back({"consistency", worst.sigmas, {}, "", {}, std::move(words)});
-}
-
 /// Standard errors of the differences of beta F / N of neighbours, [E].
 Tensor difference_errors(const Grid& grid, const estimators::Anchored& tie) {
   const auto c = tie.covariance.accessor<double, 2>();
   std::vector<double> errors;
   for (const auto& [from, to] : grid.crystals.pairs) errors.push_back(std::sqrt(std::max(0.0, c[from][from] + c[to][to] - 2.0 * c[from][to])));
   return at::tensor(at::ArrayRef<double>(errors), at::kDouble);
+}
+
+/// The state whose energies differ most between the halves of its chains: words of one state are not kept for each.
+void add_largest_drift(artifacts::Artifact& artifact, const Grid& grid, const GridResults& results) {
+  if (!results.has("drift")) return;
+  const std::vector<double>& drifts = results.values("drift");
+  const auto less = [](double a, double b) { return std::isnan(a) ? !std::isnan(b) : std::abs(a) < std::abs(b); };
+  const auto worst = std::max_element(drifts.begin(), drifts.end(), less);
+  const double largest = std::abs(*worst);
+  std::string words = fmt::format("standard errors between the halves of the energies, {}, where it is most", grid.name(worst - drifts.begin()));
+  // Of many numbers the largest is larger than one by itself.
+  if (largest > std::sqrt(kCreep * kCreep + 2.0 * std::log(static_cast<double>(grid.count())))) words += "; THEY CREEP: give the chains more steps";
+  artifact.results.push_back({"largest_drift", largest, {}, "", {}, std::move(words)});
 }
 
 void add_pair_results(artifacts::Artifact& artifact, const Grid& grid, const estimators::JointBarResult& found, const estimators::Anchored& tie) {
@@ -340,7 +312,9 @@ class Calls {
 
 artifacts::Artifact mapped_states(engine::TaskContext& context) {
   const Grid grid = make_grid(context);
-  const std::vector<NamedAnchor> anchors = anchors_of(context, grid);
+  const std::vector<NamedAnchor> anchors = anchors_of(context, "grid", [&](const plan::TaskSpec& spec) {
+    return state_at(grid, grid.conditions.values_in(spec.arguments.at("system"), spec.arguments.at("ensemble")), spec.name);
+  });
   const sampling::MappedOptions options = options_of(grid, context.arguments());
 
   sampling::MappedState state = sampling::start_mapped(grid.crystals, options);
@@ -362,15 +336,17 @@ artifacts::Artifact mapped_states(engine::TaskContext& context) {
   const estimators::JointBarResult found = compared(grid, state);
   const estimators::Anchored tie = tied(grid, found, anchors);
   StateNumbers numbers;
-  if (grid.stress) numbers = state_numbers(grid, tie);
+  if (grid.stress) numbers = numbers_of(grid, tie);
 
   artifacts::Artifact artifact;
-  results_of_states(grid, state, tie, numbers).add_to(artifact);
+  const GridResults results = results_of_states(grid, state, tie, numbers);
+  results.add_to(artifact);
   add_coordinates(artifact, grid.conditions, grid.states);
   add_pair_results(artifact, grid, found, tie);
-  add_consistency(artifact, grid, tie, anchors);
+  add_consistency(artifact, "grid", tie, anchors, [&](std::int64_t k) { return grid.name(k); });
+  add_largest_drift(artifact, grid, results);
   add_whole(artifact, grid, tie, calls.now());
-  if (grid.stress) add_table(artifact, grid, numbers);
+  if (grid.stress && has_right_angles(grid.ground(0).base.cell)) add_table(artifact, grid, numbers);
   add_crystal(artifact, grid.ground(grid.count() / 2));
   return artifact;
 }

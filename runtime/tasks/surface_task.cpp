@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "runtime/foundation/errors.h"
+#include "runtime/tasks/grid_results.h"
 #include "runtime/tasks/measured_surface.h"
 #include "runtime/tasks/tasks.h"
 #include "runtime/tensor/array.h"
@@ -13,14 +14,19 @@
 namespace bgw::tasks {
 namespace {
 
+void expect_right_angles(const artifacts::Artifact& artifact, const std::string& name) {
+  const std::vector<double>& rows = artifact.array("cell").doubles;
+  crystal::Cell cell;
+  for (std::size_t i = 0; i < 9; ++i) cell.vectors[i / 3][i % 3] = rows.at(i);
+  if (has_right_angles(cell)) return;
+  throw InputError(fmt::format("a surface takes boxes of right angles, the lattice of {} has others; take a cell of the crystal whose edges stand along x, y and z", name));
+}
+
 /// Edges of the unit cell along x, y and z, from a box of right angles.
 std::array<double, 3> cell_edges(const artifacts::Artifact& reference, const schema::Value& lattice) {
   const std::vector<double>& cell = reference.array("cell").doubles;
   std::array<double, 3> edges{};
   for (std::size_t d = 0; d < 3; ++d) {
-    for (std::size_t e = 0; e < 3; ++e) {
-      if (e != d && std::abs(cell[3 * d + e]) > 1e-9 * std::abs(cell[4 * d])) throw InputError("a surface takes boxes of right angles; this lattice has others");
-    }
     const schema::Value* repeats = lattice.find("repeats");
     edges[d] = cell[4 * d] / (repeats == nullptr || repeats->is_none() ? 1.0 : static_cast<double>(repeats->as_list()[d].as_int()));
   }
@@ -84,6 +90,7 @@ void refuse_heavy_tails(const artifacts::Artifact& artifact, const std::string& 
 void add_states(engine::TaskContext& context, const std::string& role, phases::Measurements& measured, std::vector<phases::JointNormal>& parts, Crystal& crystal) {
   const plan::TaskSpec spec = spec_with_system(context, context.input_spec(role));
   const auto artifact = context.input(role);
+  expect_right_angles(*artifact, spec.name);
   const std::int64_t atoms = artifact->array("sites").shape[0];
   const schema::Value& lattice = spec.arguments.at("system").at("lattice");
   const Crystal here{lattice.at("kind").as_string(), name_of_cell(lattice, atoms), atoms, sublattice_term(*artifact, atoms)};

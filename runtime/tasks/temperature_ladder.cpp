@@ -13,6 +13,7 @@
 #include "runtime/estimators/statistical_inefficiency.h"
 #include "runtime/foundation/errors.h"
 #include "runtime/sampling/temperature_ladder.h"
+#include "runtime/tasks/anchors.h"
 #include "runtime/tasks/checkpoint_arrays.h"
 #include "runtime/tasks/free_energy_results.h"
 #include "runtime/tasks/ground.h"
@@ -24,8 +25,7 @@
 namespace bgw::tasks {
 namespace {
 
-constexpr double kDisagreement = 4.0;  // standard errors between anchors, from which on it is said loudly
-constexpr double kCreep = 3.0;         // standard errors between the halves of the chains
+constexpr double kCreep = 3.0;  // standard errors between the halves of the chains
 
 /// What a ladder is made of, from the arguments of the task.
 struct Ladder {
@@ -100,31 +100,6 @@ Tensor observables_of(const Ladder& ladder, const sampling::LadderState& state) 
   return ladder.stress ? at::cat({energy, state.observed.reshape({-1, 3})}, 1) : energy;
 }
 
-struct NamedAnchor {
-  std::string name;
-  estimators::Anchor anchor;
-};
-
-std::vector<NamedAnchor> anchors_of(engine::TaskContext& context, const Ladder& ladder) {
-  std::vector<NamedAnchor> anchors;
-  const std::size_t count = context.arguments().at("path").at("anchors").as_list().size();
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::string role = fmt::format("path.anchors.{}", i);
-    const plan::TaskSpec spec = context.input_spec(role);
-    const artifacts::Result* found = context.input(role)->find_result("per_particle");
-    if (found == nullptr || found->convention != kConvention) {
-      throw InputError(fmt::format("the free energy of anchor `{}` is in another convention than that of the ladder, \"{}\"; make it anew with this version",
-                                   spec.name, kConvention));
-    }
-    if (!found->sigma || !(*found->sigma > 0.0)) {
-      throw InputError(fmt::format("the free energy of anchor `{}` has no error, so that it cannot be weighed; give it more chains or steps", spec.name));
-    }
-    const double temperature = spec.arguments.at("ensemble").at("temperature").as_double();
-    anchors.push_back({spec.name, {rung_at(ladder, temperature, fmt::format("anchor `{}`", spec.name)), {found->value, *found->sigma}}});
-  }
-  return anchors;
-}
-
 /// beta F / N of all rungs up to a constant, and the means after them, with their covariance.
 estimators::Anchored tied(const Ladder& ladder, const estimators::JointMbarResult& mbar, const std::vector<NamedAnchor>& anchors) {
   const double atoms = static_cast<double>(ladder.ground.particles());
@@ -133,39 +108,13 @@ estimators::Anchored tied(const Ladder& ladder, const estimators::JointMbarResul
   for (std::int64_t k = 0; k < rungs; ++k) values[k].add_(ladder.beta(k) * ladder.ground.base.static_energy / atoms);
   Tensor scale = at::ones_like(values);
   scale.slice(0, 0, rungs).div_(atoms);
-  std::vector<estimators::Anchor> plain;
-  for (const NamedAnchor& anchor : anchors) plain.push_back(anchor.anchor);
-  return estimators::anchored(values, mbar.covariance * scale.unsqueeze(0) * scale.unsqueeze(1), rungs, plain);
+  return estimators::anchored(values, mbar.covariance * scale.unsqueeze(0) * scale.unsqueeze(1), rungs, plain(anchors));
 }
 
 artifacts::Result result_of(std::string name, double value, double variance, std::string unit, std::int64_t n, std::string words) {
   artifacts::Result result{std::move(name), value, {}, std::move(unit), n, std::move(words)};
   if (std::isfinite(variance)) result.sigma = std::sqrt(std::max(0.0, variance));
   return result;
-}
-
-/// The two anchors that are furthest apart, and how far.
-void add_consistency(artifacts::Artifact& artifact, const Ladder& ladder, const estimators::Anchored& tie, const std::vector<NamedAnchor>& anchors) {
-  if (tie.disagreements.empty()) return;
-  const auto worst = *std::max_element(tie.disagreements.begin(), tie.disagreements.end(), [](const auto& a, const auto& b) { return a.sigmas < b.sigmas; });
-  const NamedAnchor &a = anchors[worst.first], &b = anchors[worst.second];
-  const auto temperature = [&](const NamedAnchor& of) { return shown(ladder, ladder.temperatures[static_cast<std::size_t>(of.anchor.index)]); };
-  std::string words = fmt::format("standard errors between the anchors at {} and {}, against what the ladder has between them", temperature(a), temperature(b));
-  if (worst.sigmas > kDisagreement) words += "; THEY DISAGREE: one of the three has not sampled the whole crystal, give them all more steps";
-  artifact.results.push_back({"consistency", worst.sigmas, {}, "", {}, std::move(words)});
-}
-
-/// [5 K, K + K k] from beta F / N and means to F / N, U / N (eV) and the pressures, state after state, but for N kT / V.
-Tensor state_matrix(const Ladder& ladder) {
-  const std::int64_t rungs = ladder.rungs(), width = ladder.observables();
-  Tensor matrix = at::zeros({5 * rungs, rungs + rungs * width}, at::kDouble);
-  auto m = matrix.accessor<double, 2>();
-  for (std::int64_t k = 0; k < rungs; ++k) {
-    m[5 * k][k] = 1.0 / ladder.beta(k);
-    m[5 * k + 1][rungs + width * k] = 1.0;
-    for (std::int64_t i = 0; i < 3; ++i) m[5 * k + 2 + i][rungs + width * k + 1 + i] = -1.0;
-  }
-  return matrix;
 }
 
 /// Temperature (K), volume of an atom, c/a and b/a of the lattice's cell, [K, 4]; empty for a box that has other than right angles.
@@ -190,11 +139,13 @@ Tensor table_of_states(const Ladder& ladder) {
 
 /// All states for a fit, and the pressures of the ensemble's own.
 void add_states(artifacts::Artifact& artifact, const Ladder& ladder, const estimators::Anchored& tie, std::int64_t samples) {
-  const Tensor matrix = state_matrix(ladder);
-  Tensor numbers = at::mv(matrix, tie.values);
   const double motion = static_cast<double>(ladder.ground.particles()) / ladder.ground.base.cell.volume();
-  for (std::int64_t k = 0; k < ladder.rungs(); ++k) numbers.slice(0, 5 * k + 2, 5 * k + 5).add_(motion / ladder.beta(k));
-  const Tensor covariance = at::mm(matrix, at::mm(tie.covariance, matrix.t()));
+  std::vector<double> betas, motions;
+  for (std::int64_t k = 0; k < ladder.rungs(); ++k) {
+    betas.push_back(ladder.beta(k));
+    motions.push_back(motion / ladder.beta(k));
+  }
+  const auto [numbers, covariance] = state_numbers(tie, betas, motions);
   const Tensor table = table_of_states(ladder);
   if (table.defined()) {
     artifact.arrays["states/table"] = tensor::to_array(table);
@@ -298,7 +249,9 @@ bool is_temperature_ladder(const schema::Value& path) {
 
 artifacts::Artifact temperature_ladder(engine::TaskContext& context) {
   const Ladder ladder = make_ladder(context);
-  const std::vector<NamedAnchor> anchors = anchors_of(context, ladder);
+  const std::vector<NamedAnchor> anchors = anchors_of(context, "ladder", [&](const plan::TaskSpec& spec) {
+    return rung_at(ladder, spec.arguments.at("ensemble").at("temperature").as_double(), fmt::format("anchor `{}`", spec.name));
+  });
   const sampling::LadderOptions options = options_of(ladder, context.arguments());
 
   sampling::LadderState state = sampling::start_ladder(*ladder.ground.target, options);
@@ -324,7 +277,7 @@ artifacts::Artifact temperature_ladder(engine::TaskContext& context) {
 
   artifacts::Artifact artifact;
   add_free_energies(artifact, ladder, tie, samples);
-  add_consistency(artifact, ladder, tie, anchors);
+  add_consistency(artifact, "ladder", tie, anchors, [&](std::int64_t k) { return shown(ladder, ladder.temperatures[static_cast<std::size_t>(k)]); });
   if (ladder.stress) add_states(artifact, ladder, tie, samples);
   if (options.exchange) add_exchange(artifact, ladder, state);
   add_mbar(artifact, mbar);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <utility>
@@ -40,7 +41,11 @@ class FakeResults : public Results {
   }
   Field field(const std::string& role, const std::string& name) const override { return fields.at(role + "." + name); }
   std::string called(const std::string&, const std::string& name, const Map& arguments) const override { return artifacts::called_result(name, arguments); }
-  artifacts::Result number_at(const std::string& role, const std::string& name, const Value& state) const override { return number(role, name + schema::to_json(state)); }
+  StateNumber number_at(const std::string& role, const std::string& name, const Value& state) const override {
+    const std::string key = name + schema::to_json(state);
+    const auto row = static_cast<std::size_t>(std::distance(single.begin(), single.find(identity(role) + "." + key)));
+    return {number(role, key), row, {}};
+  }
   Curve curve(const std::string& role, const std::string& name) const override { return curves.at(name.empty() ? role : role + "." + name); }
   std::string identity(const std::string& role) const override { return role.substr(0, role.find('@')); }
 };

@@ -12,8 +12,7 @@
 #include "runtime/tasks/free_energy_results.h"
 #include "runtime/tensor/array.h"
 #include "runtime/tensor/random_stream.h"
-#include "tests/support/ice_study.h"
-#include "tests/support/task_desk.h"
+#include "tests/support/mapped_desk.h"
 
 namespace {
 
@@ -21,80 +20,9 @@ using namespace bgw;
 using namespace bgw::test;
 using units::kBoltzmann;  // eV/K
 
-plan::Key key(std::uint8_t number) {
-  plan::Key result;
-  result.bytes[0] = number;
-  return result;
-}
-
-Tensor numbers(const artifacts::Artifact& artifact, const std::string& name) { return tensor::to_tensor(artifact.array(name)); }
-Tensor value(const artifacts::Artifact& artifact, const std::string& name) { return numbers(artifact, "grid/" + name + "/value"); }
-Tensor error(const artifacts::Artifact& artifact, const std::string& name) { return numbers(artifact, "grid/" + name + "/sigma"); }
-
-Value between(double low, double high) { return Map{{"interval", List{low, high}}}; }
-Value with(const Value& map, const std::string& name, Value number) {
-  Map changed = map.as_map();
-  changed[name] = std::move(number);
-  return changed;
-}
-Value at_density(const Value& system, Value density) { return with(system, "lattice", with(system.at("lattice"), "density", std::move(density))); }
-Value at_temperature(Value t) { return Map{{"kind", "nvt"}, {"temperature", std::move(t)}}; }
-
-/// Springs between nearest neighbours of fcc: everything of it is known.
-Value springs() { return Map{{"potential", Map{{"style", "harmonic"}, {"spring", 3.7}, {"cutoff", 1.2}}}, {"lattice", testing::lattice_value("fcc", 32, 1.28)}, {"minimum_image", "compatible"}}; }
-
-class Desk : public TaskDesk {
- public:
-  plan::TaskSpec base(const Value& system, Value t, const char* kind = "phonon") {
-    return spec("base", "modes", {{"kind", kind}, {"system", system}, {"ensemble", at_temperature(std::move(t))}, {"relax_sites", true}, {"samples", 64}, {"width", 0.06}});
-  }
-  plan::TaskSpec direct(const Value& system, double t, const plan::TaskSpec& on, int steps, int seed) {
-    return spec("reference", "direct",
-                {{"method", "mbar"}, {"system", system}, {"ensemble", at_temperature(t)}, {"seed", seed}, {"stress", true},
-                 {"path", Map{{"call", "base_to_target"}, {"base", task("path.base")}, {"states", 3}}},
-                 {"sampler", Map{{"call", "hmc"}, {"chains", 16}, {"steps", steps}}}},
-                {{"path.base", on.key}});
-  }
-  /// A reference that says what it is told.
-  plan::TaskSpec told(const Value& system, double t, double per_particle, double sigma, const char* name = "told") {
-    const plan::TaskSpec of = spec("reference", name, {{"system", system}, {"ensemble", at_temperature(t)}, {"told", per_particle}});
-    artifacts::Artifact artifact;
-    artifact.results.push_back({"per_particle", per_particle, sigma, "kT", 1, tasks::kConvention});
-    keep(of, std::move(artifact));
-    return of;
-  }
-  plan::TaskSpec grid(const plan::TaskSpec& on, Map lists, const std::vector<plan::TaskSpec>& anchors, int chains, int steps, int seed = 7, bool stress = true) {
-    std::map<std::string, plan::Key> inputs{{"path.base", on.key}};
-    List tasks;
-    for (std::size_t i = 0; i < anchors.size(); ++i) {
-      const std::string role = "path.anchors." + std::to_string(i);
-      tasks.push_back(task(role));
-      inputs[role] = anchors[i].key;
-    }
-    Map arguments{{"method", "mbar"}, {"system", on.arguments.at("system")}, {"ensemble", on.arguments.at("ensemble")}, {"seed", seed}, {"stress", stress},
-                  {"path", Map{{"call", "mapped_states"}, {"base", task("path.base")}, {"anchors", tasks}}},
-                  {"sampler", Map{{"call", "hmc"}, {"chains", chains}, {"steps", steps}}}};
-    for (auto& [name, list] : lists) arguments[name] = list;
-    return spec("reference", "grid", arguments, inputs);
-  }
-};
-
 /// beta F / N of a crystal of springs at a state, from another: modes grow with the root of T, only V / N knows of the density.
 double harmonic(double known, double t0, double rho0, double t, double rho, double atoms) {
   return known - 1.5 * (atoms - 1) / atoms * std::log(t / t0) + std::log(rho / rho0) / atoms;
-}
-
-bool same_bits(const artifacts::Artifact& a, const artifacts::Artifact& b) {
-  if (a.arrays.size() != b.arrays.size() || a.results.size() != b.results.size()) return false;
-  for (const auto& [name, array] : a.arrays) {
-    const Tensor x = tensor::to_tensor(array), y = tensor::to_tensor(b.array(name));
-    if (!at::allclose(x.to(at::kDouble), y.to(at::kDouble), 0.0, 0.0, true)) return false;
-  }
-  for (const artifacts::Result& result : a.results) {
-    const artifacts::Result* other = b.find_result(result.name);
-    if (other == nullptr || other->value != result.value || other->sigma != result.sigma || other->convention != result.convention) return false;
-  }
-  return a.cost.gradient_calls == b.cost.gradient_calls && a.cost.energy_calls == b.cost.energy_calls;
 }
 
 /// Normal distributions on a line: samples of N(mean, width), works between them by the map x -> mean' + (width' / width)^power (x - mean).
@@ -236,7 +164,7 @@ TEST_CASE("a pair without overlap is named with what to do, and a loop that does
 }
 
 TEST_CASE("the map of two Gaussians carries one to the other, is smooth where modes cross, and comes back", "[mapped]") {
-  Desk desk;
+  MappedDesk desk;
   const Value system = at_density(ice(8), between(0.031, 0.036));
   const plan::TaskSpec spec = desk.base(system, between(150.0, 250.0), "scha");
   const tasks::ConditionalBase base(spec, desk.run(spec));
@@ -265,7 +193,7 @@ TEST_CASE("the map of two Gaussians carries one to the other, is smooth where mo
 }
 
 TEST_CASE("a harmonic crystal has its free energies at all states, without scatter of the work where its Gaussian fits", "[mapped]") {
-  Desk desk;
+  MappedDesk desk;
   const Value system = at_density(springs(), between(1.2, 1.36));
   const plan::TaskSpec plain = desk.base(at_density(springs(), 1.28), 100.0);
   const double known = number(desk.run(plain), "harmonic");
@@ -306,7 +234,7 @@ TEST_CASE("a harmonic crystal has its free energies at all states, without scatt
 }
 
 TEST_CASE("a grid of ice agrees with references at its states, and its slopes are pressures and energies", "[mapped]") {
-  Desk desk;
+  MappedDesk desk;
   const Value system = at_density(ice(8), between(0.0325, 0.0345));
   const std::vector<double> temperatures{180.0, 220.0, 260.0}, densities{0.0325, 0.0335, 0.0345};
   const plan::TaskSpec base = desk.base(system, between(180.0, 260.0), "scha");
@@ -392,7 +320,7 @@ TEST_CASE("a grid of ice agrees with references at its states, and its slopes ar
 }
 
 TEST_CASE("errors of a grid are the scatter over seeds", "[mapped]") {
-  Desk desk;
+  MappedDesk desk;
   const Value system = at_density(ice(8), between(0.0315, 0.0355));
   const plan::TaskSpec base = desk.base(system, between(160.0, 280.0), "scha");
   desk.run(base);
@@ -416,7 +344,7 @@ TEST_CASE("errors of a grid are the scatter over seeds", "[mapped]") {
 }
 
 TEST_CASE("a grid that is stopped after every move ends with the same bits, on any number of threads", "[mapped]") {
-  Desk desk;
+  MappedDesk desk;
   const Value system = at_density(ice(8), between(0.0325, 0.0345));
   const plan::TaskSpec base = desk.base(system, between(180.0, 220.0));
   desk.run(base);
@@ -445,7 +373,7 @@ TEST_CASE("a grid that is stopped after every move ends with the same bits, on a
 }
 
 TEST_CASE("grids that melt, that have gaps, and anchors that say nothing are refused with what to do", "[mapped]") {
-  Desk desk;
+  MappedDesk desk;
   const Value system = at_density(ice(8), between(0.0325, 0.0345));
   const plan::TaskSpec base = desk.base(system, between(180.0, 2000.0));
   desk.run(base);

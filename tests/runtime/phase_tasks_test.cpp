@@ -35,6 +35,7 @@ struct Desk : TaskDesk {
     artifact.arrays["states/numbers"] = tensor::to_array(at::tensor(at::ArrayRef<double>(states.numbers.mean), at::kDouble));
     artifact.arrays["states/covariance"] = tensor::to_array(states.numbers.covariance);
     artifact.arrays["sites"] = tensor::to_array(at::zeros({64, 3}, at::kDouble));
+    artifact.arrays["cell"] = tensor::to_array(at::eye(3, at::kDouble));
     artifact.results = {{"per_particle", -10.0, 0.001, "kT", {}, ""}, {"all_sublattices", -10.0 - std::log(2.0) / 64, 0.001, "kT", {}, ""}};
     keep(of, std::move(artifact));
     return of.key;
