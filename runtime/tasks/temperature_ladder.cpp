@@ -173,7 +173,7 @@ void add_free_energies(artifacts::Artifact& artifact, const Ladder& ladder, cons
   artifact.arrays["free_energy_errors"] = tensor::to_array(variances.slice(0, 0, rungs).clamp_min(0.0).sqrt(), "kT");
   artifact.arrays["curves/over_temperature/x"] = artifact.arrays["temperatures"];
   artifact.arrays["curves/over_temperature/y"] = artifact.arrays["free_energies"];
-  artifact.attributes["x_name"] = "T (K)";
+  artifact.attributes["x_name"] = "T";
   artifact.attributes["y_name"] = "beta F / N, or rate of exchange";
 }
 
