@@ -20,7 +20,10 @@ std::int64_t first_bits(const plan::Key& hash) {
   return static_cast<std::int64_t>(bits >> 1);
 }
 
-std::string usage_of(const std::string& name) { return name == "min" || name == "max" || name == "sum" || name == "mean" ? name + "([1, 2, 3])" : name + "(2)"; }
+std::string usage_of(const std::string& name) {
+  if (name == "crossing") return "crossing([18, 19, 20], [pt[l].pressure(temperature = 75 K) for l in strength], 0 GPa)";
+  return name == "min" || name == "max" || name == "sum" || name == "mean" ? name + "([1, 2, 3])" : name + "(2)";
+}
 
 std::vector<std::string> builtin_names() {
   std::vector<std::string> names(kFolds.begin(), kFolds.end());
@@ -267,7 +270,7 @@ Evaluated Elaborator::folded(const std::string& name, std::vector<Evaluated> arg
 
 /// `crossing(x, y, level)`: what of it is known now is checked now, the root is found when the program runs.
 Evaluated Elaborator::crossing(const std::vector<Evaluated>& arguments, SourceRange range) {
-  const std::vector<std::string> usage{"write for instance `crossing([18, 19, 20], [pt[l].pressure(temperature = 75 K) for l in strength], 0 GPa)`"};
+  const std::vector<std::string> usage{fmt::format("write for instance `{}`", usage_of("crossing"))};
   if (arguments.size() != 3) return error("E0217", range, "`crossing` takes a list of x, a list of y, and the value of y that is looked for", usage);
   const Evaluated x = list_of_numbers(arguments[0], "crossing", range, usage), y = list_of_numbers(arguments[1], "crossing", range, usage);
   if (x.is_poison() || y.is_poison()) return poison();
@@ -292,7 +295,7 @@ Evaluated Elaborator::list_of_numbers(const Evaluated& list, const std::string& 
   if (const auto* numbers = list.as<RunTime>(); numbers && numbers->type == schema::ResultType::numbers) return list;
   const auto* items = list.as<ListValue>();
   if (!items || items->items().empty()) return error("E0303", range, fmt::format("`{}` takes lists of numbers, got {}", function, describe(list)), usage);
-  Evaluated together = run_time_call("mean", {items->items().begin(), items->items().end()}, true, range);
+  Evaluated together = run_time_call(function, {items->items().begin(), items->items().end()}, true, range);
   if (together.is_poison()) return together;
   RunTime numbers = *together.as<RunTime>();
   numbers.expression = numbers.expression.at("args").as_list().front();

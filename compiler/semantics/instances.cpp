@@ -297,7 +297,6 @@ std::optional<std::string> Elaborator::hash_file(const std::string& seen, std::s
   return hash;
 }
 
-/// What the schema says of the whole block. False when it complained.
 schema::UpstreamTask Elaborator::upstream_of(const Value& task) {
   const Instance* found = find_task(task);
   if (!found || !found->good) return {};
@@ -328,6 +327,7 @@ bool Elaborator::check_asked(const Instance& of, const schema::Result& result, c
   return good;
 }
 
+/// What the schema says of the whole block. False when it complained.
 bool Elaborator::run_domain_check(Instance& instance, schema::Map& arguments, Family* family) {
   if (!instance.kind->complete) return true;
   bool good = true;
