@@ -353,19 +353,8 @@ TEST_CASE("a grid that is stopped after every move ends with the same bits, on a
   at::set_num_threads(1);
   const artifacts::Artifact whole = desk.run(of);
   at::set_num_threads(2);
-  MemoryContext context(desk.store, of);
-  context.stop = true;
   int stops = 0;
-  for (;; ++stops) {
-    const int reports = context.reports;
-    try {
-      const artifacts::Artifact found = tasks::registry().at("reference")(context);
-      CHECK(same_bits(found, whole));
-      break;
-    } catch (const Stopped&) {
-      context.stop = context.reports > reports;
-    }
-  }
+  CHECK(same_bits(run_in_steps(desk.store, of, stops), whole));
   at::set_num_threads(threads);
   CHECK(stops == 4 * (8 / 4 + 8) + 1);  // moves of the states, and the analysis
   CHECK(whole.find_result("overlap")->convention.find("temperature") != std::string::npos);

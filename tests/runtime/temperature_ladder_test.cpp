@@ -398,19 +398,8 @@ TEST_CASE("a ladder that is stopped after every move ends with the same bits, on
   at::set_num_threads(1);
   const artifacts::Artifact whole = desk.run(of);
   at::set_num_threads(2);
-  MemoryContext context(desk.store, of);
-  context.stop = true;
   int stops = 0;
-  for (;; ++stops) {
-    const int reports = context.reports;
-    try {
-      const artifacts::Artifact found = tasks::registry().at("reference")(context);
-      CHECK(same_bits(found, whole));
-      break;
-    } catch (const Stopped&) {
-      context.stop = context.reports > reports;
-    }
-  }
+  CHECK(same_bits(run_in_steps(desk.store, of, stops), whole));
   at::set_num_threads(threads);
   CHECK(stops == 3 * (12 / 4 + 12) + 1);  // moves of rungs, and the analysis
 }

@@ -3,9 +3,7 @@
 
 #include <string>
 
-#include "runtime/foundation/errors.h"
-#include "runtime/tasks/tasks.h"
-#include "tests/support/task_desk.h"
+#include "compiler/schema/value.h"
 
 namespace bgw::test {
 
@@ -17,20 +15,6 @@ inline schema::Value with(const schema::Value& map, const std::string& name, sch
   schema::Map changed = map.as_map();
   changed[name] = std::move(value);
   return changed;
-}
-
-/// A task that is stopped at the end of every step and started again.
-inline artifacts::Artifact run_in_steps(MemoryStore& store, const plan::TaskSpec& spec, int& stops) {
-  MemoryContext context(store, spec);
-  context.stop = true;
-  for (stops = 0;; ++stops) {
-    const int steps = context.reports;
-    try {
-      return tasks::registry().at(spec.kind)(context);
-    } catch (const Stopped&) {
-      context.stop = context.reports > steps;
-    }
-  }
 }
 
 }  // namespace bgw::test

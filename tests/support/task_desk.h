@@ -7,10 +7,25 @@
 
 #include "compiler/plan/preimage.h"
 #include "compiler/plan/sha256.h"
+#include "runtime/foundation/errors.h"
 #include "runtime/tasks/tasks.h"
 #include "tests/support/memory_context.h"
 
 namespace bgw::test {
+
+/// A task that is stopped at the end of every step and started again.
+inline artifacts::Artifact run_in_steps(MemoryStore& store, const plan::TaskSpec& spec, int& stops) {
+  MemoryContext context(store, spec);
+  context.stop = true;
+  for (stops = 0;; ++stops) {
+    const int steps = context.reports;
+    try {
+      return tasks::registry().at(spec.kind)(context);
+    } catch (const Stopped&) {
+      context.stop = context.reports > steps;
+    }
+  }
+}
 
 class TaskDesk {
  public:
