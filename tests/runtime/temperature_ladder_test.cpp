@@ -16,7 +16,7 @@
 #include "runtime/tensor/array.h"
 #include "runtime/tensor/random_stream.h"
 #include "tests/support/ice_study.h"
-#include "tests/support/task_desk.h"
+#include "tests/support/anchored_desk.h"
 
 namespace {
 
@@ -90,26 +90,11 @@ void check_mean(const Tensor& measured, double exact) {
   CHECK(std::abs(by_chain.mean().item<double>() - exact) < 4.0 * error);
 }
 
-class Desk : public TaskDesk {
+class Desk : public AnchoredDesk {
  public:
   static Value at_temperature(double t) { return Map{{"kind", "nvt"}, {"temperature", t}}; }
   plan::TaskSpec base(const Value& system, double t, const char* kind = "phonon") {
     return spec("base", "modes", {{"kind", kind}, {"system", system}, {"ensemble", at_temperature(t)}, {"relax_sites", true}, {"samples", 64}});
-  }
-  plan::TaskSpec direct(const Value& system, double t, const plan::TaskSpec& on, int steps, int seed) {
-    return spec("reference", "direct" + std::to_string(static_cast<int>(t)),
-                {{"method", "mbar"}, {"system", system}, {"ensemble", at_temperature(t)}, {"seed", seed}, {"stress", true},
-                 {"path", Map{{"call", "base_to_target"}, {"base", task("path.base")}, {"states", 3}}},
-                 {"sampler", Map{{"call", "hmc"}, {"chains", 16}, {"steps", steps}}}},
-                {{"path.base", on.key}});
-  }
-  /// A reference that says what it is told.
-  plan::TaskSpec told(const Value& system, double t, double per_particle, double sigma, const char* name = "told") {
-    const plan::TaskSpec of = spec("reference", name, {{"system", system}, {"ensemble", at_temperature(t)}, {"told", per_particle}});
-    artifacts::Artifact artifact;
-    artifact.results.push_back({"per_particle", per_particle, sigma, "kT", 1, tasks::kConvention});
-    keep(of, std::move(artifact));
-    return of;
   }
   plan::TaskSpec ladder(const Value& system, double t, const plan::TaskSpec& on, std::vector<double> temperatures, const std::vector<plan::TaskSpec>& anchors, int chains, int steps,
                         const char* call = "replica_exchange", int seed = 7) {

@@ -6,6 +6,7 @@
 
 #include "tests/shared/systems.h"
 #include "tests/support/catch.h"
+#include "tests/support/electronvolt.h"
 #include "tests/support/task_desk.h"
 
 namespace bgw::test {
@@ -13,8 +14,6 @@ namespace bgw::test {
 using schema::List;
 using schema::Map;
 using schema::Value;
-
-inline constexpr double kElectronvolt = 0.043364104241800934;  // of a kcal/mol
 
 inline Value ice(std::int64_t atoms) {
   Map system = testing::water("diamond_cubic", atoms).as_map();

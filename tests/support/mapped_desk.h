@@ -6,10 +6,10 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/tasks/free_energy_results.h"
 #include "runtime/tensor/array.h"
+#include "tests/support/anchored_desk.h"
 #include "tests/support/ice_study.h"
-#include "tests/support/task_desk.h"
+#include "tests/support/over_ranges.h"
 
 namespace bgw::test {
 
@@ -23,37 +23,16 @@ inline Tensor numbers(const artifacts::Artifact& artifact, const std::string& na
 inline Tensor value(const artifacts::Artifact& artifact, const std::string& name) { return numbers(artifact, "grid/" + name + "/value"); }
 inline Tensor error(const artifacts::Artifact& artifact, const std::string& name) { return numbers(artifact, "grid/" + name + "/sigma"); }
 
-inline Value between(double low, double high) { return Map{{"interval", List{low, high}}}; }
-inline Value with(const Value& map, const std::string& name, Value number) {
-  Map changed = map.as_map();
-  changed[name] = std::move(number);
-  return changed;
-}
 inline Value at_density(const Value& system, Value density) { return with(system, "lattice", with(system.at("lattice"), "density", std::move(density))); }
 inline Value at_temperature(Value t) { return Map{{"kind", "nvt"}, {"temperature", std::move(t)}}; }
 
 /// Springs between nearest neighbours of fcc: everything of it is known.
 inline Value springs() { return Map{{"potential", Map{{"style", "harmonic"}, {"spring", 3.7}, {"cutoff", 1.2}}}, {"lattice", testing::lattice_value("fcc", 32, 1.28)}, {"minimum_image", "compatible"}}; }
 
-class MappedDesk : public TaskDesk {
+class MappedDesk : public AnchoredDesk {
  public:
   plan::TaskSpec base(const Value& system, Value t, const char* kind = "phonon") {
     return spec("base", "modes", {{"kind", kind}, {"system", system}, {"ensemble", at_temperature(std::move(t))}, {"relax_sites", true}, {"samples", 64}, {"width", 0.06}});
-  }
-  plan::TaskSpec direct(const Value& system, double t, const plan::TaskSpec& on, int steps, int seed) {
-    return spec("reference", "direct",
-                {{"method", "mbar"}, {"system", system}, {"ensemble", at_temperature(t)}, {"seed", seed}, {"stress", true},
-                 {"path", Map{{"call", "base_to_target"}, {"base", task("path.base")}, {"states", 3}}},
-                 {"sampler", Map{{"call", "hmc"}, {"chains", 16}, {"steps", steps}}}},
-                {{"path.base", on.key}});
-  }
-  /// A reference that says what it is told.
-  plan::TaskSpec told(const Value& system, double t, double per_particle, double sigma, const char* name = "told") {
-    const plan::TaskSpec of = spec("reference", name, {{"system", system}, {"ensemble", at_temperature(t)}, {"told", per_particle}});
-    artifacts::Artifact artifact;
-    artifact.results.push_back({"per_particle", per_particle, sigma, "kT", 1, tasks::kConvention});
-    keep(of, std::move(artifact));
-    return of;
   }
   plan::TaskSpec grid(const plan::TaskSpec& on, Map lists, const std::vector<plan::TaskSpec>& anchors, int chains, int steps, int seed = 7, bool stress = true) {
     std::map<std::string, plan::Key> inputs{{"path.base", on.key}};

@@ -4,10 +4,9 @@
 #include <string>
 
 #include "compiler/schema/value.h"
+#include "tests/support/electronvolt.h"
 
 namespace bgw::test {
-
-constexpr double kElectronvolt = 0.043364104241800934;  // of a kcal/mol
 
 inline schema::Value between(double low, double high) { return schema::Map{{"interval", schema::List{low, high}}}; }
 
